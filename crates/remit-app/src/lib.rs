@@ -1,0 +1,3 @@
+//! The use cases of Remit and the ports they need.
+
+pub mod secret;

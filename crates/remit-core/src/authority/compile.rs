@@ -1,0 +1,296 @@
+//! Files in, authority out: remits become Cedar permits, guardrails are read as Cedar forbids, and
+//! all of it is validated strictly against the schema of the registry before any of it counts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+
+use crate::approval::ApprovalRule;
+use crate::authority::guardrail::{Guardrail, GuardrailFile, read};
+use crate::authority::index::{Covered, Held, Snapshot};
+use crate::authority::remit::{Grant, Holder, Limit, Locus, Pattern, Remit};
+use crate::authority::{Fault, locate, vocabulary, when};
+use crate::calendar::Calendar;
+use crate::ids::{Digest, RuleId, TeamId, TenantId, UserId};
+use crate::registry::{Registry, Tool, quoted};
+
+/// A person and the teams they are in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The user.
+    pub id: UserId,
+    /// Their teams.
+    pub teams: Vec<TeamId>,
+}
+
+/// Everything that authority is compiled from.
+#[derive(Debug)]
+pub struct Sources {
+    /// The organisation.
+    pub tenant: TenantId,
+    /// Its calendar.
+    pub calendar: Calendar,
+    /// Its approval rules.
+    pub rules: Vec<ApprovalRule>,
+    /// Limits over everything that all its agents do.
+    pub limits: Vec<Limit>,
+    /// Its people.
+    pub people: Vec<Person>,
+    /// The remits, in the order in which they count.
+    pub remits: Vec<Remit>,
+    /// The guardrails.
+    pub guardrails: Vec<GuardrailFile>,
+    /// The tools.
+    pub registry: Registry,
+    /// Digest over the texts all this was read from.
+    pub digest: Digest,
+}
+
+/// Compiles; the second part of the answer are warnings, which do not stop anything.
+///
+/// # Errors
+/// Every fault that was found, not only the first. One fault is enough to refuse the whole.
+pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut warnings = Vec::new();
+    let mut rules: HashMap<RuleId, ApprovalRule> = HashMap::new();
+    for rule in &sources.rules {
+        rules.insert(rule.id.clone(), rule.clone());
+    }
+    let mut holders: HashSet<&Holder> = HashSet::new();
+    for remit in &sources.remits {
+        if !holders.insert(&remit.holder) {
+            faults.push(fault(
+                &remit.locus,
+                format!("`{}` has another remit already", remit.holder),
+                "one file per holder",
+            ));
+        }
+    }
+    let mut held = Vec::with_capacity(sources.remits.len());
+    for remit in sources.remits {
+        held.push(grants(remit, &sources.registry, &rules, &mut faults, &mut warnings));
+    }
+    let mut guardrails = Vec::new();
+    for file in &sources.guardrails {
+        guardrails.extend(read(file, &mut faults));
+    }
+    check_rules(&guardrails, &rules, &mut faults);
+    if faults.is_empty() {
+        validate(&sources.registry, &held, &guardrails, &sources.guardrails, &mut faults, &mut warnings);
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let snapshot = Snapshot::new(
+        sources.digest,
+        sources.tenant,
+        sources.calendar,
+        rules,
+        sources.limits,
+        sources.people,
+        held,
+        guardrails,
+        sources.registry,
+    );
+    Ok((snapshot, warnings))
+}
+
+fn fault(locus: &Locus, message: impl Into<String>, help: impl Into<String>) -> Fault {
+    Fault { locus: locus.clone(), message: message.into(), help: Some(help.into()) }
+}
+
+/// Compiles the grants of one remit. Each grant becomes one permit for every group of its tools
+/// whose types make the condition read the same.
+fn grants(
+    remit: Remit,
+    registry: &Registry,
+    rules: &HashMap<RuleId, ApprovalRule>,
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<Fault>,
+) -> Held {
+    let mut covered = Vec::with_capacity(remit.grants.len());
+    for grant in &remit.grants {
+        let found = tools(grant, registry, warnings);
+        if let Some(rule) = &grant.approval {
+            if !rules.contains_key(rule) {
+                let near = crate::nearest(rule.as_str(), rules.keys().map(RuleId::as_str));
+                let help = near.map_or("declare it under `approvals:` in remit.yaml".to_owned(), |n| {
+                    format!("did you mean `{n}`?")
+                });
+                faults.push(fault(&grant.locus, format!("unknown approval rule `{rule}`"), help));
+            }
+        }
+        let mut groups: BTreeMap<String, Vec<&Tool>> = BTreeMap::new();
+        for tool in found {
+            match condition(grant, tool) {
+                Ok(condition) => groups.entry(condition).or_default().push(tool),
+                Err(error) => {
+                    let mut locus = grant.when_locus.clone();
+                    locus.column += error.at;
+                    let message = format!("{error}, in a condition on `{}`", tool.name);
+                    faults.push(Fault { locus, message, help: error.help });
+                }
+            }
+        }
+        let mut policies = Vec::new();
+        for (at, (condition, tools)) in groups.into_iter().enumerate() {
+            let name = format!("{}/{}", remit.holder, grant.id);
+            let id = if at == 0 { name.clone() } else { format!("{name}~{at}") };
+            match permit(&remit.holder, &tools, &condition, &id) {
+                Ok(policy) => policies.push((policy, tools.into_iter().map(|t| t.name.clone()).collect())),
+                Err(text) => faults.push(fault(
+                    &grant.locus,
+                    format!("the grant does not compile: {text}"),
+                    "please report this",
+                )),
+            }
+        }
+        covered.push(Covered { policies });
+    }
+    Held { remit, covered }
+}
+
+/// The tools a grant covers: those it names, of its class, up to its sensitivity. Names that cover
+/// nothing are warnings, because a tool may be approved later.
+fn tools<'r>(grant: &Grant, registry: &'r Registry, warnings: &mut Vec<Fault>) -> Vec<&'r Tool> {
+    let mut found: Vec<&Tool> = Vec::new();
+    for pattern in &grant.tools {
+        let named: Vec<&Tool> = match pattern {
+            Pattern::Tool(name) => registry.tool(name).into_iter().map(AsRef::as_ref).collect(),
+            _ => registry.tools().iter().map(AsRef::as_ref).filter(|tool| pattern.covers(&tool.name)).collect(),
+        };
+        if named.is_empty() {
+            let names = registry.tools().iter().map(|tool| tool.name.as_str());
+            let help = crate::nearest(&pattern.to_string(), names).map_or_else(
+                || "no tool of this name is classified and approved; see `remit tools`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            warnings.push(fault(&grant.locus, format!("`{pattern}` names no callable tool"), help));
+        }
+        let exact = matches!(pattern, Pattern::Tool(_));
+        for tool in named {
+            let sensitive = grant.labels_up_to.is_some_and(|up_to| tool.labels.sensitivity > up_to);
+            if tool.class != grant.class || sensitive {
+                if exact {
+                    let why = if sensitive {
+                        format!("its output is `{}`", tool.labels.sensitivity.as_str())
+                    } else {
+                        format!("its class is `{}`", tool.class.as_str())
+                    };
+                    warnings.push(fault(
+                        &grant.locus,
+                        format!("the grant does not cover `{}`: {why}", tool.name),
+                        "grant it under its own class and sensitivity",
+                    ));
+                }
+                continue;
+            }
+            if !found.iter().any(|known| known.name == tool.name) {
+                found.push(tool);
+            }
+        }
+    }
+    for tool in &found {
+        for (dimension, _) in &grant.bounds {
+            let known = tool.resource.dimensions.contains_key(dimension);
+            if !known && !matches!(dimension.as_str(), "environment" | "branch") {
+                let message = format!("bounded by {}, but `{}` says nothing of its {0}", dimension.as_str(), tool.name);
+                warnings.push(fault(
+                    &grant.locus,
+                    message,
+                    "add it to the tool's `resource:`; until then the grant does not apply",
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn condition(grant: &Grant, tool: &Tool) -> Result<String, when::WhenError> {
+    let mut parts = Vec::new();
+    for (dimension, values) in &grant.bounds {
+        let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+        let word = dimension.as_str();
+        parts.push(format!("(context has {word} && [{}].contains(context.{word}))", values.join(", ")));
+    }
+    if let Some(text) = &grant.when {
+        parts.push(when::compile(text, &vocabulary::context(tool))?);
+    }
+    if let Some(rule) = &grant.approval {
+        parts.push(format!("context.approved.contains({})", quoted(rule.as_str())));
+    }
+    Ok(parts.join(" && "))
+}
+
+fn permit(holder: &Holder, tools: &[&Tool], condition: &str, id: &str) -> Result<Policy, String> {
+    let principal = match holder {
+        Holder::Agent(id) => format!("principal == Agent::{}", quoted(id.as_str())),
+        Holder::User(id) => format!("principal == User::{}", quoted(id.as_str())),
+        Holder::Team(id) => format!("principal in Team::{}", quoted(id.as_str())),
+        Holder::AnyUser => "principal is User".to_owned(),
+        Holder::Workflow(id) => format!("principal == Workflow::{}", quoted(id.as_str())),
+    };
+    let actions: Vec<_> = tools.iter().map(|tool| format!("Action::{}", quoted(tool.name.as_str()))).collect();
+    let when = if condition.is_empty() { String::new() } else { format!(" when {{ {condition} }}") };
+    let text = format!("permit({principal}, action in [{}], resource){when};", actions.join(", "));
+    Policy::parse(Some(PolicyId::new(id)), text).map_err(|error| error.to_string())
+}
+
+fn check_rules(guardrails: &[Guardrail], rules: &HashMap<RuleId, ApprovalRule>, faults: &mut Vec<Fault>) {
+    for guardrail in guardrails {
+        for rule in guardrail.rules.iter().filter(|rule| !rules.contains_key(rule)) {
+            let id = guardrail.policy.id().to_string();
+            let (file, name) = id.split_once('#').unwrap_or((&id, ""));
+            let near = crate::nearest(rule.as_str(), rules.keys().map(RuleId::as_str));
+            let help = near
+                .map_or("declare it under `approvals:` in remit.yaml".to_owned(), |n| format!("did you mean `{n}`?"));
+            let locus = Locus { file: file.to_owned(), line: 0, column: 0 };
+            faults.push(fault(&locus, format!("guardrail `{name}` asks for the unknown approval rule `{rule}`"), help));
+        }
+    }
+}
+
+fn validate(
+    registry: &Registry,
+    held: &[Held],
+    guardrails: &[Guardrail],
+    files: &[GuardrailFile],
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<Fault>,
+) {
+    let whole = |message: String| Fault { locus: Locus::default(), message, help: None };
+    let schema = match Schema::from_cedarschema_str(&vocabulary::cedar_schema(registry)) {
+        Ok((schema, _)) => schema,
+        Err(error) => return faults.push(whole(format!("the tools' schemas do not form a policy schema: {error}"))),
+    };
+    let permits = held.iter().flat_map(|h| &h.covered).flat_map(|c| &c.policies).map(|(policy, _)| policy);
+    let all = permits.chain(guardrails.iter().map(|g| &g.policy)).cloned();
+    let set = match PolicySet::from_policies(all) {
+        Ok(set) => set,
+        Err(error) => return faults.push(whole(format!("two policies have the same name: {error}"))),
+    };
+    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    for error in result.validation_errors() {
+        faults.push(place(error.policy_id(), error, held, files));
+    }
+    for warning in result.validation_warnings() {
+        // A guardrail that can never fire for some tools is no mistake; one that never fires at all is.
+        warnings.push(place(warning.policy_id(), warning, held, files));
+    }
+}
+
+fn place(id: &PolicyId, error: &dyn miette::Diagnostic, held: &[Held], files: &[GuardrailFile]) -> Fault {
+    let id = id.to_string();
+    if let Some((file, name)) = id.split_once('#') {
+        if let Some(file) = files.iter().find(|f| f.name == file) {
+            return locate(file, error, &format!("guardrail `{name}`"));
+        }
+    }
+    let grant = held.iter().find_map(|h| {
+        let grants = h.remit.grants.iter();
+        grants.clone().find(|g| id.starts_with(&format!("{}/{}", h.remit.holder, g.id)))
+    });
+    let locus = grant.map(|g| g.locus.clone()).unwrap_or_default();
+    Fault { locus, message: format!("grant `{id}`: {error}"), help: error.help().map(|help| help.to_string()) }
+}

@@ -1,0 +1,381 @@
+//! The compiled authority, sliced: for each holder and tool only the policies that can matter. The
+//! cost of a decision does not grow with other agents' and other tools' policies.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use cedar_policy::{Effect, Policy, PolicySet, ResourceConstraint};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::approval::ApprovalRule;
+use crate::authority::Person;
+use crate::authority::guardrail::Guardrail;
+use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
+use crate::budget::{Budget, BudgetKey, Span, Unit};
+use crate::calendar::Calendar;
+use crate::call::Call;
+use crate::identity::{Caller, Link};
+use crate::ids::{AgentId, Digest, RuleId, TeamId, TenantId, ToolName, UserId, WorkflowId};
+use crate::registry::Registry;
+
+/// A remit with its compiled grants.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub remit: Remit,
+    /// In the order of the remit's grants.
+    pub covered: Vec<Covered>,
+}
+
+/// One grant, compiled: each policy with the tools it is for.
+#[derive(Debug)]
+pub(crate) struct Covered {
+    pub policies: Vec<(Policy, Vec<ToolName>)>,
+}
+
+/// What one link of a chain holds: the remits that count for it, in order, and per tool the slice.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    held: Vec<usize>,
+    tools: HashMap<ToolName, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// (index of the remit, index of the grant, index of the policy within the grant).
+    grants: Vec<(usize, usize, usize)>,
+    /// Built when the tool is first asked for: most combinations never are.
+    slice: OnceLock<Slice>,
+}
+
+/// The policies that can matter when this link calls this tool.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub policies: PolicySet,
+    /// Of those, the ones that read neither arguments nor resource: what they say holds for every call.
+    pub fixed: PolicySet,
+    /// The permits that do read them.
+    pub variable: Vec<String>,
+    /// Guardrails in `observe` mode, when there are any.
+    pub observed: Option<PolicySet>,
+    /// The permits, in the order in which they count: policy name, remit and grant.
+    pub permits: Vec<(String, usize, usize)>,
+    /// Indices of the guardrails.
+    pub guardrails: Vec<usize>,
+    /// Every approval rule that any of these policies reads.
+    pub rules: Vec<RuleId>,
+}
+
+/// A caller's place in the authority: for each link, what it holds.
+#[derive(Debug)]
+pub struct Standing<'s> {
+    pub(crate) links: Vec<(Link, &'s Profile)>,
+}
+
+/// The compiled authority: registry, remits, guardrails, rules, budgets and calendar, with the digest of their texts.
+#[derive(Debug)]
+pub struct Snapshot {
+    digest: Digest,
+    tenant: TenantId,
+    calendar: Calendar,
+    rules: HashMap<RuleId, ApprovalRule>,
+    limits: Vec<Limit>,
+    registry: Registry,
+    held: Vec<Held>,
+    guardrails: Vec<Guardrail>,
+    agents: HashMap<AgentId, Profile>,
+    workflows: HashMap<WorkflowId, Profile>,
+    users: HashMap<UserId, (Vec<TeamId>, Arc<Profile>)>,
+    any_user: Arc<Profile>,
+    nothing: Profile,
+}
+
+impl Snapshot {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the compiler, with everything there is")]
+    pub(crate) fn new(
+        digest: Digest,
+        tenant: TenantId,
+        calendar: Calendar,
+        rules: HashMap<RuleId, ApprovalRule>,
+        limits: Vec<Limit>,
+        people: Vec<Person>,
+        held: Vec<Held>,
+        guardrails: Vec<Guardrail>,
+        registry: Registry,
+    ) -> Self {
+        let find = |holder: &Holder| held.iter().position(|h| h.remit.holder == *holder);
+        let mut agents = HashMap::new();
+        let mut workflows = HashMap::new();
+        for (at, h) in held.iter().enumerate() {
+            match &h.remit.holder {
+                Holder::Agent(id) => drop(agents.insert(id.clone(), Profile::new(vec![at], &held, &registry))),
+                Holder::Workflow(id) => drop(workflows.insert(id.clone(), Profile::new(vec![at], &held, &registry))),
+                Holder::User(_) | Holder::Team(_) | Holder::AnyUser => {}
+            }
+        }
+        let any: Vec<usize> = find(&Holder::AnyUser).into_iter().collect();
+        let any_user = Arc::new(Profile::new(any.clone(), &held, &registry));
+        // People with the same remits share a profile.
+        let mut profiles: HashMap<Vec<usize>, Arc<Profile>> = HashMap::from([(any.clone(), any_user.clone())]);
+        let mut users = HashMap::new();
+        let mut add = |id: UserId, teams: Vec<TeamId>| {
+            let own = find(&Holder::User(id.clone())).into_iter();
+            let team = teams.iter().filter_map(|team| find(&Holder::Team(team.clone())));
+            let indices: Vec<usize> = own.chain(team).chain(any.iter().copied()).collect();
+            let profile =
+                profiles.entry(indices.clone()).or_insert_with(|| Arc::new(Profile::new(indices, &held, &registry)));
+            users.insert(id, (teams, profile.clone()));
+        };
+        for h in &held {
+            if let Holder::User(id) = &h.remit.holder {
+                add(id.clone(), Vec::new());
+            }
+        }
+        for person in people {
+            add(person.id, person.teams);
+        }
+        let nothing = Profile::new(Vec::new(), &held, &registry);
+        Self {
+            digest,
+            tenant,
+            calendar,
+            rules,
+            limits,
+            registry,
+            held,
+            guardrails,
+            agents,
+            workflows,
+            users,
+            any_user,
+            nothing,
+        }
+    }
+
+    /// Digest over the texts this was compiled from.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The organisation.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Its calendar.
+    #[must_use]
+    pub const fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The tools.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// An approval rule.
+    #[must_use]
+    pub fn rule(&self, id: &RuleId) -> Option<&ApprovalRule> {
+        self.rules.get(id)
+    }
+
+    /// The remit of an agent.
+    #[must_use]
+    pub fn remit(&self, agent: &AgentId) -> Option<&Remit> {
+        self.agents
+            .get(agent)
+            .and_then(|profile| profile.held.first())
+            .and_then(|at| self.held.get(*at))
+            .map(|h| &h.remit)
+    }
+
+    /// All remits, in the order in which they count.
+    pub fn remits(&self) -> impl Iterator<Item = &Remit> {
+        self.held.iter().map(|h| &h.remit)
+    }
+
+    /// The compiled permits as Cedar text, for review and for analysers.
+    pub fn permits(&self) -> impl Iterator<Item = String> + '_ {
+        let policies = self.held.iter().flat_map(|h| &h.covered).flat_map(|c| &c.policies);
+        policies.map(|(policy, _)| format!("@id(\"{}\")\n{policy}", policy.id()))
+    }
+
+    /// The teams of a user, as configured.
+    #[must_use]
+    pub fn teams_of(&self, user: &UserId) -> &[TeamId] {
+        self.users.get(user).map_or(&[], |(teams, _)| teams)
+    }
+
+    /// How far an agent is trusted.
+    #[must_use]
+    pub fn stage(&self, agent: &AgentId) -> Stage {
+        self.remit(agent).map_or(Stage::Sandbox, |remit| remit.stage)
+    }
+
+    /// What every link of the caller's chain holds.
+    #[must_use]
+    pub fn standing(&self, caller: &Caller) -> Standing<'_> {
+        let profile = |link: &Link| match link {
+            Link::Agent(id) => self.agents.get(id).unwrap_or(&self.nothing),
+            Link::Workflow(id) => self.workflows.get(id).unwrap_or(&self.nothing),
+            Link::User(id) => self.users.get(id).map_or(&*self.any_user, |(_, profile)| profile),
+        };
+        Standing { links: caller.links().map(|link| (profile(&link), link)).map(|(p, l)| (l, p)).collect() }
+    }
+
+    /// Every budget that this call may draw on, whichever of its grants is used: the tenant's, each
+    /// holder's, and each grant's. The third part names the object, for budgets that count objects.
+    #[must_use]
+    pub fn budgets(&self, call: &Call, now: Timestamp) -> Vec<(Budget, Span, Option<String>)> {
+        let mut out = Vec::new();
+        let mut add = |prefix: &str, limits: &[Limit]| {
+            for limit in limits {
+                let budget = budget(prefix, limit);
+                let span = budget.window.span(now, &self.calendar.zone, call.run.as_str());
+                let object = (budget.unit == Unit::Objects).then(|| call.resource.name());
+                if !out.iter().any(|(known, _, _): &(Budget, Span, Option<String>)| known.key == budget.key) {
+                    out.push((budget, span, object));
+                }
+            }
+        };
+        add("tenant", &self.limits);
+        for (_, profile) in &self.standing(&call.caller).links {
+            for (remit, grant) in profile.matching(&call.tool.name) {
+                let Some(held) = self.held.get(remit) else { continue };
+                add(&held.remit.holder.to_string(), &held.remit.limits);
+                if let Some(grant) = held.remit.grants.get(grant) {
+                    add(&format!("{}/{}", held.remit.holder, grant.id), &grant.limits);
+                }
+            }
+        }
+        out
+    }
+
+    /// Limits over everything that all agents do.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    pub(crate) fn grant(&self, remit: usize, grant: usize) -> Option<(&Remit, &Grant)> {
+        let held = self.held.get(remit)?;
+        Some((&held.remit, held.remit.grants.get(grant)?))
+    }
+
+    pub(crate) fn guardrail(&self, at: usize) -> Option<&Guardrail> {
+        self.guardrails.get(at)
+    }
+
+    /// The slice for one link and tool; `None` when nothing the link holds covers the tool.
+    pub(crate) fn slice<'s>(&'s self, profile: &'s Profile, tool: &ToolName) -> Option<&'s Slice> {
+        let entry = profile.tools.get(tool)?;
+        let tool = self.registry.tool(tool)?;
+        Some(entry.slice.get_or_init(|| {
+            let mut permits = Vec::with_capacity(entry.grants.len());
+            let mut binding = Vec::with_capacity(entry.grants.len());
+            let mut rules: Vec<RuleId> = Vec::new();
+            for &(remit, grant, policy) in &entry.grants {
+                let Some(held) = self.held.get(remit) else { continue };
+                let Some((policy, _)) = held.covered.get(grant).and_then(|c| c.policies.get(policy)) else { continue };
+                permits.push((policy.id().to_string(), remit, grant));
+                binding.push(policy.clone());
+                rules.extend(held.remit.grants.get(grant).and_then(|g| g.approval.clone()));
+            }
+            let mut observed = Vec::new();
+            let mut guardrails = Vec::new();
+            for (at, guardrail) in self.guardrails.iter().enumerate().filter(|(_, g)| g.concerns(tool)) {
+                match guardrail.mode {
+                    Mode::Observe => observed.push(guardrail.policy.clone()),
+                    Mode::Enforce => {
+                        rules.extend(guardrail.rules.iter().cloned());
+                        guardrails.push(at);
+                        binding.push(guardrail.policy.clone());
+                    }
+                }
+            }
+            rules.sort();
+            rules.dedup();
+            // Policy names are unique over the whole authority, so building a set cannot fail; were
+            // it to, the empty set denies.
+            let (variable, fixed): (Vec<Policy>, Vec<Policy>) = binding.iter().cloned().partition(varies);
+            let permitting = variable.iter().filter(|p| p.effect() == Effect::Permit);
+            let variable = permitting.map(|p| p.id().to_string()).collect();
+            let fixed = PolicySet::from_policies(fixed).unwrap_or_default();
+            let policies = PolicySet::from_policies(binding).unwrap_or_default();
+            let observed = (!observed.is_empty()).then(|| PolicySet::from_policies(observed).unwrap_or_default());
+            Slice { policies, fixed, variable, observed, permits, guardrails, rules }
+        }))
+    }
+}
+
+impl Profile {
+    fn new(held: Vec<usize>, all: &[Held], registry: &Registry) -> Self {
+        let mut tools: HashMap<ToolName, Entry> = HashMap::new();
+        // Where a remit only observes, calls it does not cover go ahead, and guardrails must still be asked.
+        if held.iter().filter_map(|at| all.get(*at)).any(|h| h.remit.mode == Mode::Observe) {
+            tools.extend(registry.tools().iter().map(|tool| (tool.name.clone(), Entry::new())));
+        }
+        for &remit in &held {
+            let Some(h) = all.get(remit) else { continue };
+            for (grant, covered) in h.covered.iter().enumerate() {
+                for (policy, (_, names)) in covered.policies.iter().enumerate() {
+                    for name in names {
+                        let entry = tools.entry(name.clone()).or_insert_with(Entry::new);
+                        entry.grants.push((remit, grant, policy));
+                    }
+                }
+            }
+        }
+        Self { held, tools }
+    }
+
+    /// Whether a remit in `observe` is among what is held.
+    pub fn observes(&self, snapshot: &Snapshot) -> bool {
+        self.held.iter().filter_map(|at| snapshot.held.get(*at)).any(|h| h.remit.mode == Mode::Observe)
+    }
+
+    /// Remit and grant of everything held that covers this tool.
+    fn matching(&self, tool: &ToolName) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let entry = self.tools.get(tool);
+        entry.into_iter().flat_map(|e| &e.grants).map(|(remit, grant, _)| (*remit, *grant))
+    }
+}
+
+impl Entry {
+    const fn new() -> Self {
+        Self { grants: Vec::new(), slice: OnceLock::new() }
+    }
+}
+
+/// Whether a policy reads the arguments of a call, or what follows from them.
+fn varies(policy: &Policy) -> bool {
+    fn reads(json: &Value) -> bool {
+        match json {
+            Value::Object(members) => {
+                let accesses = |word: &str| members.get("attr").is_some_and(|attr| attr == word);
+                members.get("Var").is_some_and(|var| var == "resource")
+                    || ["args", "environment", "product", "service", "repository", "branch"].into_iter().any(accesses)
+                    || members.values().any(reads)
+            }
+            Value::Array(items) => items.iter().any(reads),
+            _ => false,
+        }
+    }
+    // What cannot be told is taken to vary: the tool is shown, and each call is decided on its own.
+    policy.resource_constraint() != ResourceConstraint::Any
+        || policy.to_json().map_or(true, |json| json.get("conditions").is_some_and(reads))
+}
+
+/// A limit as a budget. The key says whose it is, what it counts and over which span.
+pub(crate) fn budget(prefix: &str, limit: &Limit) -> Budget {
+    Budget {
+        key: BudgetKey(format!("{prefix}/{}/{}", limit.unit.as_str(), limit.window.as_str())),
+        unit: limit.unit,
+        window: limit.window,
+        limit: limit.amount,
+        warn_at: limit.warn_at,
+    }
+}

@@ -1,0 +1,434 @@
+//! The decision. Read this first.
+//!
+//! [`decide`] answers from the compiled authority and the facts it is given, and from nothing else.
+//! Every link of the caller's chain has to be allowed. What people could still approve is asked
+//! for; everything else that stands in the way denies.
+
+use cedar_policy::{Authorizer, PolicySet};
+use jiff::Timestamp;
+
+use crate::authority::remit::{Limit, Remit};
+use crate::authority::{Facts, Slice, Snapshot, Standing};
+use crate::budget::{BudgetKey, BudgetState, Exhausted, Reservation, Unit};
+use crate::call::Call;
+use crate::halt::Halt;
+use crate::identity::{Caller, Link};
+use crate::ids::RuleId;
+use crate::labels::Labels;
+use crate::registry::Tool;
+use crate::verdict::{Code, Decision, Refusal, Verdict};
+
+/// What the store knows that matters to one call, read at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseFile {
+    /// The run.
+    pub run: RunFacts,
+    /// The state of every budget that [`Snapshot::budgets`] named.
+    pub budgets: Vec<BudgetState>,
+    /// Approval rules satisfied for exactly this call, under their present definitions.
+    pub approved: Vec<RuleId>,
+    /// Why a person refused exactly this call, when one did.
+    pub refused: Option<String>,
+    /// The halts in force.
+    pub halts: Vec<Halt>,
+}
+
+/// What a run has seen and spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFacts {
+    /// Labels of everything its calls returned.
+    pub labels: Labels,
+    /// Calls admitted.
+    pub calls: u64,
+    /// Money settled, in micro-USD.
+    pub spend: u64,
+    /// The environment it declared.
+    pub environment: Option<String>,
+    /// The release phase it declared.
+    pub release_phase: Option<String>,
+    /// Whether it was closed.
+    pub closed: bool,
+}
+
+impl RunFacts {
+    /// A run that has done nothing yet.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { labels: Labels::none(), calls: 0, spend: 0, environment: None, release_phase: None, closed: false }
+    }
+}
+
+/// Decides one call: from the authority, the case and the moment, and from nothing else.
+#[must_use]
+pub fn decide(snapshot: &Snapshot, call: &Call, case: &CaseFile, now: Timestamp) -> Decision {
+    let mut decision = Decision {
+        verdict: Verdict::Deny(Refusal::new(Code::Internal, "no verdict was reached")),
+        policies: Vec::new(),
+        observed: Vec::new(),
+        warnings: Vec::new(),
+        snapshot: snapshot.digest(),
+    };
+    decision.verdict = match stopped(call, case) {
+        Some(refusal) => Verdict::Deny(refusal),
+        None => Bench::convene(snapshot, call, case, now)
+            .and_then(|bench| bench.verdict(&mut decision))
+            .unwrap_or_else(Verdict::Deny),
+    };
+    decision
+}
+
+/// Whether some arguments could be allowed to this caller now, approvals given. This is what a
+/// list of tools shows; it never allows anything by itself.
+#[must_use]
+pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts, now: Timestamp) -> bool {
+    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, run, now) else { return false };
+    snapshot.standing(caller).links.iter().all(|(link, profile)| {
+        let Some(slice) = snapshot.slice(profile, &tool.name) else { return false };
+        let current = |id: &String| {
+            let held = slice.permits.iter().find(|(name, ..)| name == id);
+            held.and_then(|(_, r, g)| snapshot.grant(*r, *g)).is_some_and(|(remit, _)| !expired(remit, now))
+        };
+        let Ok(finding) = evaluate(&facts, link, &slice.fixed, &slice.rules) else { return false };
+        if !finding.forbids.is_empty() {
+            return false;
+        }
+        finding.permits.iter().any(current) || slice.variable.iter().any(current) || profile.observes(snapshot)
+    })
+}
+
+fn stopped(call: &Call, case: &CaseFile) -> Option<Refusal> {
+    if let Some(halt) = case.halts.iter().find(|halt| halt.target.stops(call)) {
+        return Some(Refusal::new(Code::Halted, format!("{} is halted: {}", halt.target, halt.reason)));
+    }
+    if case.run.closed {
+        return Some(Refusal::new(Code::RunClosed, "the run was closed"));
+    }
+    case.refused.as_ref().map(|why| Refusal::new(Code::ApprovalDenied, format!("a person refused this call: {why}")))
+}
+
+fn expired(remit: &Remit, now: Timestamp) -> bool {
+    remit.expires.is_some_and(|at| at <= now)
+}
+
+/// Everything one decision works with.
+struct Bench<'a> {
+    snapshot: &'a Snapshot,
+    call: &'a Call,
+    case: &'a CaseFile,
+    now: Timestamp,
+    facts: Facts,
+    standing: Standing<'a>,
+}
+
+/// What one link's policies say.
+struct Finding {
+    permits: Vec<String>,
+    forbids: Vec<String>,
+}
+
+/// What one link's authority rests on.
+#[derive(Default)]
+struct Grounds {
+    policies: Vec<String>,
+    reservations: Vec<Reservation>,
+    /// The rule of the grant that was used.
+    approval: Option<RuleId>,
+    /// A refusal that was only observed.
+    observed: Option<Refusal>,
+}
+
+impl<'a> Bench<'a> {
+    fn convene(snapshot: &'a Snapshot, call: &'a Call, case: &'a CaseFile, now: Timestamp) -> Result<Self, Refusal> {
+        let given = Some((&call.arguments, &call.resource));
+        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, &case.run, now)
+            .map_err(|text| Refusal::new(Code::PolicyError, text))?;
+        Ok(Self { snapshot, call, case, now, facts, standing: snapshot.standing(&call.caller) })
+    }
+
+    /// With the real facts; and if those deny, once more with every approval rule satisfied.
+    /// Denied twice: the second reasons are the honest ones, no approval would help.
+    fn verdict(&self, decision: &mut Decision) -> Result<Verdict, Refusal> {
+        self.observe(decision);
+        let refusal = match self.assess(&self.case.approved) {
+            Ok(grounds) => return self.allow(decision, grounds),
+            Err(refusal) => refusal,
+        };
+        let mut everything = self.rules();
+        everything.extend(self.case.approved.iter().cloned());
+        match self.assess(&everything) {
+            Ok(grounds) => self.ask(decision, grounds, refusal),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Every approval rule that any of the policies at hand reads.
+    fn rules(&self) -> Vec<RuleId> {
+        let mut rules = Vec::new();
+        for (_, profile) in &self.standing.links {
+            rules.extend(self.snapshot.slice(profile, &self.call.tool.name).into_iter().flat_map(|s| s.rules.clone()));
+        }
+        rules.sort();
+        rules.dedup();
+        rules
+    }
+
+    /// The grounds of every link, or the first refusal. Authority is the intersection of the links.
+    fn assess(&self, approved: &[RuleId]) -> Result<Vec<Grounds>, Refusal> {
+        let mut grounds = Vec::with_capacity(self.standing.links.len());
+        for (link, profile) in &self.standing.links {
+            let observes = profile.observes(self.snapshot);
+            let slice = self.snapshot.slice(profile, &self.call.tool.name);
+            let found = match slice {
+                Some(slice) => self.link(link, slice, approved),
+                None => Err(no_permit(link, self.call, None)),
+            };
+            grounds.push(match found {
+                Ok(grounds) => grounds,
+                // A remit in `observe` refuses nothing by being silent; guardrails still bind.
+                Err(refusal) if observes && !matches!(refusal.code, Code::PolicyGuardrail | Code::PolicyError) => {
+                    Grounds { observed: Some(refusal), ..Grounds::default() }
+                }
+                Err(refusal) => return Err(Refusal { factor: Some(link.clone()), ..refusal }),
+            });
+        }
+        self.tenant(&mut grounds)?;
+        Ok(grounds)
+    }
+
+    /// One link: errors deny, then forbids, then the first permit whose budgets have room.
+    fn link(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Grounds, Refusal> {
+        let finding = evaluate(&self.facts, link, &slice.policies, approved)
+            .map_err(|text| Refusal::new(Code::PolicyError, text))?;
+        if let Some(first) = finding.forbids.first() {
+            return Err(self.guardrail(slice, first));
+        }
+        let mut refusal = None;
+        for (id, remit, grant) in &slice.permits {
+            let Some((remit, grant)) = self.snapshot.grant(*remit, *grant).filter(|_| finding.permits.contains(id))
+            else {
+                continue;
+            };
+            if expired(remit, self.now) {
+                let text = format!("the remit of {} expired on {}", remit.holder, remit.expires.unwrap_or_default());
+                refusal.get_or_insert(Refusal::new(Code::RemitExpired, text));
+                continue;
+            }
+            let holder = remit.holder.to_string();
+            let own = format!("{holder}/{}", grant.id);
+            match self.reserve([(holder.as_str(), &remit.limits), (own.as_str(), &grant.limits)]) {
+                Ok(reservations) => {
+                    let approval = grant.approval.clone();
+                    return Ok(Grounds { policies: vec![id.clone()], reservations, approval, observed: None });
+                }
+                Err(exhausted) => drop(refusal.get_or_insert(exhausted)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| no_permit(link, self.call, Some((self.snapshot, slice)))))
+    }
+
+    fn guardrail(&self, slice: &Slice, id: &str) -> Refusal {
+        let mut guardrails = slice.guardrails.iter().filter_map(|at| self.snapshot.guardrail(*at));
+        let found = guardrails.find(|g| g.policy.id().to_string() == id);
+        let reason = found.map_or_else(|| format!("{id} forbids it"), |g| format!("{} ({id})", g.reason));
+        let refusal = Refusal::new(Code::PolicyGuardrail, reason);
+        match found.and_then(|g| g.remedy.clone()) {
+            Some(remedy) => refusal.with_remedy(remedy),
+            None => refusal,
+        }
+    }
+
+    /// The tenant's own limits bind whatever the links hold.
+    fn tenant(&self, grounds: &mut [Grounds]) -> Result<(), Refusal> {
+        let reservations = self.reserve([("tenant", self.snapshot.limits())])?;
+        if let Some(first) = grounds.first_mut() {
+            first.reservations.extend(reservations);
+        }
+        Ok(())
+    }
+
+    fn reserve<const N: usize>(&self, limits: [(&str, &[Limit]); N]) -> Result<Vec<Reservation>, Refusal> {
+        let mut out = Vec::new();
+        for (prefix, limit) in limits.into_iter().flat_map(|(prefix, limits)| limits.iter().map(move |l| (prefix, l))) {
+            let key = crate::authority::budget(prefix, limit).key;
+            let Some(state) = self.case.budgets.iter().find(|state| state.budget.key == key) else {
+                return Err(Refusal::new(Code::Internal, format!("the state of budget `{key}` is unknown")));
+            };
+            if let Some(amount) = amount(state, self.call) {
+                let object = (state.budget.unit == Unit::Objects).then(|| self.call.resource.name());
+                let reservation = state.reserve(amount).map_err(|e| exhausted(&e))?;
+                out.push(Reservation { object, ..reservation });
+            }
+        }
+        Ok(out)
+    }
+
+    fn allow(&self, decision: &mut Decision, grounds: Vec<Grounds>) -> Result<Verdict, Refusal> {
+        let mut reservations: Vec<Reservation> = Vec::new();
+        let read = self.rules();
+        for ground in grounds {
+            decision.policies.extend(ground.policies);
+            decision.observed.extend(ground.observed);
+            for reservation in ground.reservations {
+                if !reservations.iter().any(|known| known.key == reservation.key) {
+                    reservations.push(reservation);
+                }
+            }
+        }
+        decision.warnings = self.warnings(&reservations);
+        let approvals = self.case.approved.iter().filter(|rule| read.contains(rule)).cloned().collect();
+        Ok(Verdict::Allow { reservations, approvals })
+    }
+
+    fn warnings(&self, reservations: &[Reservation]) -> Vec<BudgetKey> {
+        let warns = |reservation: &&Reservation| {
+            let state = self.case.budgets.iter().find(|state| state.budget.key == reservation.key);
+            state.is_some_and(|s| {
+                let used = s.settled.saturating_add(s.reserved).saturating_add(reservation.amount);
+                s.budget.warn_at.is_some_and(|at| used >= at)
+            })
+        };
+        reservations.iter().filter(warns).map(|r| r.key.clone()).collect()
+    }
+
+    /// For the approvals that made the difference: each forbid that stopped firing needs its own,
+    /// and the first permit that came alive needs its own.
+    fn ask(&self, decision: &mut Decision, grounds: Vec<Grounds>, refusal: Refusal) -> Result<Verdict, Refusal> {
+        let mut needed = Vec::new();
+        for ((link, profile), ground) in self.standing.links.iter().zip(grounds) {
+            needed.extend(ground.approval);
+            decision.policies.extend(ground.policies);
+            decision.observed.extend(ground.observed);
+            let Some(slice) = self.snapshot.slice(profile, &self.call.tool.name) else { continue };
+            for id in self.forbids(link, slice, &self.case.approved)? {
+                needed.extend(self.satisfying(link, slice, &id)?);
+                decision.policies.push(id);
+            }
+        }
+        let mut rules: Vec<RuleId> = Vec::new();
+        for rule in needed {
+            if !self.case.approved.contains(&rule) && !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+        if rules.is_empty() {
+            return Err(Refusal::new(Code::Internal, "an approval is missing, and none was found to ask for"));
+        }
+        let names: Vec<_> = rules.iter().map(|rule| format!("`{rule}`")).collect();
+        let why = if refusal.code == Code::PolicyGuardrail { format!(": {}", refusal.reason) } else { String::new() };
+        let refusal = Refusal {
+            code: Code::ApprovalRequired,
+            reason: format!("{} must be approved by {} first{why}", self.call.tool.name, names.join(" and ")),
+            remedy: Code::ApprovalRequired.remedy().to_owned(),
+            ..refusal
+        };
+        Ok(Verdict::Ask { rules, refusal })
+    }
+
+    fn forbids(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Vec<String>, Refusal> {
+        let finding = evaluate(&self.facts, link, &slice.policies, approved);
+        finding.map(|f| f.forbids).map_err(|text| Refusal::new(Code::PolicyError, text))
+    }
+
+    /// The rules that stop one forbid: one of those it names, if one is enough, or else all of them.
+    fn satisfying(&self, link: &Link, slice: &Slice, id: &str) -> Result<Vec<RuleId>, Refusal> {
+        let mut guardrails = slice.guardrails.iter().filter_map(|at| self.snapshot.guardrail(*at));
+        let Some(guardrail) = guardrails.find(|g| g.policy.id().to_string() == id) else { return Ok(Vec::new()) };
+        for rule in &guardrail.rules {
+            let mut with = self.case.approved.clone();
+            with.push(rule.clone());
+            if !self.forbids(link, slice, &with)?.iter().any(|still| still == id) {
+                return Ok(vec![rule.clone()]);
+            }
+        }
+        Ok(guardrail.rules.clone())
+    }
+
+    /// What guardrails in `observe` would have said.
+    fn observe(&self, decision: &mut Decision) {
+        for (link, profile) in &self.standing.links {
+            let slice = self.snapshot.slice(profile, &self.call.tool.name);
+            let Some(observed) = slice.and_then(|slice| slice.observed.as_ref()) else { continue };
+            let refusal = match evaluate(&self.facts, link, observed, &self.case.approved) {
+                Ok(finding) if finding.forbids.is_empty() => continue,
+                Ok(finding) => {
+                    Refusal::new(Code::PolicyGuardrail, format!("{} would forbid it", finding.forbids.join(", ")))
+                }
+                Err(text) => Refusal::new(Code::PolicyError, text),
+            };
+            decision.observed.push(Refusal { factor: Some(link.clone()), ..refusal });
+        }
+    }
+}
+
+/// How much of a budget this call needs; `None` when it does not draw on it.
+fn amount(state: &BudgetState, call: &Call) -> Option<u64> {
+    match state.budget.unit {
+        Unit::Calls => Some(1),
+        Unit::MicroUsd => (call.cost > 0).then_some(call.cost),
+        Unit::Objects => (!state.object_known).then_some(1),
+    }
+}
+
+fn exhausted(e: &Exhausted) -> Refusal {
+    let resets = e.resets.map_or_else(|| "it does not reset".to_owned(), |at| format!("it resets at {at}"));
+    let reason = format!(
+        "budget `{}` has used {} of {}, and this call needs {}; {resets}",
+        e.key,
+        e.unit.show(e.used),
+        e.unit.show(e.limit),
+        e.unit.show(e.needs),
+    );
+    let remedy = match (e.resets, e.needs > e.limit) {
+        (_, true) => "The limit is smaller than this call: make the call smaller, or ask the owner for a higher limit."
+            .to_owned(),
+        (Some(at), false) => format!("Repeat the call after {at}."),
+        (None, false) => "Ask the owner for a higher limit.".to_owned(),
+    };
+    let retry_at = e.resets.filter(|_| e.needs <= e.limit);
+    Refusal { retry_at, ..Refusal::new(Code::BudgetExhausted, reason).with_remedy(remedy) }
+}
+
+/// Says whose authority is missing, and what the grants that come near would ask for.
+fn no_permit(link: &Link, call: &Call, near: Option<(&Snapshot, &Slice)>) -> Refusal {
+    let mut wants = Vec::new();
+    if let Some((snapshot, slice)) = near {
+        for (remit, grant) in slice.permits.iter().filter_map(|(_, r, g)| snapshot.grant(*r, *g)) {
+            let bounds = grant.bounds.iter().map(|(d, values)| format!("{} in {values:?}", d.as_str()));
+            let parts: Vec<_> = bounds.chain(grant.when.clone()).collect();
+            let approval = grant.approval.as_ref().map(|rule| format!(", with approval `{rule}`")).unwrap_or_default();
+            if remit.holder.to_string() == link.to_string() && !parts.is_empty() {
+                wants.push(format!("{}{approval}", parts.join(" and ")));
+            }
+        }
+    }
+    let factor = Some(link.clone());
+    if wants.is_empty() {
+        let refusal = Refusal::new(Code::PolicyNoPermit, format!("no remit of {link} covers {}", call.tool.name));
+        return Refusal { factor, ..refusal };
+    }
+    let reason = format!("the remit of {link} covers {}, but not this call", call.tool.name);
+    let refusal =
+        Refusal::new(Code::PolicyNoPermit, reason).with_remedy(format!("It would pass if {}.", wants.join("; or if ")));
+    Refusal { factor, ..refusal }
+}
+
+/// Evaluates one set of policies for one link. Cedar by itself skips a policy that errs, so that an
+/// erring forbid would not forbid; here any error is the answer.
+fn evaluate(facts: &Facts, link: &Link, policies: &PolicySet, approved: &[RuleId]) -> Result<Finding, String> {
+    let request = facts.request(link, approved)?;
+    let response = Authorizer::new().is_authorized(&request, policies, facts.entities());
+    if let Some(error) = response.diagnostics().errors().next() {
+        return Err(format!("a policy could not be evaluated: {error}"));
+    }
+    let reasons: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+    Ok(match response.decision() {
+        cedar_policy::Decision::Allow => Finding { permits: reasons, forbids: Vec::new() },
+        cedar_policy::Decision::Deny => Finding { permits: Vec::new(), forbids: sorted(reasons) },
+    })
+}
+
+/// Cedar reports in no order; records need one.
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}

@@ -1,0 +1,9 @@
+//! JSON as Remit reads and writes it. Everything that crosses the gate is read once, strictly
+//! ([`parse`]), decided on as that value, and forwarded as that value's own text, so no two
+//! parsers can be made to disagree about what a call says.
+
+mod canonical;
+mod parse;
+
+pub use canonical::canonical;
+pub use parse::{JsonError, parse};

@@ -1,0 +1,271 @@
+//! The stable codes. `docs/errors.md` is generated from this table.
+
+/// Whose doing a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller's: another call could pass.
+    Caller,
+    /// The operator's: configuration or a person's decision stands in the way.
+    Operator,
+    /// The upstream's.
+    Upstream,
+    /// Ours, or the machine's.
+    Internal,
+}
+
+/// A stable code. Programs match on it; it never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// A person has stopped this tenant, agent, tool, upstream, class or run.
+    Halted,
+    /// A person has refused exactly this call.
+    ApprovalDenied,
+    /// People must approve exactly this call first.
+    ApprovalRequired,
+    /// A limit on calls, money or objects leaves no room for this call.
+    BudgetExhausted,
+    /// Other calls changed the facts while this one was decided, three times in a row. Nothing was executed.
+    Conflict,
+    /// The upstream's credential could not be read. Nothing was executed.
+    CredentialUnavailable,
+    /// The call was started, and it is not known whether it took effect. It will not be repeated on its own.
+    EffectUnknown,
+    /// The idempotency key was used for another call.
+    IdempotencyMismatch,
+    /// The arguments violate the tool's schema.
+    InputInvalid,
+    /// Remit contradicted itself. Nothing more was executed.
+    Internal,
+    /// The request is not what its protocol says.
+    Malformed,
+    /// A policy could not be evaluated for this call; what cannot be evaluated denies.
+    PolicyError,
+    /// A guardrail of the organisation forbids it.
+    PolicyGuardrail,
+    /// No remit of somebody in the chain of callers covers this call.
+    PolicyNoPermit,
+    /// There is no such question, or it is not yours.
+    QuestionUnknown,
+    /// The remit that would cover this call has expired.
+    RemitExpired,
+    /// The request is larger than the limit.
+    RequestTooLarge,
+    /// The run was closed.
+    RunClosed,
+    /// There is no such run, or it is not yours.
+    RunUnknown,
+    /// The decision could not be recorded, so nothing was executed.
+    StoreUnavailable,
+    /// The upstream serves another definition of this tool than the one that was approved.
+    ToolDrifted,
+    /// There is no such tool for this caller.
+    ToolUnknown,
+    /// The credential is missing, unknown, expired or revoked.
+    Unauthenticated,
+    /// The upstream answered with something that is no valid answer. The call may have taken effect.
+    UpstreamFailed,
+    /// The upstream could not be reached. The call was not started.
+    UpstreamUnavailable,
+}
+
+impl Code {
+    /// Every code, in the order of the names.
+    pub const ALL: [Self; 25] = [
+        Self::Halted,
+        Self::ApprovalDenied,
+        Self::ApprovalRequired,
+        Self::BudgetExhausted,
+        Self::Conflict,
+        Self::CredentialUnavailable,
+        Self::EffectUnknown,
+        Self::IdempotencyMismatch,
+        Self::InputInvalid,
+        Self::Internal,
+        Self::Malformed,
+        Self::PolicyError,
+        Self::PolicyGuardrail,
+        Self::PolicyNoPermit,
+        Self::QuestionUnknown,
+        Self::RemitExpired,
+        Self::RequestTooLarge,
+        Self::RunClosed,
+        Self::RunUnknown,
+        Self::StoreUnavailable,
+        Self::ToolDrifted,
+        Self::ToolUnknown,
+        Self::Unauthenticated,
+        Self::UpstreamFailed,
+        Self::UpstreamUnavailable,
+    ];
+
+    /// The code itself.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Whose doing it is.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        self.row().1
+    }
+
+    /// What it means.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What helps, unless the case knows better.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        self.row().3
+    }
+
+    const fn row(self) -> (&'static str, Fault, &'static str, &'static str) {
+        match self {
+            Self::Halted => (
+                "halt.active",
+                Fault::Operator,
+                "A person has stopped this tenant, agent, tool, upstream, class or run.",
+                "Wait until an operator resumes it; a repetition will not pass before.",
+            ),
+            Self::ApprovalDenied => (
+                "approval.denied",
+                Fault::Operator,
+                "A person has refused exactly this call.",
+                "Do not repeat the call; tell the user that it was refused.",
+            ),
+            Self::ApprovalRequired => (
+                "approval.required",
+                Fault::Caller,
+                "People must approve exactly this call first.",
+                "Repeat the call with exactly the same arguments once it is approved.",
+            ),
+            Self::BudgetExhausted => (
+                "budget.exhausted",
+                Fault::Caller,
+                "A limit on calls, money or objects leaves no room for this call.",
+                "Wait until the budget resets, or make the call smaller.",
+            ),
+            Self::Conflict => (
+                "store.conflict",
+                Fault::Internal,
+                "Other calls changed the facts while this one was decided, three times in a row. Nothing was executed.",
+                "Repeat the call.",
+            ),
+            Self::CredentialUnavailable => (
+                "credential.unavailable",
+                Fault::Operator,
+                "The upstream's credential could not be read. Nothing was executed.",
+                "An operator has to mend the credential reference; `remit doctor` names it.",
+            ),
+            Self::EffectUnknown => (
+                "effect.unknown",
+                Fault::Upstream,
+                "The call was started, and it is not known whether it took effect. It will not be repeated on its own.",
+                "Find out whether the effect happened before you do anything else; a person is shown this call.",
+            ),
+            Self::IdempotencyMismatch => (
+                "idempotency.mismatch",
+                Fault::Caller,
+                "The idempotency key was used for another call.",
+                "Use a new key for a new call.",
+            ),
+            Self::InputInvalid => (
+                "input.invalid",
+                Fault::Caller,
+                "The arguments violate the tool's schema.",
+                "Correct the arguments as the reason says.",
+            ),
+            Self::Internal => (
+                "internal.bug",
+                Fault::Internal,
+                "Remit contradicted itself. Nothing more was executed.",
+                "Report the record id to the operator.",
+            ),
+            Self::Malformed => (
+                "request.malformed",
+                Fault::Caller,
+                "The request is not what its protocol says.",
+                "Correct the request as the reason says.",
+            ),
+            Self::PolicyError => (
+                "policy.error",
+                Fault::Operator,
+                "A policy could not be evaluated for this call; what cannot be evaluated denies.",
+                "An operator has to mend the policy; `remit explain` names it.",
+            ),
+            Self::PolicyGuardrail => (
+                "policy.guardrail",
+                Fault::Caller,
+                "A guardrail of the organisation forbids it.",
+                "This is final for this call; do not try to reach the same effect another way.",
+            ),
+            Self::PolicyNoPermit => (
+                "policy.no_permit",
+                Fault::Caller,
+                "No remit of somebody in the chain of callers covers this call.",
+                "Ask the owner for a wider remit, or call within the present one.",
+            ),
+            Self::QuestionUnknown => {
+                ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")
+            }
+            Self::RemitExpired => (
+                "remit.expired",
+                Fault::Operator,
+                "The remit that would cover this call has expired.",
+                "The remit's owner has to renew it.",
+            ),
+            Self::RequestTooLarge => {
+                ("request.too_large", Fault::Caller, "The request is larger than the limit.", "Send less at once.")
+            }
+            Self::RunClosed => ("run.closed", Fault::Caller, "The run was closed.", "Open another run."),
+            Self::RunUnknown => (
+                "run.unknown",
+                Fault::Caller,
+                "There is no such run, or it is not yours.",
+                "Open a run, or leave the run's id out.",
+            ),
+            Self::StoreUnavailable => (
+                "store.unavailable",
+                Fault::Internal,
+                "The decision could not be recorded, so nothing was executed.",
+                "Repeat the call later.",
+            ),
+            Self::ToolDrifted => (
+                "tool.drifted",
+                Fault::Operator,
+                "The upstream serves another definition of this tool than the one that was approved.",
+                "An operator has to look at the change; `remit tools` shows it.",
+            ),
+            Self::ToolUnknown => {
+                ("tool.unknown", Fault::Caller, "There is no such tool for this caller.", "List the tools.")
+            }
+            Self::Unauthenticated => (
+                "auth.unauthenticated",
+                Fault::Caller,
+                "The credential is missing, unknown, expired or revoked.",
+                "Get a new key from the operator.",
+            ),
+            Self::UpstreamFailed => (
+                "upstream.failed",
+                Fault::Upstream,
+                "The upstream answered with something that is no valid answer. The call may have taken effect.",
+                "Find out whether the effect happened before you repeat it.",
+            ),
+            Self::UpstreamUnavailable => (
+                "upstream.unavailable",
+                Fault::Upstream,
+                "The upstream could not be reached. The call was not started.",
+                "Repeat the call later.",
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
