@@ -1,3 +1,26 @@
-//! The use cases of Remit and the ports they need.
+//! The use cases of Remit and the ports they need. Async functions, no runtime.
+//!
+//! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
+//! `perform.rs` goes the rest of the way.
 
+pub mod gate;
+pub mod intent;
+pub mod outcome;
+pub mod permit;
+pub mod ports;
+pub mod question;
+pub mod run;
 pub mod secret;
+
+mod administer;
+mod approve;
+mod authorize;
+mod perform;
+mod records;
+mod runs;
+mod sweep;
+
+pub use administer::NotReported;
+pub use approve::NotTaken;
+pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use runs::Opening;

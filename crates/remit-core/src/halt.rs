@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use crate::call::Call;
+use crate::identity::Caller;
 use crate::ids::{AgentId, RunId, ToolName, UpstreamId};
-use crate::registry::Class;
+use crate::registry::{Class, Tool};
 
 /// What a halt stops.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,12 +42,21 @@ impl HaltTarget {
     #[must_use]
     pub fn stops(&self, call: &Call) -> bool {
         match self {
-            Self::Tenant => true,
-            Self::Agent(agent) => call.caller.calling_agent() == agent || call.caller.via().contains(agent),
-            Self::Tool(tool) => call.tool.name == *tool,
-            Self::Upstream(upstream) => call.tool.name.upstream() == upstream.as_str(),
-            Self::Class(class) => call.tool.class == *class,
             Self::Run(run) => call.run == *run,
+            _ => self.stops_tool(&call.caller, &call.tool),
+        }
+    }
+
+    /// Whether every call of this tool by this caller is stopped.
+    #[must_use]
+    pub fn stops_tool(&self, caller: &Caller, tool: &Tool) -> bool {
+        match self {
+            Self::Tenant => true,
+            Self::Agent(agent) => caller.calling_agent() == agent || caller.via().contains(agent),
+            Self::Tool(name) => tool.name == *name,
+            Self::Upstream(upstream) => tool.name.upstream() == upstream.as_str(),
+            Self::Class(class) => tool.class == *class,
+            Self::Run(_) => false,
         }
     }
 

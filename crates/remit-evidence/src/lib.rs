@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Signed records and their verification, offline.
+//!
+//! A record is a DSSE envelope over the exact bytes of an in-toto statement. The bytes are produced
+//! in canonical form, but a verifier never canonicalises again: it checks the bytes it was given.
+//! This crate is pure: it knows no clock, no chance and no file; whoever calls it brings them.
+//!
+//! [`record`] and [`writer`] make records; [`verify`] checks them, and shares no code path with signing.
+
+pub mod dsse;
+pub mod record;
+pub mod verify;
+pub mod writer;

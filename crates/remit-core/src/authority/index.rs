@@ -17,7 +17,7 @@ use crate::calendar::Calendar;
 use crate::call::Call;
 use crate::identity::{Caller, Link};
 use crate::ids::{AgentId, Digest, RuleId, TeamId, TenantId, ToolName, UserId, WorkflowId};
-use crate::registry::Registry;
+use crate::registry::{Registry, Tool};
 
 /// A remit with its compiled grants.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub struct Snapshot {
     digest: Digest,
     tenant: TenantId,
     calendar: Calendar,
-    rules: HashMap<RuleId, ApprovalRule>,
+    rules: HashMap<RuleId, (ApprovalRule, Digest)>,
     limits: Vec<Limit>,
     registry: Registry,
     held: Vec<Held>,
@@ -103,6 +103,7 @@ impl Snapshot {
         guardrails: Vec<Guardrail>,
         registry: Registry,
     ) -> Self {
+        let rules = rules.into_iter().map(|(id, rule)| (id, (rule.clone(), rule.digest()))).collect();
         let find = |holder: &Holder| held.iter().position(|h| h.remit.holder == *holder);
         let mut agents = HashMap::new();
         let mut workflows = HashMap::new();
@@ -179,7 +180,23 @@ impl Snapshot {
     /// An approval rule.
     #[must_use]
     pub fn rule(&self, id: &RuleId) -> Option<&ApprovalRule> {
-        self.rules.get(id)
+        self.rules.get(id).map(|(rule, _)| rule)
+    }
+
+    /// Every approval rule that any policy reads that can matter to this call, with the digest of
+    /// its present definition.
+    #[must_use]
+    pub fn rules(&self, call: &Call) -> Vec<(&ApprovalRule, Digest)> {
+        let mut out: Vec<(&ApprovalRule, Digest)> = Vec::new();
+        for (_, profile) in &self.standing(&call.caller).links {
+            for rule in self.slice(profile, &call.tool.name).into_iter().flat_map(|slice| &slice.rules) {
+                let Some((rule, digest)) = self.rules.get(rule) else { continue };
+                if !out.iter().any(|(known, _)| known.id == rule.id) {
+                    out.push((rule, *digest));
+                }
+            }
+        }
+        out
     }
 
     /// The remit of an agent.
@@ -224,6 +241,13 @@ impl Snapshot {
             Link::User(id) => self.users.get(id).map_or(&*self.any_user, |(_, profile)| profile),
         };
         Standing { links: caller.links().map(|link| (profile(&link), link)).map(|(p, l)| (l, p)).collect() }
+    }
+
+    /// Whether every link of the caller's chain holds something that covers the tool. To a caller
+    /// for whom this is false the tool does not exist.
+    #[must_use]
+    pub fn holds(&self, caller: &Caller, tool: &Tool) -> bool {
+        self.standing(caller).links.iter().all(|(_, profile)| profile.tools.contains_key(&tool.name))
     }
 
     /// Every budget that this call may draw on, whichever of its grants is used: the tenant's, each

@@ -385,7 +385,7 @@ mod tests {
     fn a_negation_does_not_turn_a_missing_argument_into_a_yes() {
         assert_eq!(
             cedar("not (args.to == 'x' or args.count == 1)"),
-            "(context.args has to && !((((context.args has to && context.args.to == \"x\")) || (context.args.count == 1))))"
+            "(context.args has to && !(((((context.args has to && context.args.to == \"x\")) || (context.args.count == 1)))))"
         );
     }
 

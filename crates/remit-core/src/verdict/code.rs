@@ -32,6 +32,8 @@ pub enum Code {
     EffectUnknown,
     /// The idempotency key was used for another call.
     IdempotencyMismatch,
+    /// The first call under this idempotency key is still under way.
+    IdempotencyPending,
     /// The arguments violate the tool's schema.
     InputInvalid,
     /// Remit contradicted itself. Nothing more was executed.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
@@ -79,6 +81,7 @@ impl Code {
         Self::CredentialUnavailable,
         Self::EffectUnknown,
         Self::IdempotencyMismatch,
+        Self::IdempotencyPending,
         Self::InputInvalid,
         Self::Internal,
         Self::Malformed,
@@ -171,6 +174,12 @@ impl Code {
                 Fault::Caller,
                 "The idempotency key was used for another call.",
                 "Use a new key for a new call.",
+            ),
+            Self::IdempotencyPending => (
+                "idempotency.pending",
+                Fault::Caller,
+                "The first call under this idempotency key is still under way.",
+                "Repeat the call with the same key a little later.",
             ),
             Self::InputInvalid => (
                 "input.invalid",

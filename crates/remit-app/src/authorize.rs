@@ -1,0 +1,270 @@
+//! From a request to a permit: resolve, load, decide, commit.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use remit_core::budget::Reservation;
+use remit_core::call::Call;
+use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
+use remit_core::labels::Sensitivity;
+use remit_core::registry::{Class, Tool};
+use remit_core::verdict::{Code, Decision, Refusal, Verdict};
+use remit_core::{Snapshot, decide};
+use remit_evidence::writer::{SignedRecord, Ticket};
+
+use crate::approve;
+use crate::gate::{Gate, Reply, Request, unavailable};
+use crate::intent::{Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::outcome::StoredOutcome;
+use crate::permit::{Passage, Permit};
+use crate::ports::CaseQuery;
+
+/// How often a call is decided again because the facts changed meanwhile.
+const ATTEMPTS_MAX: usize = 3;
+
+/// An admitted call, with what its settlement will need.
+pub(crate) struct Admitted {
+    pub permit: Permit,
+    pub reservations: Vec<Reservation>,
+    /// Whether its receipt must be durable before the reply: because later calls of the run are to
+    /// see its labels, or because somebody may ask for its outcome by a key or a question.
+    pub settle_first: bool,
+}
+
+/// One call on its way to a verdict.
+struct Passenger {
+    call: Call,
+    record: RecordId,
+    ticket: Ticket,
+    idempotency: Option<IdempotencyKey>,
+}
+
+impl Gate {
+    /// The first half of the way. A half-made decision is never resumed: whoever comes again
+    /// comes through here, from the start.
+    pub(crate) async fn authorize(&self, request: Request) -> Result<Admitted, Reply> {
+        let snapshot = self.snapshot.load_full();
+        let passage = request.passage.clone();
+        let idempotency = request.idempotency.clone();
+        let call = self.resolve(&snapshot, request).await?;
+        let passenger = Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.now();
+            let case = self.load(&snapshot, &passenger.call, now).await?;
+            let decision = decide(&snapshot, &passenger.call, &case.file, now);
+            match self.commit(&snapshot, &passenger, &case, decision, now).await {
+                Ok(settled) => return self.conclude(passenger, &case, settled, passage).await,
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Unavailable(error)) => {
+                    return Err(Reply::Refused { record: None, refusal: unavailable(&error) });
+                }
+            }
+        }
+        let refusal = Refusal::new(Code::Conflict, "the facts kept changing while this call was decided");
+        Err(self.refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal).await)
+    }
+
+    /// Tool, pin, arguments, resource. A tool that the caller could never call is as unknown as one
+    /// that does not exist.
+    async fn resolve(&self, snapshot: &Arc<Snapshot>, request: Request) -> Result<Call, Reply> {
+        let found = match ToolName::parse(&request.tool) {
+            Ok(name) => snapshot.registry().tool(&name),
+            Err(_) => snapshot.registry().public(&request.tool),
+        };
+        let unknown = || Refusal::new(Code::ToolUnknown, format!("unknown tool: {}", shown(&request.tool)));
+        let owner = snapshot.remit(request.caller.calling_agent()).and_then(|remit| remit.owner.clone());
+        let Some(tool) = found.filter(|tool| snapshot.holds(&request.caller, tool)).cloned() else {
+            return Err(self.turn_away(&request, unknown()).await);
+        };
+        if self.ports.upstreams.drifted(&tool) {
+            return Err(self.turn_away(&request, Refusal { code: Code::ToolDrifted, ..unknown() }).await);
+        }
+        let run = match self.run_of(&request.caller, request.run.as_ref()).await {
+            Ok(run) => run,
+            Err(refusal) => return Err(self.turn_away(&request, refusal).await),
+        };
+        let (caller, arguments) = (request.caller.clone(), request.arguments.clone());
+        match Call::resolve(caller, owner, tool, arguments, run) {
+            Ok(call) => Ok(call),
+            Err(invalid) => Err(self.turn_away(&request, Refusal::new(Code::InputInvalid, invalid.to_string())).await),
+        }
+    }
+
+    async fn load(&self, snapshot: &Snapshot, call: &Call, now: Timestamp) -> Result<Case, Reply> {
+        let rules: Vec<(RuleId, Digest, u32)> =
+            snapshot.rules(call).into_iter().map(|(rule, digest)| (rule.id.clone(), digest, rule.quorum)).collect();
+        let budgets = snapshot.budgets(call, now);
+        let query = CaseQuery { run: &call.run, call: call.digest(), budgets, rules: &rules, now };
+        let case = self.ports.store.load_case(&query).await;
+        case.map_err(|error| Reply::Refused { record: None, refusal: unavailable(&error) })
+    }
+
+    /// Writes the decision together with what it uses up, or neither.
+    async fn commit(
+        &self,
+        snapshot: &Snapshot,
+        passenger: &Passenger,
+        case: &Case,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<Settled, CommitError> {
+        let call = &passenger.call;
+        let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
+        let digest = record.digest;
+        let effect = match &decision.verdict {
+            Verdict::Allow { reservations, approvals } => Effect::Admit {
+                reservations: reservations.clone(),
+                approvals: approvals.clone(),
+                batched: self.habits.batch_reads && mild(&call.tool),
+            },
+            Verdict::Ask { rules, refusal } => {
+                let question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                Effect::Hold(Box::new(question))
+            }
+            Verdict::Deny(_) => Effect::Refuse,
+        };
+        let committed = self.ports.store.commit_intent(self.intent(passenger, record, case, effect, now)).await?;
+        if let Committed::Held(question) = &committed {
+            self.ports.notifier.question_changed(question);
+        }
+        Ok(Settled { committed, decision, digest })
+    }
+
+    fn intent(
+        &self,
+        passenger: &Passenger,
+        record: SignedRecord,
+        case: &Case,
+        effect: Effect,
+        at: Timestamp,
+    ) -> Intent {
+        let call = &passenger.call;
+        Intent {
+            record,
+            run: call.run.clone(),
+            agent: call.caller.calling_agent().clone(),
+            user: call.caller.user().cloned(),
+            call: call.digest(),
+            tool: call.tool.name.to_string(),
+            at,
+            basis: case.basis.clone(),
+            idempotency: passenger.idempotency.clone(),
+            effect,
+        }
+    }
+
+    async fn conclude(
+        &self,
+        passenger: Passenger,
+        case: &Case,
+        settled: Settled,
+        passage: Passage,
+    ) -> Result<Admitted, Reply> {
+        let record = passenger.record;
+        match (settled.committed, settled.decision.verdict) {
+            (Committed::Admitted(receipt), Verdict::Allow { reservations, approvals }) => {
+                let mut labels = case.file.run.labels.clone();
+                labels.collect(&passenger.call.tool.labels);
+                let settle_first =
+                    labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
+                let permit = Permit::new(receipt, passenger.call, settled.digest, passage);
+                Ok(Admitted { permit, reservations, settle_first })
+            }
+            (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
+                let found = self.ports.store.question(&question).await.ok().flatten();
+                let expires_at = found.map_or_else(|| self.now(), |question| question.expires_at);
+                Err(Reply::Held { record, question, refusal, expires_at })
+            }
+            (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),
+            (Committed::Repeated { intent, call }, _) => Err(self.repeat(&passenger.call, intent, call).await),
+            _ => {
+                let refusal = Refusal::new(Code::Internal, "the store answered another verdict than it was given");
+                Err(Reply::Refused { record: Some(record), refusal })
+            }
+        }
+    }
+
+    /// A retried call gets the first one's outcome; nothing is executed twice.
+    async fn repeat(&self, call: &Call, intent: RecordId, first: Digest) -> Reply {
+        let refused = |refusal| Reply::Refused { record: Some(intent.clone()), refusal };
+        if first != call.digest() {
+            return refused(Refusal::new(Code::IdempotencyMismatch, "the idempotency key was used for another call"));
+        }
+        match self.ports.store.outcome(&intent).await {
+            Ok(Some(StoredOutcome::Settled(outcome))) => Reply::Done { record: intent, outcome, run: call.run.clone() },
+            Ok(Some(StoredOutcome::Pending) | None) => {
+                refused(Refusal::new(Code::IdempotencyPending, "the first call under this key is still under way"))
+            }
+            Err(error) => refused(unavailable(&error)),
+        }
+    }
+
+    /// Refuses a request that never became a call, on the record.
+    async fn turn_away(&self, request: &Request, refusal: Refusal) -> Reply {
+        let (id, ticket) = (self.record_id(), self.writer.ticket());
+        let run = self.unresolved_run();
+        let draft = self.unresolved_draft(&id, request, &refusal, self.now());
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
+        let call = Digest::of(request.tool.as_bytes());
+        self.record_refusal(record, &request.caller, call, &request.tool, run, refusal).await
+    }
+
+    async fn refuse(&self, call: Option<&Call>, id: &RecordId, ticket: &Ticket, refusal: Refusal) -> Reply {
+        let Some(call) = call else { return Reply::Refused { record: None, refusal } };
+        let draft = self.refusal_draft(id, call, &refusal, self.now());
+        let record = self.writer.sign(ticket, draft, &self.randomness());
+        let tool = call.tool.name.to_string();
+        self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await
+    }
+
+    async fn record_refusal(
+        &self,
+        record: SignedRecord,
+        caller: &remit_core::Caller,
+        call: Digest,
+        tool: &str,
+        run: RunId,
+        refusal: Refusal,
+    ) -> Reply {
+        let id = record.id.clone();
+        let intent = Intent {
+            record,
+            run,
+            agent: caller.calling_agent().clone(),
+            user: caller.user().cloned(),
+            call,
+            tool: shown(tool),
+            at: self.now(),
+            basis: crate::intent::Basis::default(),
+            idempotency: None,
+            effect: Effect::Refuse,
+        };
+        match self.ports.store.commit_intent(intent).await {
+            Ok(_) => Reply::Refused { record: Some(id), refusal },
+            // Refused either way; that it could not be recorded is no reason to say why less plainly.
+            Err(_) => Reply::Refused { record: None, refusal },
+        }
+    }
+
+    fn question_id(&self) -> QuestionId {
+        crate::records::question_id(self.now(), &self.ports.entropy.bytes())
+    }
+}
+
+/// A committed decision.
+struct Settled {
+    committed: Committed,
+    decision: Decision,
+    digest: Digest,
+}
+
+/// Reads of data up to `internal`: the only calls whose records may become durable a little later.
+fn mild(tool: &Tool) -> bool {
+    tool.class == Class::Read && tool.labels.sensitivity <= Sensitivity::Internal
+}
+
+/// A name as it is safe to show and to store.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(128).collect()
+}

@@ -1,0 +1,161 @@
+//! What passes between a decision and the store.
+
+use jiff::Timestamp;
+use remit_core::CaseFile;
+use remit_core::budget::Reservation;
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_core::labels::Labels;
+use remit_evidence::writer::SignedRecord;
+
+use crate::outcome::Outcome;
+use crate::question::Question;
+
+/// The store cannot promise what was asked of it. The text is for operators.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store is unavailable: {0}")]
+pub struct Unavailable(pub String);
+
+/// Why a commit did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The facts have changed since they were read: decide again.
+    #[error("the facts have changed: {0}")]
+    Conflict(&'static str),
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// The facts of one case, and the versions they were read at.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The facts.
+    pub file: CaseFile,
+    /// What must still hold at commit.
+    pub basis: Basis,
+    /// A question that is already open for exactly this call.
+    pub open_question: Option<QuestionId>,
+}
+
+/// Versions of what was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// Counts halts ordered and lifted.
+    pub halts: u64,
+    /// Counts changes of the run's labels and its closing.
+    pub run: u64,
+    /// For each satisfied rule, the question whose approval satisfies it.
+    pub approvals: Vec<(RuleId, QuestionId)>,
+}
+
+/// A decision on its way into the store.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The decision record.
+    pub record: SignedRecord,
+    /// The run.
+    pub run: RunId,
+    /// Who calls.
+    pub agent: AgentId,
+    /// For whom.
+    pub user: Option<UserId>,
+    /// The exact call.
+    pub call: Digest,
+    /// The tool's name.
+    pub tool: String,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What the decision was read from.
+    pub basis: Basis,
+    /// A key under which the caller may ask for the same outcome again.
+    pub idempotency: Option<IdempotencyKey>,
+    /// What the decision does.
+    pub effect: Effect,
+}
+
+/// What a decision uses up or asks.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// The call goes ahead.
+    Admit {
+        /// To reserve.
+        reservations: Vec<Reservation>,
+        /// To use up; each must be in the basis.
+        approvals: Vec<RuleId>,
+        /// Whether the record may become durable a bounded time later.
+        batched: bool,
+    },
+    /// The call waits for people.
+    Hold(Box<Question>),
+    /// The call does not go ahead.
+    Refuse,
+}
+
+/// A key a client chose, within one agent and user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(pub String);
+
+/// What a commit did.
+#[derive(Debug)]
+pub enum Committed {
+    /// Admitted: here is the proof.
+    Admitted(Receipt),
+    /// Held by this question, which may be older than this intent.
+    Held(QuestionId),
+    /// Refused, and recorded.
+    Refused,
+    /// The idempotency key was used by this earlier intent, for this call.
+    Repeated {
+        /// The earlier decision record.
+        intent: RecordId,
+        /// The call it was for.
+        call: Digest,
+    },
+}
+
+/// A store's proof that an intent is durable (or, for batched ones, ordered).
+///
+/// INVARIANT (one permit per receipt): it is neither `Clone` nor constructible from data; stores
+/// make one per admitted intent, and a permit takes it by value.
+#[derive(Debug)]
+pub struct Receipt {
+    intent: RecordId,
+}
+
+impl Receipt {
+    /// Asserts that the intent of this record has been committed. Only store adapters may say so,
+    /// after their commit; reviewers find every place by this name.
+    #[must_use]
+    pub const fn assert_committed(intent: RecordId) -> Self {
+        Self { intent }
+    }
+
+    /// The decision record.
+    #[must_use]
+    pub const fn intent(&self) -> &RecordId {
+        &self.intent
+    }
+}
+
+/// The end of an admitted call.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The decision record.
+    pub intent: RecordId,
+    /// The receipt record; `None` when the store itself lists an intent that has none yet.
+    pub record: Option<SignedRecord>,
+    /// The digest of the decision record, which the receipt refers to.
+    pub decision: Digest,
+    /// The run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// What was reserved.
+    pub reservations: Vec<Reservation>,
+    /// Whether what was reserved is booked. It is released only when the effect never started.
+    pub charged: bool,
+    /// Labels to add to the run.
+    pub labels: Option<Labels>,
+    /// What came of it, for whoever asks again.
+    pub outcome: Outcome,
+}

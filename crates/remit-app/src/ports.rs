@@ -1,0 +1,190 @@
+//! What the use cases need from the outside, on one page. Each deed of the [`Store`] states its
+//! atomicity and durability; the conformance suite in `remit-testkit` holds every adapter to it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_core::budget::{Budget, Span};
+use remit_core::halt::{Halt, HaltTarget};
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_evidence::writer::SignedRecord;
+
+use crate::intent::{Case, CommitError, Committed, Intent, Settlement, Unavailable};
+use crate::outcome::{Outcome, StoredOutcome};
+use crate::permit::Permit;
+use crate::question::{Question, Vote};
+use crate::run::{Run, RunFilter};
+use crate::secret::Secret;
+
+/// Where everything durable lives. Identifiers compare byte for byte.
+///
+/// A deed that returned `Ok` has happened and survives a crash, unless its contract says otherwise.
+/// A deed that returned an error has not happened, or the store has declared itself dead: once an
+/// fsync has failed nothing is known about the file any more, so every later deed fails too.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads everything one decision needs, as of one moment.
+    async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
+
+    /// Writes a decision record together with what the decision uses up or asks, or none of it.
+    ///
+    /// * Admit: reserves every budget, uses up every approval and counts the call in its run. It is
+    ///   a [`CommitError::Conflict`] when the basis has changed (halts, run, approvals), or when a
+    ///   budget has no room any more.
+    /// * Hold: stores the question; when one is open for the same call already, that one is kept.
+    /// * Refuse: only the record.
+    ///
+    /// Durable on return, except that an intent marked `batched` is only ordered before every
+    /// later deed and becomes durable within the bound the store was opened with.
+    async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError>;
+
+    /// Writes a receipt, books or releases what the call had reserved, and adds labels to its run;
+    /// all of it or none. Durable on return. Settling an intent twice changes nothing.
+    async fn settle(&self, settlement: Settlement) -> Result<(), Unavailable>;
+
+    /// As [`Store::settle`], but only handed over: ordered before every later deed, durable within
+    /// the store's bound.
+    fn settle_soon(&self, settlement: Settlement) -> Result<(), Unavailable>;
+
+    /// The outcome of an admitted call, by its decision record; `None` when there is no such intent.
+    async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
+
+    /// Intents admitted before `before` that nobody has settled.
+    async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable>;
+
+    /// Opens a run. A run of the same id is a conflict.
+    async fn open_run(&self, run: &Run, record: SignedRecord) -> Result<(), CommitError>;
+    /// Closes an open run.
+    async fn close_run(&self, run: &RunId, at: Timestamp, record: SignedRecord) -> Result<(), CommitError>;
+    /// One run.
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, Unavailable>;
+    /// The newest implicit run of this agent and user that is open and was used since `since`.
+    async fn idle_run(
+        &self,
+        agent: &AgentId,
+        user: Option<&UserId>,
+        since: Timestamp,
+    ) -> Result<Option<RunId>, Unavailable>;
+    /// Runs, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, Unavailable>;
+
+    /// One question with its votes.
+    async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable>;
+    /// Questions that wait for people at this moment, oldest first.
+    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable>;
+    /// Adds a vote. It is a conflict when the question is no longer open at the vote's time, or the
+    /// same person has voted on the same rule. A denial closes the question.
+    async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError>;
+
+    /// The halts in force.
+    async fn halts(&self) -> Result<Vec<Halt>, Unavailable>;
+    /// Orders a halt; the reason of an existing one on the same target is replaced.
+    async fn put_halt(&self, halt: Halt, record: SignedRecord) -> Result<(), Unavailable>;
+    /// Lifts a halt; false when there was none.
+    async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable>;
+
+    /// Appends a record that stands alone.
+    async fn append(&self, record: SignedRecord) -> Result<(), Unavailable>;
+    /// One record.
+    async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable>;
+    /// Records in the order in which they became durable, after `after` of them, at most `limit`.
+    async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable>;
+
+    /// How much of some budgets is settled and reserved, for show.
+    async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable>;
+
+    /// Whether the store can still promise anything.
+    fn health(&self) -> Result<(), Unavailable>;
+
+    /// Makes everything handed over durable and stops accepting more.
+    async fn close(&self);
+}
+
+/// Which case is asked for.
+#[derive(Clone, Debug)]
+pub struct CaseQuery<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The exact call.
+    pub call: Digest,
+    /// The budgets it may draw on, with their present spans; the third part is the object counted.
+    pub budgets: Vec<(Budget, Span, Option<String>)>,
+    /// Approval rules with their present definitions and quorums: votes given under another definition do not count.
+    pub rules: &'a [(RuleId, Digest, u32)],
+    /// This moment: approvals and refusals that have lapsed do not count.
+    pub now: Timestamp,
+}
+
+/// Which records are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Only those of this run.
+    pub run: Option<RunId>,
+    /// Skip this many.
+    pub after: u64,
+    /// At most this many; zero means 1,000.
+    pub limit: u32,
+}
+
+/// Keeps credentials. Nothing but the edge's own connections ever sees one.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// The credential for one admitted call; `None` when its upstream needs none.
+    ///
+    /// # Errors
+    /// When it cannot be read; the text names the reference, never the credential.
+    async fn unlock(&self, permit: &Permit) -> Result<Option<Secret>, CredentialUnavailable>;
+}
+
+/// A credential that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CredentialUnavailable(pub String);
+
+/// The systems behind the gate.
+#[async_trait]
+pub trait Upstreams: Send + Sync {
+    /// Carries out one admitted call. Takes the permit by value: there is no second time.
+    async fn forward(&self, permit: Permit, secret: Option<Secret>) -> Outcome;
+
+    /// Whether the tool's served definition is known to differ from its approved pin.
+    fn drifted(&self, tool: &remit_core::registry::Tool) -> bool;
+}
+
+/// Time, as the machine tells it.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Unguessable numbers.
+pub trait Entropy: Send + Sync {
+    /// Fresh random bytes from the operating system.
+    fn bytes(&self) -> [u8; 32];
+}
+
+/// Tells people and waiting calls that something happened. Losing a notice loses no fact.
+pub trait Notifier: Send + Sync {
+    /// A question was asked or answered.
+    fn question_changed(&self, question: &QuestionId);
+    /// The authority, a halt or a tool changed: lists that agents hold may be stale.
+    fn authority_changed(&self);
+}
+
+/// The ports together.
+#[derive(Clone)]
+pub struct Ports {
+    /// See [`Store`].
+    pub store: Arc<dyn Store>,
+    /// See [`Vault`].
+    pub vault: Arc<dyn Vault>,
+    /// See [`Upstreams`].
+    pub upstreams: Arc<dyn Upstreams>,
+    /// See [`Clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`Entropy`].
+    pub entropy: Arc<dyn Entropy>,
+    /// See [`Notifier`].
+    pub notifier: Arc<dyn Notifier>,
+}

@@ -1,0 +1,26 @@
+//! After a crash: calls that were admitted and never settled.
+
+use jiff::Timestamp;
+
+use crate::gate::Gate;
+use crate::intent::{Settlement, Unavailable};
+
+impl Gate {
+    /// Records every intent admitted before `before` that has no receipt as `unknown`. It stays
+    /// charged, is shown to people, and is never executed again.
+    ///
+    /// # Errors
+    /// When the store is unavailable; what was swept so far stays swept.
+    pub async fn sweep(&self, before: Timestamp) -> Result<usize, Unavailable> {
+        let unsettled = self.ports.store.unsettled(before).await?;
+        let count = unsettled.len();
+        for settlement in unsettled {
+            let at = self.now();
+            let Settlement { intent, decision, run, outcome, .. } = &settlement;
+            let draft = self.execution_draft(intent, *decision, run, None, outcome, at);
+            let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
+            self.ports.store.settle(Settlement { record: Some(record), at, ..settlement }).await?;
+        }
+        Ok(count)
+    }
+}
