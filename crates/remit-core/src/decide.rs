@@ -7,7 +7,7 @@
 use cedar_policy::{Authorizer, PolicySet};
 use jiff::Timestamp;
 
-use crate::authority::remit::{Limit, Remit};
+use crate::authority::remit::{Grant, Limit, Remit};
 use crate::authority::{Facts, Slice, Snapshot, Standing};
 use crate::budget::{BudgetKey, BudgetState, Exhausted, Reservation, Unit};
 use crate::call::Call;
@@ -196,23 +196,22 @@ impl<'a> Bench<'a> {
     }
 
     /// One link: errors deny, then forbids, then the first permit whose budgets have room.
+    ///
+    /// Permits that need nothing more come first. When one of them matches, those that would need an
+    /// approval are not looked at: no approval buys a budget that is used up.
     fn link(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Grounds, Refusal> {
         let finding = evaluate(&self.facts, link, &slice.policies, approved)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         if let Some(first) = finding.forbids.first() {
             return Err(self.guardrail(slice, first));
         }
+        let matching = slice.permits.iter().filter(|(id, ..)| finding.permits.contains(id));
+        let matching = matching.filter_map(|(id, r, g)| self.snapshot.grant(*r, *g).map(|(r, g)| (id, r, g)));
+        let (current, lapsed): (Vec<_>, Vec<_>) = matching.partition(|(_, remit, _)| !expired(remit, self.now));
+        let waits = |grant: &Grant| grant.approval.as_ref().is_some_and(|rule| !self.case.approved.contains(rule));
+        let (waiting, ready): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, _, grant)| waits(grant));
         let mut refusal = None;
-        for (id, remit, grant) in &slice.permits {
-            let Some((remit, grant)) = self.snapshot.grant(*remit, *grant).filter(|_| finding.permits.contains(id))
-            else {
-                continue;
-            };
-            if expired(remit, self.now) {
-                let text = format!("the remit of {} expired on {}", remit.holder, remit.expires.unwrap_or_default());
-                refusal.get_or_insert(Refusal::new(Code::RemitExpired, text));
-                continue;
-            }
+        for (id, remit, grant) in if ready.is_empty() { waiting } else { ready } {
             let holder = remit.holder.to_string();
             let own = format!("{holder}/{}", grant.id);
             match self.reserve([(holder.as_str(), &remit.limits), (own.as_str(), &grant.limits)]) {
@@ -223,7 +222,11 @@ impl<'a> Bench<'a> {
                 Err(exhausted) => drop(refusal.get_or_insert(exhausted)),
             }
         }
-        Err(refusal.unwrap_or_else(|| no_permit(link, self.call, Some((self.snapshot, slice)))))
+        let lapsed = lapsed.first().map(|(_, remit, _)| {
+            let text = format!("the remit of {} expired on {}", remit.holder, remit.expires.unwrap_or_default());
+            Refusal::new(Code::RemitExpired, text)
+        });
+        Err(refusal.or(lapsed).unwrap_or_else(|| no_permit(link, self.call, Some((self.snapshot, slice)))))
     }
 
     fn guardrail(&self, slice: &Slice, id: &str) -> Refusal {

@@ -278,6 +278,31 @@ impl Snapshot {
         out
     }
 
+    /// Every budget there is with its present span, except those that count per run.
+    #[must_use]
+    pub fn all_budgets(&self, now: Timestamp) -> Vec<(Budget, Span)> {
+        let tenant = self.limits.iter().map(|limit| ("tenant".to_owned(), limit));
+        let held = self.held.iter().flat_map(|held| {
+            let holder = held.remit.holder.to_string();
+            let own = held.remit.limits.iter().map({
+                let holder = holder.clone();
+                move |limit| (holder.clone(), limit)
+            });
+            own.chain(held.remit.grants.iter().flat_map(move |grant| {
+                let name = format!("{holder}/{}", grant.id);
+                grant.limits.iter().map(move |limit| (name.clone(), limit))
+            }))
+        });
+        let budgets = tenant.chain(held).map(|(prefix, limit)| budget(&prefix, limit));
+        let lasting = budgets.filter(|budget| budget.window != crate::budget::Window::Run);
+        lasting
+            .map(|b| {
+                let span = b.window.span(now, &self.calendar.zone, "");
+                (b, span)
+            })
+            .collect()
+    }
+
     /// Limits over everything that all agents do.
     #[must_use]
     pub fn limits(&self) -> &[Limit] {
