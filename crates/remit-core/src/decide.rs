@@ -4,7 +4,7 @@
 //! Every link of the caller's chain has to be allowed. What people could still approve is asked
 //! for; everything else that stands in the way denies.
 
-use cedar_policy::{Authorizer, PolicySet};
+use cedar_policy::{Authorizer, Context, PolicySet};
 use jiff::Timestamp;
 
 use crate::authority::remit::{Grant, Limit, Remit};
@@ -82,13 +82,15 @@ pub fn decide(snapshot: &Snapshot, call: &Call, case: &CaseFile, now: Timestamp)
 #[must_use]
 pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts, now: Timestamp) -> bool {
     let Ok(facts) = Facts::gather(snapshot, caller, tool, None, run, now) else { return false };
+    let satisfied = |slice: &Slice| facts.context(&slice.rules);
     snapshot.standing(caller).links.iter().all(|(link, profile)| {
         let Some(slice) = snapshot.slice(profile, &tool.name) else { return false };
         let current = |id: &String| {
             let held = slice.permits.iter().find(|(name, ..)| name == id);
             held.and_then(|(_, r, g)| snapshot.grant(*r, *g)).is_some_and(|(remit, _)| !expired(remit, now))
         };
-        let Ok(finding) = evaluate(&facts, link, &slice.fixed, &slice.rules) else { return false };
+        let Ok(context) = satisfied(slice) else { return false };
+        let Ok(finding) = evaluate(&facts, link, &slice.fixed, &context) else { return false };
         if !finding.forbids.is_empty() {
             return false;
         }
@@ -174,12 +176,13 @@ impl<'a> Bench<'a> {
 
     /// The grounds of every link, or the first refusal. Authority is the intersection of the links.
     fn assess(&self, approved: &[RuleId]) -> Result<Vec<Grounds>, Refusal> {
+        let context = self.context(approved)?;
         let mut grounds = Vec::with_capacity(self.standing.links.len());
         for (link, profile) in &self.standing.links {
             let observes = profile.observes(self.snapshot);
             let slice = self.snapshot.slice(profile, &self.call.tool.name);
             let found = match slice {
-                Some(slice) => self.link(link, slice, approved),
+                Some(slice) => self.link(link, slice, &context),
                 None => Err(no_permit(link, self.call, None)),
             };
             grounds.push(match found {
@@ -199,8 +202,8 @@ impl<'a> Bench<'a> {
     ///
     /// Permits that need nothing more come first. When one of them matches, those that would need an
     /// approval are not looked at: no approval buys a budget that is used up.
-    fn link(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Grounds, Refusal> {
-        let finding = evaluate(&self.facts, link, &slice.policies, approved)
+    fn link(&self, link: &Link, slice: &Slice, context: &Context) -> Result<Grounds, Refusal> {
+        let finding = evaluate(&self.facts, link, &slice.policies, context)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         if let Some(first) = finding.forbids.first() {
             return Err(self.guardrail(slice, first));
@@ -227,6 +230,10 @@ impl<'a> Bench<'a> {
             Refusal::new(Code::RemitExpired, text)
         });
         Err(refusal.or(lapsed).unwrap_or_else(|| no_permit(link, self.call, Some((self.snapshot, slice)))))
+    }
+
+    fn context(&self, approved: &[RuleId]) -> Result<Context, Refusal> {
+        self.facts.context(approved).map_err(|text| Refusal::new(Code::PolicyError, text))
     }
 
     fn guardrail(&self, slice: &Slice, id: &str) -> Refusal {
@@ -328,7 +335,7 @@ impl<'a> Bench<'a> {
     }
 
     fn forbids(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Vec<String>, Refusal> {
-        let finding = evaluate(&self.facts, link, &slice.policies, approved);
+        let finding = evaluate(&self.facts, link, &slice.policies, &self.context(approved)?);
         finding.map(|f| f.forbids).map_err(|text| Refusal::new(Code::PolicyError, text))
     }
 
@@ -351,7 +358,8 @@ impl<'a> Bench<'a> {
         for (link, profile) in &self.standing.links {
             let slice = self.snapshot.slice(profile, &self.call.tool.name);
             let Some(observed) = slice.and_then(|slice| slice.observed.as_ref()) else { continue };
-            let refusal = match evaluate(&self.facts, link, observed, &self.case.approved) {
+            let found = self.facts.context(&self.case.approved);
+            let refusal = match found.and_then(|context| evaluate(&self.facts, link, observed, &context)) {
                 Ok(finding) if finding.forbids.is_empty() => continue,
                 Ok(finding) => {
                     Refusal::new(Code::PolicyGuardrail, format!("{} would forbid it", finding.forbids.join(", ")))
@@ -417,8 +425,8 @@ fn no_permit(link: &Link, call: &Call, near: Option<(&Snapshot, &Slice)>) -> Ref
 
 /// Evaluates one set of policies for one link. Cedar by itself skips a policy that errs, so that an
 /// erring forbid would not forbid; here any error is the answer.
-fn evaluate(facts: &Facts, link: &Link, policies: &PolicySet, approved: &[RuleId]) -> Result<Finding, String> {
-    let request = facts.request(link, approved)?;
+fn evaluate(facts: &Facts, link: &Link, policies: &PolicySet, context: &Context) -> Result<Finding, String> {
+    let request = facts.request(link, context)?;
     let response = Authorizer::new().is_authorized(&request, policies, facts.entities());
     if let Some(error) = response.diagnostics().errors().next() {
         return Err(format!("a policy could not be evaluated: {error}"));

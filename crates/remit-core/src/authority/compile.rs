@@ -8,11 +8,12 @@ use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validato
 use crate::approval::ApprovalRule;
 use crate::authority::guardrail::{Guardrail, GuardrailFile, read};
 use crate::authority::index::{Covered, Held, Snapshot};
+use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Locus, Pattern, Remit};
 use crate::authority::{Fault, locate, vocabulary, when};
 use crate::calendar::Calendar;
 use crate::ids::{Digest, RuleId, TeamId, TenantId, UserId};
-use crate::registry::{Registry, Tool, quoted};
+use crate::registry::{Registry, Shape, Tool, quoted};
 
 /// A person and the teams they are in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,15 +137,9 @@ fn grants(
         let mut policies = Vec::new();
         for (at, (condition, tools)) in groups.into_iter().enumerate() {
             let name = format!("{}/{}", remit.holder, grant.id);
-            let id = if at == 0 { name.clone() } else { format!("{name}~{at}") };
-            match permit(&remit.holder, &tools, &condition, &id) {
-                Ok(policy) => policies.push((policy, tools.into_iter().map(|t| t.name.clone()).collect())),
-                Err(text) => faults.push(fault(
-                    &grant.locus,
-                    format!("the grant does not compile: {text}"),
-                    "please report this",
-                )),
-            }
+            let id = if at == 0 { name } else { format!("{name}~{at}") };
+            let tools = tools.into_iter().map(|tool| tool.name.clone()).collect();
+            policies.push(Permit { id, condition, tools });
         }
         covered.push(Covered { policies });
     }
@@ -155,6 +150,7 @@ fn grants(
 /// nothing are warnings, because a tool may be approved later.
 fn tools<'r>(grant: &Grant, registry: &'r Registry, warnings: &mut Vec<Fault>) -> Vec<&'r Tool> {
     let mut found: Vec<&Tool> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     for pattern in &grant.tools {
         let named: Vec<&Tool> = match pattern {
             Pattern::Tool(name) => registry.tool(name).into_iter().map(AsRef::as_ref).collect(),
@@ -186,7 +182,7 @@ fn tools<'r>(grant: &Grant, registry: &'r Registry, warnings: &mut Vec<Fault>) -
                 }
                 continue;
             }
-            if !found.iter().any(|known| known.name == tool.name) {
+            if known.insert(tool.name.as_str()) {
                 found.push(tool);
             }
         }
@@ -223,20 +219,6 @@ fn condition(grant: &Grant, tool: &Tool) -> Result<String, when::WhenError> {
     Ok(parts.join(" && "))
 }
 
-fn permit(holder: &Holder, tools: &[&Tool], condition: &str, id: &str) -> Result<Policy, String> {
-    let principal = match holder {
-        Holder::Agent(id) => format!("principal == Agent::{}", quoted(id.as_str())),
-        Holder::User(id) => format!("principal == User::{}", quoted(id.as_str())),
-        Holder::Team(id) => format!("principal in Team::{}", quoted(id.as_str())),
-        Holder::AnyUser => "principal is User".to_owned(),
-        Holder::Workflow(id) => format!("principal == Workflow::{}", quoted(id.as_str())),
-    };
-    let actions: Vec<_> = tools.iter().map(|tool| format!("Action::{}", quoted(tool.name.as_str()))).collect();
-    let when = if condition.is_empty() { String::new() } else { format!(" when {{ {condition} }}") };
-    let text = format!("permit({principal}, action in [{}], resource){when};", actions.join(", "));
-    Policy::parse(Some(PolicyId::new(id)), text).map_err(|error| error.to_string())
-}
-
 fn check_rules(guardrails: &[Guardrail], rules: &HashMap<RuleId, ApprovalRule>, faults: &mut Vec<Fault>) {
     for guardrail in guardrails {
         for rule in guardrail.rules.iter().filter(|rule| !rules.contains_key(rule)) {
@@ -251,6 +233,9 @@ fn check_rules(guardrails: &[Guardrail], rules: &HashMap<RuleId, ApprovalRule>, 
     }
 }
 
+/// Validates strictly. Whether a policy is well typed depends on the types of a tool's arguments and
+/// not on its name, so each distinct type is validated once: the cost does not grow with the product
+/// of policies and tools.
 fn validate(
     registry: &Registry,
     held: &[Held],
@@ -259,25 +244,47 @@ fn validate(
     faults: &mut Vec<Fault>,
     warnings: &mut Vec<Fault>,
 ) {
-    let whole = |message: String| Fault { locus: Locus::default(), message, help: None };
-    let schema = match Schema::from_cedarschema_str(&vocabulary::cedar_schema(registry)) {
-        Ok((schema, _)) => schema,
-        Err(error) => return faults.push(whole(format!("the tools' schemas do not form a policy schema: {error}"))),
+    let mut judge = |tools: &[&Tool], policies: Vec<Policy>| {
+        let whole = |message: String| Fault { locus: Locus::default(), message, help: None };
+        let schema = match Schema::from_cedarschema_str(&vocabulary::schema_of(tools.iter().copied())) {
+            Ok((schema, _)) => schema,
+            Err(error) => {
+                return faults.push(whole(format!("the tools' schemas do not form a policy schema: {error}")));
+            }
+        };
+        let set = match PolicySet::from_policies(policies) {
+            Ok(set) => set,
+            Err(error) => return faults.push(whole(format!("two policies have the same name: {error}"))),
+        };
+        let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+        faults.extend(result.validation_errors().map(|error| place(error.policy_id(), error, held, files)));
+        warnings.extend(result.validation_warnings().map(|warning| place(warning.policy_id(), warning, held, files)));
     };
-    let permits = held.iter().flat_map(|h| &h.covered).flat_map(|c| &c.policies).map(|(policy, _)| policy);
-    let all = permits.chain(guardrails.iter().map(|g| &g.policy)).cloned();
-    let set = match PolicySet::from_policies(all) {
-        Ok(set) => set,
-        Err(error) => return faults.push(whole(format!("two policies have the same name: {error}"))),
-    };
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    for error in result.validation_errors() {
-        faults.push(place(error.policy_id(), error, held, files));
+    let mut shapes: HashMap<&Shape, (&Tool, Vec<Policy>)> = HashMap::new();
+    for (holder, covered) in held.iter().flat_map(|h| h.covered.iter().map(move |c| (&h.remit.holder, c))) {
+        for permit in covered.policies.iter().filter(|permit| !permit.condition.is_empty()) {
+            let mut seen: HashSet<&Shape> = HashSet::new();
+            let tools = permit.tools.iter().filter_map(|name| registry.tool(name));
+            for tool in tools.filter(|tool| seen.insert(&tool.shape)) {
+                let (stand_in, policies) = shapes.entry(&tool.shape).or_insert_with(|| (tool.as_ref(), Vec::new()));
+                policies.extend(permit.policy(holder, &stand_in.name));
+            }
+        }
     }
-    for warning in result.validation_warnings() {
-        // A guardrail that can never fire for some tools is no mistake; one that never fires at all is.
-        warnings.push(place(warning.policy_id(), warning, held, files));
+    for (stand_in, policies) in shapes.into_values() {
+        judge(&[stand_in], policies);
     }
+    // For guardrails: one tool of each class, upstream and type, and every tool that one of them names.
+    let named: HashSet<&str> = guardrails.iter().flat_map(Guardrail::names).collect();
+    let mut kinds = HashSet::new();
+    let mut tools: Vec<&Tool> = Vec::new();
+    for tool in registry.tools() {
+        let new = kinds.insert((tool.class, tool.name.upstream(), &tool.shape));
+        if new || named.contains(tool.name.as_str()) {
+            tools.push(tool);
+        }
+    }
+    judge(&tools, guardrails.iter().map(|g| g.policy.clone()).collect());
 }
 
 fn place(id: &PolicyId, error: &dyn miette::Diagnostic, held: &[Held], files: &[GuardrailFile]) -> Fault {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 use jiff::Timestamp;
@@ -71,19 +72,31 @@ impl Facts {
         &self.entities
     }
 
-    /// The request of one link, with these approval rules satisfied.
-    pub fn request(&self, link: &Link, approved: &[RuleId]) -> Result<Request, String> {
+    /// The context with these approval rules satisfied. It is the same for every link.
+    pub fn context(&self, approved: &[RuleId]) -> Result<Context, String> {
         let approved = RestrictedExpression::new_set(approved.iter().map(|rule| text(rule.as_str())));
         let pairs = self.context.iter().cloned().chain([("approved".to_owned(), approved)]);
-        let context = Context::from_pairs(pairs).map_err(|e| e.to_string())?;
+        Context::from_pairs(pairs).map_err(|e| e.to_string())
+    }
+
+    /// The request of one link.
+    pub fn request(&self, link: &Link, context: &Context) -> Result<Request, String> {
         let principal = uid(link.kind(), link.id())?;
-        Request::new(principal, self.action.clone(), self.resource.clone(), context, None).map_err(|e| e.to_string())
+        let (action, resource) = (self.action.clone(), self.resource.clone());
+        Request::new(principal, action, resource, context.clone(), None).map_err(|e| e.to_string())
     }
 }
 
+/// The entity types, read once: Cedar would parse each name each time.
+static KINDS: LazyLock<HashMap<&'static str, EntityTypeName>> = LazyLock::new(|| {
+    let kinds = ["Action", "Tenant", "Team", "User", "Agent", "Workflow", "Resource"];
+    let kinds = kinds.into_iter().chain(Dimension::ALL.into_iter().map(Dimension::entity));
+    kinds.filter_map(|kind| Some((kind, EntityTypeName::from_str(kind).ok()?))).collect()
+});
+
 fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
-    let kind = EntityTypeName::from_str(kind).map_err(|e| e.to_string())?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    let kind = KINDS.get(kind).ok_or_else(|| format!("`{kind}` is no entity type"))?;
+    Ok(EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id)))
 }
 
 fn text(value: &str) -> RestrictedExpression {

@@ -55,6 +55,17 @@ impl Guardrail {
     }
 }
 
+impl Guardrail {
+    /// The tools, classes and upstreams that the policy's scope names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match &self.actions {
+            Actions::Any => None,
+            Actions::In(names) => Some(names),
+        };
+        names.into_iter().flatten().map(String::as_str)
+    }
+}
+
 /// Reads one file. The faults are those of syntax and of what a guardrail may be; types are checked later, against the schema.
 pub(crate) fn read(file: &GuardrailFile, faults: &mut Vec<Fault>) -> Vec<Guardrail> {
     let set = match PolicySet::from_str(&file.text) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::approval::ApprovalRule;
 use crate::authority::Person;
 use crate::authority::guardrail::Guardrail;
+use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
 use crate::calendar::Calendar;
@@ -27,10 +28,10 @@ pub(crate) struct Held {
     pub covered: Vec<Covered>,
 }
 
-/// One grant, compiled: each policy with the tools it is for.
+/// One grant, compiled.
 #[derive(Debug)]
 pub(crate) struct Covered {
-    pub policies: Vec<(Policy, Vec<ToolName>)>,
+    pub policies: Vec<Permit>,
 }
 
 /// What one link of a chain holds: the remits that count for it, in order, and per tool the slice.
@@ -216,8 +217,8 @@ impl Snapshot {
 
     /// The compiled permits as Cedar text, for review and for analysers.
     pub fn permits(&self) -> impl Iterator<Item = String> + '_ {
-        let policies = self.held.iter().flat_map(|h| &h.covered).flat_map(|c| &c.policies);
-        policies.map(|(policy, _)| format!("@id(\"{}\")\n{policy}", policy.id()))
+        let held = self.held.iter().flat_map(|h| h.covered.iter().map(move |c| (&h.remit.holder, c)));
+        held.flat_map(|(holder, covered)| covered.policies.iter().map(move |permit| permit.whole(holder)))
     }
 
     /// The teams of a user, as configured.
@@ -328,9 +329,12 @@ impl Snapshot {
             let mut rules: Vec<RuleId> = Vec::new();
             for &(remit, grant, policy) in &entry.grants {
                 let Some(held) = self.held.get(remit) else { continue };
-                let Some((policy, _)) = held.covered.get(grant).and_then(|c| c.policies.get(policy)) else { continue };
+                let permit = held.covered.get(grant).and_then(|covered| covered.policies.get(policy));
+                let Some(policy) = permit.and_then(|permit| permit.policy(&held.remit.holder, &tool.name)) else {
+                    continue;
+                };
                 permits.push((policy.id().to_string(), remit, grant));
-                binding.push(policy.clone());
+                binding.push(policy);
                 rules.extend(held.remit.grants.get(grant).and_then(|g| g.approval.clone()));
             }
             let mut observed = Vec::new();
@@ -370,8 +374,8 @@ impl Profile {
         for &remit in &held {
             let Some(h) = all.get(remit) else { continue };
             for (grant, covered) in h.covered.iter().enumerate() {
-                for (policy, (_, names)) in covered.policies.iter().enumerate() {
-                    for name in names {
+                for (policy, permit) in covered.policies.iter().enumerate() {
+                    for name in &permit.tools {
                         let entry = tools.entry(name.clone()).or_insert_with(Entry::new);
                         entry.grants.push((remit, grant, policy));
                     }

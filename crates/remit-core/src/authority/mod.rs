@@ -5,6 +5,7 @@ mod compile;
 mod facts;
 pub mod guardrail;
 mod index;
+mod permit;
 pub mod remit;
 mod vocabulary;
 mod when;

@@ -60,6 +60,11 @@ fn record<const N: usize>(members: [(&str, Shape, bool); N]) -> Shape {
 /// The Cedar schema of a registry, in Cedar's own schema language.
 #[must_use]
 pub fn cedar_schema(registry: &Registry) -> String {
+    schema_of(registry.tools().iter().map(AsRef::as_ref))
+}
+
+/// The schema of some tools; those of one upstream have to stand together.
+pub(crate) fn schema_of<'t>(tools: impl Iterator<Item = &'t Tool>) -> String {
     let mut out = String::from(
         "entity Tenant, Team;\n\
          entity User, Workflow in [Team, Tenant];\n\
@@ -80,8 +85,7 @@ pub fn cedar_schema(registry: &Registry) -> String {
         let _ = writeln!(out, "action {};", quoted(class.as_str()));
     }
     let mut upstream = "";
-    for tool in registry.tools() {
-        // Tools are sorted by name, so those of one upstream stand together.
+    for tool in tools {
         if tool.name.upstream() != upstream {
             upstream = tool.name.upstream();
             let _ = writeln!(out, "action {};", quoted(&format!("{upstream}/*")));
