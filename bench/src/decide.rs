@@ -20,7 +20,10 @@ const GRANTS: usize = 10;
 
 /// Prints a row for each size.
 pub fn run() {
-    println!("{:>10} {:>8} {:>12} {:>12} {:>12} {:>12}", "policies", "tools", "compile ms", "first us", "decide us", "resolve us");
+    println!(
+        "{:>10} {:>8} {:>12} {:>12} {:>12} {:>12}",
+        "policies", "tools", "compile ms", "first us", "decide us", "resolve us"
+    );
     for policies in [10, 100, 1_000, 10_000, 100_000] {
         let agents = (policies / GRANTS).max(1);
         let tools = (agents * 2).clamp(20, 10_000);
@@ -149,7 +152,8 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
 }
 
 fn wanted(snapshot: &Snapshot) -> Call {
-    let caller = Caller::agent(snapshot.tenant().clone(), id("agent-0", AgentId::parse)).for_user(id("alice", UserId::parse));
+    let caller =
+        Caller::agent(snapshot.tenant().clone(), id("agent-0", AgentId::parse)).for_user(id("alice", UserId::parse));
     #[expect(clippy::expect_used, reason = "agent-0 is granted t0")]
     let tool = snapshot.registry().tool(&id("up0/t0", ToolName::parse)).expect("tool").clone();
     let arguments = json!({"amount": 20.5, "payment": "P-1", "note": "as agreed on the phone"});
@@ -161,7 +165,8 @@ fn prepared(snapshot: &Snapshot) -> (Call, CaseFile) {
     let call = wanted(snapshot);
     let now = "2026-11-20T12:00:00Z".parse().unwrap_or_default();
     let budgets = snapshot.budgets(&call, now).into_iter();
-    let budgets = budgets.map(|(budget, span, _)| BudgetState { budget, span, settled: 5, reserved: 1, object_known: false });
+    let budgets =
+        budgets.map(|(budget, span, _)| BudgetState { budget, span, settled: 5, reserved: 1, object_known: false });
     let case = CaseFile {
         run: RunFacts::fresh(),
         budgets: budgets.collect(),

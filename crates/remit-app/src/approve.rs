@@ -58,13 +58,17 @@ impl Gate {
         let reason: String = reason.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect();
         let vote = Vote { question: id.clone(), rule, by: approver.id.clone(), approve, reason, at: now };
         let draft = self.approval_draft(&question, &vote);
-        let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
+        let ticket = self.writer.ticket();
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
         match self.ports.store.answer_question(vote, record).await {
             Ok(question) => {
                 self.ports.notifier.question_changed(id);
                 Ok(question)
             }
-            Err(CommitError::Conflict(why)) => Err(NotTaken::NotOpen(why)),
+            Err(CommitError::Conflict(why)) => {
+                self.writer.give_back(ticket);
+                Err(NotTaken::NotOpen(why))
+            }
             Err(CommitError::Unavailable(error)) => Err(error.into()),
         }
     }

@@ -9,15 +9,16 @@ use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Tool};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
-use remit_core::{Snapshot, decide};
+use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
+use serde_json::Value;
 
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
-use crate::ports::CaseQuery;
+use crate::ports::{CaseQuery, Step};
 
 /// How often a call is decided again because the facts changed meanwhile.
 const ATTEMPTS_MAX: usize = 3;
@@ -29,6 +30,14 @@ pub(crate) struct Admitted {
     /// Whether its receipt must be durable before the reply: because later calls of the run are to
     /// see its labels, or because somebody may ask for its outcome by a key or a question.
     pub settle_first: bool,
+}
+
+/// A request before it is known whether it is a call.
+pub(crate) struct Asked {
+    pub caller: Caller,
+    pub tool: String,
+    pub arguments: Value,
+    pub traceparent: Option<String>,
 }
 
 /// One call on its way to a verdict.
@@ -44,15 +53,25 @@ impl Gate {
     /// comes through here, from the start.
     pub(crate) async fn authorize(&self, request: Request) -> Result<Admitted, Reply> {
         let snapshot = self.snapshot.load_full();
-        let passage = request.passage.clone();
-        let idempotency = request.idempotency.clone();
-        let call = self.resolve(&snapshot, request).await?;
+        let Request { caller, tool, arguments, run, idempotency, passage, .. } = request;
+        let asked = Asked { caller, tool, arguments, traceparent: passage.traceparent.clone() };
+        let meter = &self.ports.meter;
+        let began = meter.tick();
+        let call = self.resolve(&snapshot, asked, run).await?;
+        meter.step(Step::Resolve, began);
         let passenger = Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
+            let began = meter.tick();
             let case = self.load(&snapshot, &passenger.call, now).await?;
+            meter.step(Step::Load, began);
+            let began = meter.tick();
             let decision = decide(&snapshot, &passenger.call, &case.file, now);
-            match self.commit(&snapshot, &passenger, &case, decision, now).await {
+            meter.step(Step::Decide, began);
+            let began = meter.tick();
+            let committed = self.commit(&snapshot, &passenger, &case, decision, now).await;
+            meter.step(Step::Commit, began);
+            match committed {
                 Ok(settled) => return self.conclude(passenger, &case, settled, passage).await,
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
@@ -66,27 +85,26 @@ impl Gate {
 
     /// Tool, pin, arguments, resource. A tool that the caller could never call is as unknown as one
     /// that does not exist.
-    async fn resolve(&self, snapshot: &Arc<Snapshot>, request: Request) -> Result<Call, Reply> {
-        let found = match ToolName::parse(&request.tool) {
+    async fn resolve(&self, snapshot: &Arc<Snapshot>, asked: Asked, run: Option<RunId>) -> Result<Call, Reply> {
+        let found = match ToolName::parse(&asked.tool) {
             Ok(name) => snapshot.registry().tool(&name),
-            Err(_) => snapshot.registry().public(&request.tool),
+            Err(_) => snapshot.registry().public(&asked.tool),
         };
-        let unknown = || Refusal::new(Code::ToolUnknown, format!("unknown tool: {}", shown(&request.tool)));
-        let owner = snapshot.remit(request.caller.calling_agent()).and_then(|remit| remit.owner.clone());
-        let Some(tool) = found.filter(|tool| snapshot.holds(&request.caller, tool)).cloned() else {
-            return Err(self.turn_away(&request, unknown()).await);
+        let unknown = || Refusal::new(Code::ToolUnknown, format!("unknown tool: {}", shown(&asked.tool)));
+        let owner = snapshot.remit(asked.caller.calling_agent()).and_then(|remit| remit.owner.clone());
+        let Some(tool) = found.filter(|tool| snapshot.holds(&asked.caller, tool)).cloned() else {
+            return Err(self.turn_away(&asked, unknown()).await);
         };
         if self.ports.upstreams.drifted(&tool) {
-            return Err(self.turn_away(&request, Refusal { code: Code::ToolDrifted, ..unknown() }).await);
+            return Err(self.turn_away(&asked, Refusal { code: Code::ToolDrifted, ..unknown() }).await);
         }
-        let run = match self.run_of(&request.caller, request.run.as_ref()).await {
+        let run = match self.run_of(&asked.caller, run.as_ref()).await {
             Ok(run) => run,
-            Err(refusal) => return Err(self.turn_away(&request, refusal).await),
+            Err(refusal) => return Err(self.turn_away(&asked, refusal).await),
         };
-        let (caller, arguments) = (request.caller.clone(), request.arguments.clone());
-        match Call::resolve(caller, owner, tool, arguments, run) {
+        match Call::resolve(asked.caller.clone(), owner, tool, asked.arguments.clone(), run) {
             Ok(call) => Ok(call),
-            Err(invalid) => Err(self.turn_away(&request, Refusal::new(Code::InputInvalid, invalid.to_string())).await),
+            Err(invalid) => Err(self.turn_away(&asked, Refusal::new(Code::InputInvalid, invalid.to_string())).await),
         }
     }
 
@@ -162,6 +180,12 @@ impl Gate {
         passage: Passage,
     ) -> Result<Admitted, Reply> {
         let record = passenger.record;
+        let verdict = &settled.decision.verdict;
+        let code = match verdict {
+            Verdict::Allow { .. } => None,
+            Verdict::Ask { refusal, .. } | Verdict::Deny(refusal) => Some(refusal.code),
+        };
+        self.ports.meter.verdict(verdict.as_str(), code);
         match (settled.committed, settled.decision.verdict) {
             (Committed::Admitted(receipt), Verdict::Allow { reservations, approvals }) => {
                 let mut labels = case.file.run.labels.clone();
@@ -177,7 +201,11 @@ impl Gate {
                 Err(Reply::Held { record, question, refusal, expires_at })
             }
             (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),
-            (Committed::Repeated { intent, call }, _) => Err(self.repeat(&passenger.call, intent, call).await),
+            (Committed::Repeated { intent, call }, _) => {
+                // The first call's record stands; this one was not stored.
+                self.writer.give_back(passenger.ticket);
+                Err(self.repeat(&passenger.call, intent, call).await)
+            }
             _ => {
                 let refusal = Refusal::new(Code::Internal, "the store answered another verdict than it was given");
                 Err(Reply::Refused { record: Some(record), refusal })
@@ -201,13 +229,13 @@ impl Gate {
     }
 
     /// Refuses a request that never became a call, on the record.
-    async fn turn_away(&self, request: &Request, refusal: Refusal) -> Reply {
+    async fn turn_away(&self, asked: &Asked, refusal: Refusal) -> Reply {
         let (id, ticket) = (self.record_id(), self.writer.ticket());
         let run = self.unresolved_run();
-        let draft = self.unresolved_draft(&id, request, &refusal, self.now());
+        let draft = self.unresolved_draft(&id, asked, &refusal, self.now());
         let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let call = Digest::of(request.tool.as_bytes());
-        self.record_refusal(record, &request.caller, call, &request.tool, run, refusal).await
+        let call = Digest::of(asked.tool.as_bytes());
+        self.record_refusal(record, &asked.caller, call, &asked.tool, run, refusal).await
     }
 
     async fn refuse(&self, call: Option<&Call>, id: &RecordId, ticket: &Ticket, refusal: Refusal) -> Reply {
@@ -221,12 +249,13 @@ impl Gate {
     async fn record_refusal(
         &self,
         record: SignedRecord,
-        caller: &remit_core::Caller,
+        caller: &Caller,
         call: Digest,
         tool: &str,
         run: RunId,
         refusal: Refusal,
     ) -> Reply {
+        self.ports.meter.verdict("deny", Some(refusal.code));
         let id = record.id.clone();
         let intent = Intent {
             record,

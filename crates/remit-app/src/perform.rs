@@ -11,6 +11,7 @@ use crate::authorize::Admitted;
 use crate::gate::{Gate, Reply};
 use crate::intent::Settlement;
 use crate::outcome::{Answer, Outcome};
+use crate::ports::Step;
 
 impl Gate {
     /// Carries out an admitted call. From here on a call always ends in a receipt: what cannot be
@@ -24,7 +25,12 @@ impl Gate {
         let (intent, decision) = (permit.intent().clone(), permit.decision());
         let (tool, run) = (permit.tool().clone(), permit.call().run.clone());
         let traceparent = permit.passage().traceparent.clone();
-        let outcome = match self.ports.vault.unlock(&permit).await {
+        let meter = &self.ports.meter;
+        let began = meter.tick();
+        let unlocked = self.ports.vault.unlock(&permit).await;
+        meter.step(Step::Unlock, began);
+        let began = meter.tick();
+        let outcome = match unlocked {
             Err(error) => Outcome::NotStarted { code: Code::CredentialUnavailable, reason: error.to_string() },
             Ok(secret) => {
                 let forward = self.ports.upstreams.forward(permit, secret);
@@ -41,6 +47,9 @@ impl Gate {
                 }
             }
         };
+        meter.step(Step::Forward, began);
+        meter.outcome(outcome.state());
+        let began = meter.tick();
         let outcome = validated(&tool, outcome);
         let at = self.now();
         let draft = self.execution_draft(&intent, decision, &run, traceparent, &outcome, at);
@@ -59,6 +68,7 @@ impl Gate {
         // The deed is done: a receipt that cannot be written does not fail the reply. The intent
         // stays unsettled, stays charged, and is shown to people.
         let _recorded = if settle_first { store.settle(settlement).await } else { store.settle_soon(settlement) };
+        meter.step(Step::Settle, began);
         Reply::Done { record: intent, outcome, run }
     }
 }

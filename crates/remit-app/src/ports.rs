@@ -32,7 +32,8 @@ pub trait Store: Send + Sync {
     /// * Admit: reserves every budget, uses up every approval and counts the call in its run. It is
     ///   a [`CommitError::Conflict`] when the basis has changed (halts, run, approvals), or when a
     ///   budget has no room any more.
-    /// * Hold: stores the question; when one is open for the same call already, that one is kept.
+    /// * Hold: stores the question; when one is open for the same call already and asks the same rules
+    ///   under the same definitions, that one is kept.
     /// * Refuse: only the record.
     ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
@@ -172,6 +173,62 @@ pub trait Notifier: Send + Sync {
     fn authority_changed(&self);
 }
 
+/// A verb of a call's way, as metrics and traces name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Bytes to a request.
+    Accept,
+    /// Credential to caller.
+    Identify,
+    /// Request to call.
+    Resolve,
+    /// Call to case.
+    Load,
+    /// Case to verdict.
+    Decide,
+    /// Verdict to permit.
+    Commit,
+    /// Permit to secret.
+    Unlock,
+    /// Permit and secret to outcome.
+    Forward,
+    /// Outcome to receipt.
+    Settle,
+    /// Answer to bytes.
+    Reply,
+}
+
+impl Step {
+    /// The verb.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Identify => "identify",
+            Self::Resolve => "resolve",
+            Self::Load => "load",
+            Self::Decide => "decide",
+            Self::Commit => "commit",
+            Self::Unlock => "unlock",
+            Self::Forward => "forward",
+            Self::Settle => "settle",
+            Self::Reply => "reply",
+        }
+    }
+}
+
+/// Counts and times. Nothing is decided on what it says.
+pub trait Meter: Send + Sync {
+    /// A moment on a monotonic clock, in nanoseconds.
+    fn tick(&self) -> u64;
+    /// A step that began at `since` has ended.
+    fn step(&self, step: Step, since: u64);
+    /// A decision was recorded.
+    fn verdict(&self, verdict: &'static str, code: Option<remit_core::verdict::Code>);
+    /// An admitted call has ended.
+    fn outcome(&self, state: &'static str);
+}
+
 /// The ports together.
 #[derive(Clone)]
 pub struct Ports {
@@ -187,4 +244,6 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// See [`Notifier`].
     pub notifier: Arc<dyn Notifier>,
+    /// See [`Meter`].
+    pub meter: Arc<dyn Meter>,
 }

@@ -10,7 +10,8 @@ use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::gate::{Gate, Request};
+use crate::authorize::Asked;
+use crate::gate::Gate;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
 use crate::question::{Question, Vote};
@@ -92,20 +93,14 @@ impl Gate {
         self.draft(Kind::Decision, id.clone(), now, body, call)
     }
 
-    pub(crate) fn unresolved_draft(
-        &self,
-        id: &RecordId,
-        request: &Request,
-        refusal: &Refusal,
-        now: Timestamp,
-    ) -> Draft {
+    pub(crate) fn unresolved_draft(&self, id: &RecordId, asked: &Asked, refusal: &Refusal, now: Timestamp) -> Draft {
         let mut body = Map::new();
-        body.insert("agent".into(), json!({"id": request.caller.calling_agent().as_str()}));
+        body.insert("agent".into(), json!({"id": asked.caller.calling_agent().as_str()}));
         body.insert("verdict".into(), json!("deny"));
         body.insert("refusal".into(), refusal_body(refusal));
-        let mut disclosures = vec![("requested", json!({"tool": request.tool, "arguments": request.arguments}))];
-        disclosures.extend(request.caller.user().map(|user| ("user", json!(user.as_str()))));
-        let traceparent = request.passage.traceparent.clone();
+        let mut disclosures = vec![("requested", json!({"tool": asked.tool, "arguments": asked.arguments}))];
+        disclosures.extend(asked.caller.user().map(|user| ("user", json!(user.as_str()))));
+        let traceparent = asked.traceparent.clone();
         Draft { disclosures, traceparent, ..plain(Kind::Decision, id.clone(), now, body) }
     }
 

@@ -50,10 +50,14 @@ impl Gate {
         let run = self.own_run(caller, id).await?;
         let at = self.now();
         let draft = self.run_draft(&run, Some(at));
-        let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
+        let ticket = self.writer.ticket();
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
         match self.ports.store.close_run(&run.id, at, record).await {
             Ok(()) => Ok(()),
-            Err(CommitError::Conflict(_)) => Err(Refusal::new(Code::RunClosed, "the run was closed already")),
+            Err(CommitError::Conflict(_)) => {
+                self.writer.give_back(ticket);
+                Err(Refusal::new(Code::RunClosed, "the run was closed already"))
+            }
             Err(CommitError::Unavailable(error)) => Err(unavailable(&error)),
         }
     }
@@ -130,10 +134,14 @@ impl Gate {
             labels: Labels::none(),
         };
         let draft = self.run_draft(&run, None);
-        let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
+        let ticket = self.writer.ticket();
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
         match self.ports.store.open_run(&run, record).await {
             Ok(()) => Ok(run),
-            Err(CommitError::Conflict(_)) => Err(Refusal::new(Code::Internal, "two runs have the same id")),
+            Err(CommitError::Conflict(_)) => {
+                self.writer.give_back(ticket);
+                Err(Refusal::new(Code::Internal, "two runs have the same id"))
+            }
             Err(CommitError::Unavailable(error)) => Err(unavailable(&error)),
         }
     }

@@ -2,6 +2,7 @@
 //! record that was lost, and everybody can see that it was.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use remit_core::ids::{Digest, RecordId, RunId, TenantId};
 
@@ -50,6 +51,9 @@ pub struct Writer {
     keyid: String,
     tenant: TenantId,
     next: AtomicU64,
+    /// Places whose record was not stored after all. They are taken again before new ones, so that
+    /// only a record that was really lost leaves a gap.
+    returned: Mutex<Vec<u64>>,
 }
 
 impl Writer {
@@ -57,7 +61,13 @@ impl Writer {
     #[must_use]
     pub fn new(signer: Box<dyn Sign>, tenant: TenantId) -> Self {
         let keyid = keyid(&signer.public_key());
-        Self { signer, keyid, tenant, next: AtomicU64::new(0) }
+        Self { signer, keyid, tenant, next: AtomicU64::new(0), returned: Mutex::default() }
+    }
+
+    /// A writer whose key has been used before: its sequence goes on from here.
+    #[must_use]
+    pub fn resuming(signer: Box<dyn Sign>, tenant: TenantId, next: u64) -> Self {
+        Self { next: AtomicU64::new(next), ..Self::new(signer, tenant) }
     }
 
     /// The writer's public key.
@@ -75,7 +85,14 @@ impl Writer {
     /// Takes the next place in the sequence.
     #[must_use]
     pub fn ticket(&self) -> Ticket {
-        Ticket(self.next.fetch_add(1, Ordering::Relaxed))
+        let returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ticket(returned.unwrap_or_else(|| self.next.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Gives a place back whose record is known not to have been stored. Never call it when that is
+    /// unknown: two records at one place look like a forgery.
+    pub fn give_back(&self, ticket: Ticket) {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner).push(ticket.0);
     }
 
     /// Writes and signs a record at this place.

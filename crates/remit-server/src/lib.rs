@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The edge of Remit: MCP and HTTP in, upstreams out. Everything that decides lives elsewhere; here
+//! bytes become requests, and answers become bytes.
+
+pub mod accept;
+pub mod admin;
+pub mod edge;
+pub mod fleet;
+pub mod gateway;
+pub mod identify;
+pub mod keys;
+pub mod notices;
+pub mod refusal;
+pub mod serve;
+pub mod telemetry;
+pub mod upstream;
+pub mod vault;

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What tests are made of: fakes, and the suites that every adapter passes. Never part of a product.
+
+pub mod conformance;
+pub mod memory;

@@ -14,6 +14,20 @@ pub struct JsonError {
     at: usize,
 }
 
+impl JsonError {
+    /// What is wrong, without the place.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// Zero-based offset in the text, in bytes.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+}
+
 /// Reads one JSON value.
 ///
 /// # Errors

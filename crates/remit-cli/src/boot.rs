@@ -1,0 +1,265 @@
+//! From a configuration folder to a running gateway, in the order in which things must be ready:
+//! authority, store, keys, writer, upstreams, edge, and only then the listener.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use remit_app::ports::{Clock as _, Ports, Store};
+use remit_app::{Gate, Habits};
+use remit_config::settings::{Authentication, Records, Settings, StorePlace, Transport};
+use remit_config::{Config, Folder, keys as named};
+use remit_core::approval::Approver;
+use remit_core::authority::Fault;
+use remit_evidence::writer::Writer;
+use remit_server::edge::{Edge, EdgeSettings};
+use remit_server::fleet::Fleet;
+use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Role};
+use remit_server::keys::{Ed25519, Machine, secret_in_file};
+use remit_server::notices::Notices;
+use remit_server::serve;
+use remit_server::telemetry::Metrics;
+use remit_server::vault::References;
+use remit_store_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::commands::Failure;
+use crate::reload::Reloader;
+use crate::upstreams;
+
+/// How long started calls may take to finish when the gateway is told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+/// Largest request body, in bytes.
+const BODY_BYTES_MAX: usize = remit_core::limits::BODY_BYTES_MAX;
+
+/// A gateway that is up.
+pub struct Running {
+    /// Where it listens.
+    pub url: String,
+    /// Its edge.
+    pub edge: Arc<Edge>,
+    fleet: Arc<Fleet>,
+    store: Arc<dyn Store>,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<std::io::Result<()>>,
+    reloading: tokio::task::JoinHandle<()>,
+}
+
+/// Everything but the listener.
+pub struct Booted {
+    /// The edge.
+    pub edge: Arc<Edge>,
+    /// The upstreams.
+    pub fleet: Arc<Fleet>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    settings: Settings,
+    reloader: Arc<Reloader>,
+}
+
+impl Running {
+    /// Boots the folder and listens.
+    pub async fn start(folder: &Path, listen: Option<SocketAddr>) -> Result<Self, Failure> {
+        let folder = folder.canonicalize().map_err(|error| Failure::Io(folder.display().to_string(), error))?;
+        let config = load(&folder)?;
+        let address = listen.unwrap_or(config.settings.listen);
+        // Bound before anything is written, so that a port in use leaves no trace.
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| Failure::Io(format!("listening on {address}"), error))?;
+        let address = listener.local_addr().map_err(|error| Failure::Io("listening".into(), error))?;
+        let tls = match &config.settings.transport {
+            Transport::Plaintext => None,
+            Transport::Tls { cert, key } => Some(crate::tls::acceptor(&folder.join(cert), &folder.join(key))?),
+        };
+        let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let booted = Booted::boot(&folder, config, address, &url).await?;
+        let (stop, stopped) = oneshot::channel();
+        let router = serve::routes(booted.edge.clone());
+        let stopping = async move { drop(stopped.await) };
+        let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
+        let reloading = tokio::spawn(booted.reloader.clone().watch());
+        let Booted { edge, fleet, store, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, served, reloading })
+    }
+
+    /// Stops listening, lets started calls finish, and makes everything durable.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        self.reloading.abort();
+        if let Err(error) = self.served.await {
+            tracing::error!(%error, "the listener ended badly");
+        }
+        self.fleet.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+impl Booted {
+    /// Boots a checked configuration.
+    pub async fn boot(folder: &Path, config: Config, address: SocketAddr, url: &str) -> Result<Self, Failure> {
+        for warning in &config.warnings {
+            tracing::warn!(%warning, "configuration");
+        }
+        let StorePlace::Sqlite(file) = &config.settings.store;
+        let file = folder.join(file);
+        let place = file.parent().unwrap_or(folder).to_owned();
+        let bound = match config.settings.records {
+            Records::Batched { within_ms } => Duration::from_millis(within_ms),
+            Records::Strict => Duration::ZERO,
+        };
+        let store = SqliteStore::open(&file, remit_store_sqlite::Options { within: bound, ..Default::default() });
+        let store: Arc<dyn Store> =
+            Arc::new(store.map_err(|error| Failure::said(format!("{}: {error}", file.display())))?);
+        let unusable = |error: remit_server::keys::KeyUnusable| Failure::said(error.to_string());
+        let root = Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?;
+        let session_key = secret_in_file(&place.join("session.key")).map_err(unusable)?;
+        let tenant = config.settings.tenant.clone();
+        let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
+        let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
+        let references = Arc::new(ArcSwap::from_pointee(upstreams::references(&config.upstreams, folder)));
+        let fleet = Fleet::new(
+            upstreams::specs(&config.upstreams, folder),
+            references.clone(),
+            metrics.clone(),
+            notices.clone(),
+        );
+        let ports = Ports {
+            store: store.clone(),
+            vault: Arc::new(Shared(references.clone())),
+            upstreams: fleet.clone(),
+            clock: Arc::new(Machine),
+            entropy: Arc::new(Machine),
+            notifier: notices.clone(),
+            meter: metrics.clone(),
+        };
+        let habits = Habits {
+            batch_reads: matches!(config.settings.records, Records::Batched { .. }),
+            idle_secs: config.settings.run_idle_secs,
+        };
+        let settings = config.settings;
+        let snapshot = Arc::new(config.snapshot);
+        let gate = Arc::new(Gate::new(snapshot.clone(), ports, writer, habits));
+        let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+        // The sequence of a long-lived key must go on over restarts; milliseconds do.
+        let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
+        gate.announce(&Writer::resuming(Box::new(root), tenant, announced)).await.map_err(unavailable)?;
+        gate.activate(snapshot, "start").await.map_err(unavailable)?;
+        let swept = gate.sweep(Machine.now()).await.map_err(unavailable)?;
+        if swept > 0 {
+            tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
+        }
+        let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
+        let edge_settings = edge_settings(&settings, address, url, session_key);
+        let keyring = keyring(&config.keys, &settings);
+        let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
+        let edge = Arc::new(edge);
+        reloader.serves(&edge);
+        Ok(Self { edge, fleet, store, settings, reloader })
+    }
+
+    /// What the folder chose.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// The vault over references that a reload may change.
+struct Shared(Arc<ArcSwap<References>>);
+
+#[async_trait::async_trait]
+impl remit_app::ports::Vault for Shared {
+    async fn unlock(
+        &self,
+        permit: &remit_app::permit::Permit,
+    ) -> Result<Option<remit_app::secret::Secret>, remit_app::ports::CredentialUnavailable> {
+        self.0.load_full().unlock(permit).await
+    }
+}
+
+fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {
+    let mut allowed_hosts = settings.allowed_hosts.clone();
+    allowed_hosts.push(address.to_string());
+    if address.ip().is_loopback() {
+        allowed_hosts.extend(serve::loopback_hosts(address));
+    }
+    EdgeSettings {
+        allowed_hosts,
+        allowed_origins: settings.allowed_origins.clone(),
+        hold: Duration::from_millis(settings.hold_ms),
+        session_key,
+        server_name: "remit".into(),
+        base_url: url.to_owned(),
+        body_bytes_max: BODY_BYTES_MAX,
+    }
+}
+
+/// The keys as the edge looks them up.
+pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
+    let agents = keys.agents.iter().map(|key| {
+        let may_declare = match &key.may_declare {
+            named::MayDeclare::None => MayDeclare::Nobody,
+            named::MayDeclare::Any => MayDeclare::Anybody,
+            named::MayDeclare::Users(users) => MayDeclare::These(users.clone()),
+        };
+        let (id, agent, user) = (key.id.clone(), key.agent.clone(), key.user.clone());
+        (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
+    });
+    let operators = keys.operators.iter().map(|key| {
+        let approver = Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone() };
+        let roles = key.roles.iter().map(|role| match role {
+            named::Role::Viewer => Role::Viewer,
+            named::Role::Approver => Role::Approver,
+            named::Role::Operator => Role::Operator,
+            named::Role::Security => Role::Security,
+        });
+        (key.sha256, OperatorKey { approver, roles: roles.collect(), expires: key.expires, revoked: key.revoked })
+    });
+    let anonymous = match &settings.authentication {
+        Authentication::Keys => None,
+        Authentication::Anonymous(agent) => Some(agent.clone()),
+    };
+    Keyring { agents: agents.collect::<HashMap<_, _>>(), operators: operators.collect(), anonymous }
+}
+
+/// Reads and checks a folder; the failure shows every fault with its place.
+pub fn load(folder: &Path) -> Result<Config, Failure> {
+    let read = Folder::read(folder).map_err(|faults| Failure::said(shown(None, &faults)))?;
+    remit_config::load(&read).map_err(|faults| Failure::said(shown(Some(&read), &faults)))
+}
+
+/// Where the folder's gateway listens.
+pub fn url_of(folder: &Path) -> Result<String, Failure> {
+    let settings = load(folder)?.settings;
+    let scheme = if settings.transport == Transport::Plaintext { "http" } else { "https" };
+    Ok(format!("{scheme}://{}", settings.listen))
+}
+
+/// Faults as a person reads them: place, message, the line itself with a mark, and what to do.
+pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
+    let mut out = String::new();
+    for fault in faults {
+        out.push_str(&format!("{}: {}\n", fault.locus, crate::client::visible(&fault.message)));
+        let text = folder.and_then(|folder| folder.text(&fault.locus.file));
+        let line = text.and_then(|text| text.lines().nth(fault.locus.line.checked_sub(1)?));
+        if let Some(line) = line {
+            let line: String = line.chars().take(160).collect();
+            let gap = " ".repeat(fault.locus.column.saturating_sub(1).min(160));
+            out.push_str(&format!("  | {}\n  | {gap}^\n", crate::client::visible(&line)));
+        }
+        if let Some(help) = &fault.help {
+            out.push_str(&format!("  = {help}\n"));
+        }
+    }
+    let count = faults.len();
+    out.push_str(&format!("{count} {} in the configuration", if count == 1 { "fault" } else { "faults" }));
+    out
+}
+
+/// The folder's own place for secrets and state.
+pub fn state_of(folder: &Path) -> PathBuf {
+    folder.join(".remit")
+}

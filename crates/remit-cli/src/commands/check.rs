@@ -1,0 +1,44 @@
+//! `remit check`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::boot;
+use crate::client::visible;
+use crate::commands::{Outcome, say};
+
+/// Check the configuration folder: files, names, types, policies.
+#[derive(Args)]
+pub struct Check {
+    /// Treat warnings as faults.
+    #[arg(long)]
+    strict: bool,
+    /// Print the compiled policies as Cedar.
+    #[arg(long)]
+    cedar: bool,
+}
+
+impl Check {
+    /// Runs the verb. Exit code 1 means that warnings were treated as faults.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let config = boot::load(folder)?;
+        for warning in &config.warnings {
+            say(format!("warning: {}", visible(&warning.to_string())))?;
+        }
+        if self.cedar {
+            for permit in config.snapshot.permits() {
+                say(permit)?;
+            }
+        }
+        let (remits, tools) = (config.snapshot.remits().count(), config.snapshot.registry().tools().len());
+        say(format!(
+            "{remits} remits, {tools} callable tools, {} upstreams, {} warnings; snapshot {}",
+            config.upstreams.len(),
+            config.warnings.len(),
+            config.snapshot.digest()
+        ))?;
+        Ok(if self.strict && !config.warnings.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}

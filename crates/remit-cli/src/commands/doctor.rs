@@ -1,0 +1,142 @@
+//! `remit doctor`: looks at a set-up and says what is wrong with it, and what to do.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use remit_config::Config;
+use remit_config::settings::{Authentication, StorePlace};
+
+use crate::boot;
+use crate::client::{Access, text};
+use crate::commands::{Failure, Outcome, say};
+use crate::upstreams;
+
+/// Look at a set-up and say what is wrong with it.
+#[derive(Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    access: Access,
+}
+
+/// What was found so far.
+struct Chart {
+    wrong: usize,
+}
+
+impl Chart {
+    fn note(&mut self, what: &str, found: Result<String, String>) -> Result<(), Failure> {
+        match found {
+            Ok(text) => say(format!("ok    {what}: {text}")),
+            Err(text) => {
+                self.wrong += 1;
+                say(format!("WRONG {what}: {text}"))
+            }
+        }
+    }
+}
+
+impl Doctor {
+    /// Runs the verb. Exit code 1: something is wrong.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let mut chart = Chart { wrong: 0 };
+        let config = match boot::load(folder) {
+            Ok(config) => config,
+            Err(error) => {
+                chart.note("configuration", Err(error.to_string()))?;
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let (remits, tools) = (config.snapshot.remits().count(), config.snapshot.registry().tools().len());
+        chart.note("configuration", Ok(format!("{remits} remits, {tools} callable tools")))?;
+        for warning in &config.warnings {
+            say(format!("      warning: {warning}"))?;
+        }
+        state(&mut chart, folder, &config)?;
+        credentials(&mut chart, folder, &config)?;
+        keys(&mut chart, &config)?;
+        self.gateway(&mut chart, folder)?;
+        say(format!("\n{} things are wrong", chart.wrong))?;
+        Ok(if chart.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn gateway(&self, chart: &mut Chart, folder: &Path) -> Result<(), Failure> {
+        let gateway = match self.access.open(folder) {
+            Ok(gateway) => gateway,
+            Err(error) => return chart.note("operator key", Err(error.to_string())),
+        };
+        match gateway.post("/admin/v1/tools/survey", &serde_json::json!({})) {
+            Err(error) => say(format!("      gateway: {error}")),
+            Ok(report) => {
+                chart.note("gateway", Ok("answers, and takes this operator's key".into()))?;
+                for tool in report["tools"].as_array().cloned().unwrap_or_default() {
+                    let state = text(&tool["state"]);
+                    let found = match state.as_str() {
+                        "callable" => continue,
+                        "changed" => Err("serves another definition than was approved; see `remit tools diff`".into()),
+                        "missing" => Err("is approved, and not served any more".into()),
+                        "unseen" => Err("its upstream could not be reached".into()),
+                        _ => Ok("is new: classify and approve it, or leave it".into()),
+                    };
+                    chart.note(&format!("tool {}", text(&tool["tool"])), found)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
+    let StorePlace::Sqlite(file) = &config.settings.store;
+    let place = folder.join(file);
+    let place = place.parent().unwrap_or(folder);
+    let found = match std::fs::metadata(place) {
+        Err(_) => Ok("not there yet; the first start makes it".to_owned()),
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => Err(format!(
+            "`{}` can be looked into by others (mode {:o}); chmod 700",
+            place.display(),
+            metadata.mode() & 0o777
+        )),
+        Ok(_) => Ok(place.display().to_string()),
+    };
+    chart.note("state", found)?;
+    if let Authentication::Anonymous(agent) = &config.settings.authentication {
+        say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
+    }
+    Ok(())
+}
+
+fn credentials(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
+    let references = upstreams::references(&config.upstreams, folder);
+    for upstream in &config.upstreams {
+        let found = match references.read(&upstream.id) {
+            Ok(Some(_)) => Ok("its credential can be read".to_owned()),
+            Ok(None) => Ok("needs no credential".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        chart.note(&format!("upstream {}", upstream.id), found)?;
+    }
+    Ok(())
+}
+
+fn keys(chart: &mut Chart, config: &Config) -> Result<(), Failure> {
+    let now = jiff::Timestamp::now();
+    for key in &config.keys.agents {
+        let remit = config.snapshot.remit(&key.agent);
+        let found = match (key.revoked, key.expires <= now, remit) {
+            (true, ..) => Ok("revoked".to_owned()),
+            (_, true, _) => Err(format!("expired on {}", key.expires)),
+            (_, _, None) => Err(format!("agent `{}` has no remit, so it may do nothing", key.agent)),
+            (_, _, Some(remit)) if remit.expires.is_some_and(|at| at <= now) => {
+                Err("its agent's remit has expired".into())
+            }
+            _ => Ok(format!("proves agent `{}`", key.agent)),
+        };
+        chart.note(&format!("key {}", key.id), found)?;
+    }
+    if config.keys.operators.iter().all(|key| key.revoked || key.expires <= now) {
+        chart.note("operators", Err("nobody can approve, halt or look: add an operator to keys.yaml".into()))?;
+    }
+    Ok(())
+}

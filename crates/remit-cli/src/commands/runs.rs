@@ -1,0 +1,102 @@
+//! `remit runs`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::client::{Access, text};
+use crate::commands::{Outcome, say, table};
+
+/// List runs, or show one with its records.
+#[derive(Args)]
+pub struct Runs {
+    /// One run.
+    id: Option<String>,
+    /// Only those of this agent.
+    #[arg(long)]
+    agent: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Runs {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let gateway = self.access.open(folder)?;
+        if let Some(id) = &self.id {
+            let run = gateway.get(&format!("/admin/v1/runs/{id}"))?;
+            say(if self.json { run.to_string() } else { timeline(&run) })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let filter = self.agent.map(|agent| format!("?agent={agent}")).unwrap_or_default();
+        let answer = gateway.get(&format!("/admin/v1/runs{filter}"))?;
+        if self.json {
+            say(answer)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let runs = answer["runs"].as_array().cloned().unwrap_or_default();
+        let rows = runs.iter().map(|run| {
+            vec![
+                text(&run["run"]),
+                text(&run["agent"]),
+                text(&run["user"]),
+                text(&run["calls"]),
+                text(&run["opened_at"]),
+                text(&run["closed_at"]),
+            ]
+        });
+        say(table(&["RUN", "AGENT", "FOR", "CALLS", "OPENED", "CLOSED"], rows))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A run as a list of what happened, oldest first.
+pub fn timeline(run: &Value) -> String {
+    let records = run["records"].as_array().cloned().unwrap_or_default();
+    let rows = records
+        .iter()
+        .map(|record| vec![text(&record["time"]), text(&record["record"]), text(&record["kind"]), line(record)]);
+    format!(
+        "Run {} of {} for {}: {} calls, labels {}\n\n{}",
+        text(&run["run"]),
+        text(&run["agent"]),
+        text(&run["user"]),
+        run["calls"],
+        run["labels"],
+        table(&["TIME", "RECORD", "KIND", "WHAT"], rows)
+    )
+}
+
+/// One record in a line.
+pub fn line(record: &Value) -> String {
+    let statement = &record["statement"];
+    match record["kind"].as_str() {
+        Some("decision") => {
+            let refusal = &statement["refusal"];
+            let why = refusal["code"]
+                .as_str()
+                .map(|code| format!(" ({code}: {})", text(&refusal["reason"])))
+                .unwrap_or_default();
+            let tool = statement["tool"]["name"].as_str().unwrap_or("a tool that is unknown");
+            format!("{} {tool}{why}", text(&statement["verdict"]))
+        }
+        Some("execution") => format!(
+            "{} {}",
+            text(&statement["result"]["state"]),
+            if statement["result"]["is_error"] == true { "with an error" } else { "" }
+        ),
+        Some("approval") => format!(
+            "{} under {} by {}",
+            text(&statement["choice"]),
+            text(&statement["rule"]),
+            text(&record["disclosed"]["approver"])
+        ),
+        Some("halt") => format!("{} {}", text(&statement["event"]), text(&statement["target"])),
+        _ => text(&statement["event"]),
+    }
+}

@@ -1,0 +1,14 @@
+//! The program `remit`, as a library for its own tests.
+//!
+//! [`commands`] has one file per verb; [`boot`] turns a configuration folder into a running gateway;
+//! [`rehearse`] plays scenarios.
+
+pub mod boot;
+pub mod client;
+pub mod commands;
+pub mod rehearse;
+pub mod sample;
+
+mod reload;
+mod tls;
+mod upstreams;

@@ -1,0 +1,319 @@
+//! Scenarios: who does what, and what must come of it. One way of playing them, on any stage: this
+//! module has the stage that `remit test` uses, a whole gate over a made-up upstream.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_app::outcome::{Answer, Outcome};
+use remit_app::permit::Permit;
+use remit_app::ports::{
+    Clock, CredentialUnavailable, Entropy, Meter, Notifier, Ports, Step as Verb, Store, Upstreams, Vault,
+};
+use remit_app::secret::Secret;
+use remit_app::{Gate, Habits, Opening, Reply, Request};
+use remit_config::{Actor, CallStep, Deed, Effect, Expect, Scenario, Verdict, keys};
+use remit_core::approval::Approver;
+use remit_core::ids::{OperatorId, QuestionId, RuleId, RunId};
+use remit_core::registry::Tool;
+use remit_core::verdict::{Code, Refusal};
+use remit_core::{Caller, Snapshot};
+use remit_evidence::writer::{Sign, Writer};
+use serde_json::{Value, json};
+
+/// What was seen of one step.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The verdict.
+    pub verdict: Option<Verdict>,
+    /// The code of a refusal.
+    pub code: Option<Code>,
+    /// The rules that were asked for.
+    pub ask: Vec<RuleId>,
+    /// The policies that determined it.
+    pub policies: Vec<String>,
+    /// The reason of a refusal.
+    pub reason: String,
+    /// Whether the upstream received the call.
+    pub executed: bool,
+}
+
+/// Something scenarios can be played on.
+#[async_trait]
+pub trait Stage: Send {
+    /// Moves the clock.
+    fn set_clock(&mut self, at: Timestamp);
+    /// Plays one deed. A failure is something the scenario did not reckon with.
+    async fn play(&mut self, deed: &Deed) -> Result<Seen, String>;
+}
+
+/// Plays a scenario; what did not go as expected, each with its place.
+pub async fn play(stage: &mut dyn Stage, scenario: &Scenario) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in &scenario.steps {
+        if let Some(at) = step.at {
+            stage.set_clock(at);
+        }
+        match stage.play(&step.deed).await {
+            Ok(seen) => {
+                let differences = differences(&step.expect, &seen);
+                wrong.extend(differences.into_iter().map(|difference| format!("{}: {difference}", step.locus)));
+            }
+            Err(error) => wrong.push(format!("{}: {error}", step.locus)),
+        }
+    }
+    wrong
+}
+
+fn differences(expect: &Expect, seen: &Seen) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut differs =
+        |what: &str, expected: String, found: String| out.push(format!("expected {what} {expected}, found {found}"));
+    if expect.verdict.is_some() && expect.verdict != seen.verdict {
+        let why = if seen.reason.is_empty() { String::new() } else { format!(" ({})", seen.reason) };
+        differs("verdict", format!("{:?}", expect.verdict), format!("{:?}{why}", seen.verdict));
+    }
+    if expect.code.is_some() && expect.code != seen.code {
+        differs("code", format!("{:?}", expect.code), format!("{:?} ({})", seen.code, seen.reason));
+    }
+    if let Some(rules) = &expect.ask {
+        let (mut rules, mut found) = (rules.clone(), seen.ask.clone());
+        rules.sort();
+        found.sort();
+        if rules != found {
+            differs("to be asked for", format!("{rules:?}"), format!("{found:?}"));
+        }
+    }
+    for policy in expect.policies.iter().flatten().filter(|policy| !seen.policies.contains(policy)) {
+        differs("policy", policy.clone(), format!("{:?}", seen.policies));
+    }
+    if let Some(text) = expect.reason.as_ref().filter(|text| !seen.reason.contains(text.as_str())) {
+        differs("a reason with", format!("`{text}`"), format!("`{}`", seen.reason));
+    }
+    if expect.executed.is_some_and(|executed| executed != seen.executed) {
+        differs("executed", format!("{:?}", expect.executed), seen.executed.to_string());
+    }
+    out
+}
+
+/// A gate over a made-up upstream and a clock that stands still unless a scenario moves it.
+pub struct Rehearsal {
+    gate: Gate,
+    props: Arc<Props>,
+    keys: keys::Keys,
+    runs: HashMap<(String, String), RunId>,
+    asked: Option<QuestionId>,
+}
+
+/// What the gate is surrounded by.
+struct Props {
+    now: AtomicI64,
+    next: Mutex<Effect>,
+    received: AtomicUsize,
+    drawn: AtomicI64,
+}
+
+impl Rehearsal {
+    /// A stage under this authority, over this store.
+    pub fn new(
+        snapshot: Snapshot,
+        keys: keys::Keys,
+        store: Arc<dyn Store>,
+        signer: Box<dyn Sign>,
+        now: Timestamp,
+    ) -> Self {
+        let props = Arc::new(Props {
+            now: AtomicI64::new(now.as_millisecond()),
+            next: Mutex::default(),
+            received: AtomicUsize::new(0),
+            drawn: AtomicI64::new(0),
+        });
+        let ports = Ports {
+            store,
+            vault: props.clone(),
+            upstreams: props.clone(),
+            clock: props.clone(),
+            entropy: props.clone(),
+            notifier: props.clone(),
+            meter: props.clone(),
+        };
+        let writer = Writer::new(signer, snapshot.tenant().clone());
+        let habits = Habits { batch_reads: false, idle_secs: 1800 };
+        let gate = Gate::new(Arc::new(snapshot), ports, writer, habits);
+        Self { gate, props, keys, runs: HashMap::new(), asked: None }
+    }
+
+    fn caller(&self, actor: &Actor) -> Result<Caller, String> {
+        let caller = Caller::agent(self.gate.snapshot().tenant().clone(), actor.agent.clone());
+        let caller = actor.user.clone().map_or(caller.clone(), |user| caller.for_user(user));
+        let caller = actor.workflow.clone().map_or(caller.clone(), |workflow| caller.within(workflow));
+        caller.delegated_by(actor.via.clone()).map_err(|error| error.to_string())
+    }
+
+    async fn call(&mut self, step: &CallStep) -> Result<Seen, String> {
+        let caller = self.caller(&step.actor)?;
+        let run = match &step.run {
+            None => None,
+            Some(name) => {
+                let key = (format!("{:?}", step.actor), name.to_string());
+                if !self.runs.contains_key(&key) {
+                    let opened = self.gate.open_run(&caller, Opening::default()).await;
+                    self.runs.insert(key.clone(), opened.map_err(|refusal| refusal.reason)?.id);
+                }
+                self.runs.get(&key).cloned()
+            }
+        };
+        *self.props.next.lock().unwrap_or_else(PoisonError::into_inner) = step.effect.clone();
+        let before = self.props.received.load(Ordering::SeqCst);
+        let request = Request {
+            caller,
+            tool: step.tool.to_string(),
+            arguments: step.arguments.clone(),
+            run,
+            idempotency: None,
+            passage: Default::default(),
+            cancelled: None,
+        };
+        let reply = self.gate.call(request).await;
+        let executed = self.props.received.load(Ordering::SeqCst) > before;
+        self.seen(reply, executed).await
+    }
+
+    async fn seen(&mut self, reply: Reply, executed: bool) -> Result<Seen, String> {
+        let (verdict, record, refusal) = match reply {
+            Reply::Done { record, .. } => (Verdict::Allow, Some(record), None),
+            Reply::Held { record, question, refusal, .. } => {
+                self.asked = Some(question);
+                (Verdict::Ask, Some(record), Some(refusal))
+            }
+            Reply::Refused { record, refusal } => (Verdict::Deny, record, Some(refusal)),
+        };
+        let predicate = match record {
+            Some(id) => {
+                let record = self.gate.ports().store.record(&id).await.map_err(|error| error.to_string())?;
+                let payload = record.map(|record| record.envelope.payload).unwrap_or_default();
+                remit_core::json::parse(&payload).map_err(|error| error.to_string())?["predicate"].clone()
+            }
+            None => Value::Null,
+        };
+        let words = |value: &Value| -> Vec<String> {
+            value.as_array().into_iter().flatten().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+        };
+        Ok(Seen {
+            verdict: Some(verdict),
+            code: refusal.as_ref().map(|refusal: &Refusal| refusal.code),
+            ask: words(&predicate["asks"]).iter().filter_map(|rule| RuleId::parse(rule).ok()).collect(),
+            policies: words(&predicate["policy"]["determining"]),
+            reason: refusal.map(|refusal| refusal.reason).unwrap_or_default(),
+            executed,
+        })
+    }
+
+    /// A person of the folder; somebody who is not in keys.yaml is in no team.
+    fn person(&self, id: &OperatorId) -> Approver {
+        let known = self.keys.operators.iter().find(|key| key.id == *id);
+        known.map_or_else(
+            || Approver { id: id.clone(), user: None, teams: Vec::new() },
+            |key| Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone() },
+        )
+    }
+
+    async fn vote(
+        &mut self,
+        by: &OperatorId,
+        rule: Option<&RuleId>,
+        approve: bool,
+        reason: &str,
+    ) -> Result<Seen, String> {
+        let question = self.asked.clone().ok_or("no call is held")?;
+        let voted = self.gate.vote(&self.person(by), &question, rule, approve, reason).await;
+        voted.map(|_| Seen::default()).map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl Stage for Rehearsal {
+    fn set_clock(&mut self, at: Timestamp) {
+        self.props.now.store(at.as_millisecond(), Ordering::SeqCst);
+    }
+
+    async fn play(&mut self, deed: &Deed) -> Result<Seen, String> {
+        let operator = || OperatorId::parse("rehearsal").map_err(|error| error.to_string());
+        match deed {
+            Deed::Call(step) => self.call(step).await,
+            Deed::Approve { rule, by } => self.vote(by, Some(rule), true, "as the scenario says").await,
+            Deed::Deny { by, reason } => self.vote(by, None, false, reason).await,
+            Deed::Halt { target, by } => {
+                let by = by.clone().map_or_else(operator, Ok)?;
+                let halted = self.gate.halt(target.clone(), &by, "as the scenario says").await;
+                halted.map(|()| Seen::default()).map_err(|error| error.to_string())
+            }
+            Deed::Resume { target, by } => {
+                let by = by.clone().map_or_else(operator, Ok)?;
+                match self.gate.resume(target, &by, "as the scenario says").await {
+                    Ok(true) => Ok(Seen::default()),
+                    Ok(false) => Err(format!("{target} is not halted")),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Upstreams for Props {
+    async fn forward(&self, _permit: Permit, _secret: Option<Secret>) -> Outcome {
+        self.received.fetch_add(1, Ordering::SeqCst);
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match next {
+            Effect::Empty => Outcome::Completed(Answer::Result(json!({"content": []}))),
+            Effect::Result(result) => Outcome::Completed(Answer::Result(result)),
+            Effect::Error(text) => {
+                let content = json!([{"type": "text", "text": text}]);
+                Outcome::Completed(Answer::Result(json!({"content": content, "isError": true})))
+            }
+            Effect::Lost => Outcome::Unknown { code: Code::EffectUnknown, reason: "the answer was lost".into() },
+        }
+    }
+
+    fn drifted(&self, _tool: &Tool) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Vault for Props {
+    async fn unlock(&self, _permit: &Permit) -> Result<Option<Secret>, CredentialUnavailable> {
+        Ok(None)
+    }
+}
+
+impl Clock for Props {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Entropy for Props {
+    /// Different each time and the same in each rehearsal.
+    fn bytes(&self) -> [u8; 32] {
+        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst);
+        *remit_core::ids::Digest::of(&drawn.to_be_bytes()).as_bytes()
+    }
+}
+
+impl Notifier for Props {
+    fn question_changed(&self, _question: &QuestionId) {}
+    fn authority_changed(&self) {}
+}
+
+impl Meter for Props {
+    fn tick(&self) -> u64 {
+        0
+    }
+    fn step(&self, _step: Verb, _since: u64) {}
+    fn verdict(&self, _verdict: &'static str, _code: Option<Code>) {}
+    fn outcome(&self, _state: &'static str) {}
+}

@@ -1,0 +1,130 @@
+//! `keys.yaml`, as it may be used.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
+
+use crate::at::{At, WordOr};
+use crate::keys::file::{AgentKeyFile, KeysFile, MayDeclareFile, OperatorKeyFile, RoleWord};
+use crate::keys::{AgentKey, Keys, MayDeclare, OperatorKey, Role};
+use crate::report::Report;
+
+pub(crate) fn check(file: At<KeysFile>, zone: &TimeZone, report: &mut Report<'_>) -> Keys {
+    let file = file.into_value();
+    let mut seen = Seen::default();
+    let agents = file.agents.iter().filter_map(|key| agent(key, zone, &mut seen, report)).collect();
+    // An operator may have the name of an agent's key: they are never looked up together.
+    seen.names.clear();
+    let operators = file.operators.iter().filter_map(|key| operator(key, zone, &mut seen, report)).collect();
+    Keys { agents, operators }
+}
+
+/// Names and digests that were met before.
+#[derive(Default)]
+struct Seen {
+    names: HashSet<String>,
+    digests: HashSet<Digest>,
+}
+
+fn agent(key: &AgentKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mut Report<'_>) -> Option<AgentKey> {
+    let id = report.id(&key.id, OperatorId::parse);
+    let agent = report.id(&key.agent, AgentId::parse);
+    let user = key.user.as_ref().map(|user| report.id(user, UserId::parse));
+    let may_declare = key.may_declare.as_ref().map_or(Some(MayDeclare::None), |at| may_declare(at, report));
+    if let (Some(at), Some(_)) = (&key.may_declare, &key.user) {
+        if may_declare != Some(MayDeclare::None) {
+            report.fault(at, "a key with a fixed `user` opens runs for nobody else", "remove `user` or `may_declare`");
+        }
+    }
+    let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
+    Some(AgentKey {
+        id: id?.as_str().to_owned(),
+        agent: agent?,
+        user: match user {
+            Some(user) => Some(user?),
+            None => None,
+        },
+        may_declare: may_declare?,
+        sha256,
+        expires,
+        revoked: key.revoked,
+    })
+}
+
+fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mut Report<'_>) -> Option<OperatorKey> {
+    let id = report.id(&key.id, OperatorId::parse);
+    let user = key.user.as_ref().map(|user| report.id(user, UserId::parse));
+    let teams = key.teams.iter().filter_map(|team| report.id(team, TeamId::parse)).collect();
+    if key.roles.is_empty() {
+        report.fault(&key.id, "an operator without a role can do nothing", "add `roles: [viewer]`, or remove the key");
+    }
+    let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
+    let mut roles: Vec<_> = key.roles.iter().map(|role| role.role()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    Some(OperatorKey {
+        id: id?,
+        user: match user {
+            Some(user) => Some(user?),
+            None => None,
+        },
+        teams,
+        roles,
+        sha256,
+        expires,
+        revoked: key.revoked,
+    })
+}
+
+/// What makes a key one: a name of its own, a digest of its own, and an end.
+fn proof(
+    id: &At<String>,
+    sha256: &At<String>,
+    expires: &At<String>,
+    zone: &TimeZone,
+    seen: &mut Seen,
+    report: &mut Report<'_>,
+) -> Option<(Digest, Timestamp)> {
+    if !seen.names.insert((**id).clone()) {
+        report.fault(id, format!("another key is called `{}` already", **id), "give each key a name of its own");
+    }
+    let help = "write 64 lower-case hex digits: the output of `printf %s \"$KEY\" | sha256sum`";
+    // The text is not repeated: somebody may have pasted the key itself.
+    let digest = Digest::from_hex(sha256);
+    match digest {
+        None => report.fault(sha256, "this is not a SHA-256 digest", help),
+        Some(digest) if !seen.digests.insert(digest) => {
+            report.fault(sha256, "another key has this digest already", "make a new key for each agent and person");
+        }
+        Some(_) => {}
+    }
+    let expires = report.moment(expires, zone);
+    Some((digest?, expires?))
+}
+
+fn may_declare(at: &At<MayDeclareFile>, report: &mut Report<'_>) -> Option<MayDeclare> {
+    match &at.0 {
+        WordOr::Word(word) if word == "none" => Some(MayDeclare::None),
+        WordOr::Word(word) if word == "any" => Some(MayDeclare::Any),
+        WordOr::Word(word) => {
+            report.fault(at, format!("unknown word `{word}`"), "write `none`, `any`, or a list of users");
+            None
+        }
+        WordOr::List(users) => {
+            Some(MayDeclare::Users(users.iter().filter_map(|user| report.id(user, UserId::parse)).collect()))
+        }
+    }
+}
+
+impl RoleWord {
+    const fn role(self) -> Role {
+        match self {
+            Self::Viewer => Role::Viewer,
+            Self::Approver => Role::Approver,
+            Self::Operator => Role::Operator,
+            Self::Security => Role::Security,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `keys.yaml`: who may call, and who may steer. Only digests of keys are ever written down.
+
+mod check;
+pub(crate) mod file;
+
+use jiff::Timestamp;
+use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
+
+pub(crate) use check::check;
+
+/// All keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Keys of agents, in the order of the file.
+    pub agents: Vec<AgentKey>,
+    /// Keys of operators, in the order of the file.
+    pub operators: Vec<OperatorKey>,
+}
+
+/// A key by which an agent proves itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentKey {
+    /// Its name, for records.
+    pub id: String,
+    /// The agent.
+    pub agent: AgentId,
+    /// The user for whom every call under this key is made.
+    pub user: Option<UserId>,
+    /// For whom this key may open runs.
+    pub may_declare: MayDeclare,
+    /// Digest of the key's text.
+    pub sha256: Digest,
+    /// From this moment on it is worth nothing.
+    pub expires: Timestamp,
+    /// Whether it was withdrawn.
+    pub revoked: bool,
+}
+
+/// For whom a key may open runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MayDeclare {
+    /// For nobody: its runs have the key's own user, or none.
+    #[default]
+    None,
+    /// For every user: the host application is trusted to know them.
+    Any,
+    /// For these.
+    Users(Vec<UserId>),
+}
+
+/// A key by which a person steers the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorKey {
+    /// The person.
+    pub id: OperatorId,
+    /// The user this person is when acting through an agent.
+    pub user: Option<UserId>,
+    /// Their teams, for approval rules.
+    pub teams: Vec<TeamId>,
+    /// What they may do.
+    pub roles: Vec<Role>,
+    /// Digest of the key's text.
+    pub sha256: Digest,
+    /// From this moment on it is worth nothing.
+    pub expires: Timestamp,
+    /// Whether it was withdrawn.
+    pub revoked: bool,
+}
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Answer questions.
+    Approver,
+    /// Halt, resume and administer runs.
+    Operator,
+    /// Change what protects the organisation.
+    Security,
+}
+
+impl Keys {
+    /// The agent's key with this digest, expired and revoked ones included.
+    #[must_use]
+    pub fn agent(&self, sha256: &Digest) -> Option<&AgentKey> {
+        self.agents.iter().find(|key| key.sha256 == *sha256)
+    }
+
+    /// The operator's key with this digest, expired and revoked ones included.
+    #[must_use]
+    pub fn operator(&self, sha256: &Digest) -> Option<&OperatorKey> {
+        self.operators.iter().find(|key| key.sha256 == *sha256)
+    }
+}
+
+impl AgentKey {
+    /// Whether it is worth anything at this moment.
+    #[must_use]
+    pub fn usable(&self, now: Timestamp) -> bool {
+        !self.revoked && now < self.expires
+    }
+}
+
+impl OperatorKey {
+    /// Whether it is worth anything at this moment.
+    #[must_use]
+    pub fn usable(&self, now: Timestamp) -> bool {
+        !self.revoked && now < self.expires
+    }
+}
+
+impl MayDeclare {
+    /// Whether a run may be opened for this user.
+    #[must_use]
+    pub fn covers(&self, user: &UserId) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Users(users) => users.contains(user),
+        }
+    }
+}
+
+impl Role {
+    /// The word used in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Approver => "approver",
+            Self::Operator => "operator",
+            Self::Security => "security",
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The whole folder, as the gateway runs on it.
+
+use std::collections::BTreeMap;
+
+use remit_core::Snapshot;
+use remit_core::authority::guardrail::GuardrailFile;
+use remit_core::authority::remit::{Locus, Remit};
+use remit_core::authority::{Fault, Sources, compile};
+use remit_core::ids::ToolName;
+use remit_core::registry::{Registry, Tool};
+use serde::de::DeserializeOwned;
+
+use crate::at::At;
+use crate::folder::Folder;
+use crate::keys::{self, Keys};
+use crate::pins::Pins;
+use crate::remit::{Condition, relocate};
+use crate::report::Report;
+use crate::settings::{self, Authentication, Organisation, Settings};
+use crate::upstream::{self, Checked, ToolState, Upstream};
+
+/// Everything a folder says, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// What the gateway runs with.
+    pub settings: Settings,
+    /// The systems behind the gate, sorted by the names of their files.
+    pub upstreams: Vec<Upstream>,
+    /// Every tool that a file speaks of, whether it can be called or not, sorted by name.
+    pub tools: Vec<ToolState>,
+    /// The approved definitions, by file.
+    pub pins: Vec<Pins>,
+    /// Who may call, and who may steer.
+    pub keys: Keys,
+    /// The compiled authority.
+    pub snapshot: Snapshot,
+    /// What is odd, but stops nothing.
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads, checks and compiles a folder. Scenarios are no authority and are not looked at; see
+/// [`crate::scenarios`].
+///
+/// # Errors
+/// Every fault of every file, in the order of the files. Where the form of one file is wrong, only
+/// its first fault is known, and what would follow from it elsewhere is not reported.
+pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
+    let mut loader = Loader::default();
+    let (settings, organisation) = loader.settings(folder);
+    let keys = loader.keys(folder, &organisation, settings.as_ref());
+    // Whether remits and guardrails can be held against tools and rules without faults that only
+    // follow from others.
+    let rules_are_whole = loader.faults.iter().all(|fault| fault.locus.file != "remit.yaml");
+    let before = loader.faults.len();
+    let pins = loader.pins(folder);
+    let (upstreams, tools) = loader.upstreams(folder, &pins, &organisation);
+    let registry = loader.registry(tools);
+    let tools_are_whole = loader.faults.len() == before;
+    let remits = loader.remits(folder, &organisation);
+    let grants = remits.iter().flat_map(|remit| &remit.grants);
+    let conditions: Vec<_> =
+        grants.filter_map(|grant| Condition::of(grant, folder.text(&grant.locus.file).unwrap_or_default())).collect();
+    let guardrails = folder.inside("guardrails");
+    let guardrails = guardrails.map(|(name, text)| GuardrailFile { name: name.into(), text: text.into() }).collect();
+    let snapshot = match (&settings, rules_are_whole && tools_are_whole) {
+        (Some(settings), true) => loader.compile(
+            Sources {
+                tenant: settings.tenant.clone(),
+                calendar: organisation.calendar,
+                rules: organisation.rules,
+                limits: organisation.limits,
+                people: organisation.people,
+                remits,
+                guardrails,
+                registry,
+                digest: folder.digest(),
+            },
+            &conditions,
+        ),
+        _ => None,
+    };
+    let Loader { mut faults, warnings, mut states, .. } = loader;
+    states.sort_by(|a, b| a.name.cmp(&b.name));
+    match (settings, snapshot) {
+        (Some(settings), Some(snapshot)) if faults.is_empty() => {
+            let pins = pins.into_values().collect();
+            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, warnings })
+        }
+        _ => {
+            let place = |fault: &Fault| (fault.locus.file.clone(), fault.locus.line, fault.locus.column);
+            faults.sort_by_key(place);
+            Err(faults)
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Loader {
+    faults: Vec<Fault>,
+    warnings: Vec<Fault>,
+    states: Vec<ToolState>,
+}
+
+impl Loader {
+    fn read<T: DeserializeOwned>(&mut self, file: &str, text: &str) -> Option<At<T>> {
+        crate::yaml::read(file, text).map_err(|fault| self.faults.push(*fault)).ok()
+    }
+
+    fn settings(&mut self, folder: &Folder) -> (Option<Settings>, Organisation) {
+        const FILE: &str = "remit.yaml";
+        let Some(text) = folder.text(FILE) else {
+            self.faults.push(whole(FILE, "the file is missing", "write one, or let `remit init` do it"));
+            return (None, Organisation::default());
+        };
+        let Some(file) = self.read(FILE, text) else { return (None, Organisation::default()) };
+        settings::check(file, &mut Report::new(FILE, &mut self.faults), &mut Report::new(FILE, &mut self.warnings))
+    }
+
+    fn keys(&mut self, folder: &Folder, organisation: &Organisation, settings: Option<&Settings>) -> Keys {
+        const FILE: &str = "keys.yaml";
+        let file = folder.text(FILE).map(|text| self.read(FILE, text));
+        let known = file.is_some();
+        let keys = file
+            .flatten()
+            .map(|file| keys::check(file, &organisation.calendar.zone, &mut Report::new(FILE, &mut self.faults)));
+        let keys = keys.unwrap_or_default();
+        if !known && settings.is_some_and(|settings| settings.authentication == Authentication::Keys) {
+            let message = "the file is missing, so nobody can call or steer";
+            self.warnings.push(whole(FILE, message, "write one, or let `remit key new` do it"));
+        }
+        keys
+    }
+
+    fn pins(&mut self, folder: &Folder) -> BTreeMap<String, Pins> {
+        let mut pins = BTreeMap::new();
+        for (file, text) in folder.inside("pins") {
+            match Pins::parse(file, text) {
+                Ok(found) => {
+                    pins.insert(found.upstream.to_string(), found);
+                }
+                Err(fault) => self.faults.push(*fault),
+            }
+        }
+        pins
+    }
+
+    fn upstreams(
+        &mut self,
+        folder: &Folder,
+        pins: &BTreeMap<String, Pins>,
+        organisation: &Organisation,
+    ) -> (Vec<Upstream>, Vec<(Tool, Locus)>) {
+        let mut upstreams: Vec<Upstream> = Vec::new();
+        let mut tools = Vec::new();
+        let mut named = Vec::new();
+        for (file, text) in folder.inside("upstreams") {
+            let Some(typed) = self.read(file, text) else { continue };
+            let mut report = Report::new(file, &mut self.faults);
+            let pinned = |id: &remit_core::ids::UpstreamId| pins.get(id.as_str());
+            let Checked { id, upstream, tools: found, states, warnings } =
+                upstream::check(typed, pinned, &organisation.environments, &mut report);
+            self.warnings.extend(warnings);
+            let Some((id, locus)) = id else { continue };
+            if named.contains(&id) {
+                let message = format!("another file is about the upstream `{id}` already");
+                self.faults.push(Fault { locus, message, help: Some("one file per upstream".into()) });
+                continue;
+            }
+            named.push(id);
+            upstreams.extend(upstream);
+            tools.extend(found);
+            self.states.extend(states);
+        }
+        for pins in pins.values().filter(|pins| !named.contains(&pins.upstream)) {
+            let message = format!("no file in upstreams/ is about `{}`", pins.upstream);
+            self.warnings.push(whole(&pins.file_name(), &message, "remove these pins, or describe the upstream"));
+        }
+        (upstreams, tools)
+    }
+
+    fn registry(&mut self, tools: Vec<(Tool, Locus)>) -> Registry {
+        let places: BTreeMap<ToolName, Locus> =
+            tools.iter().map(|(tool, at)| (tool.name.clone(), at.clone())).collect();
+        Registry::new(tools.into_iter().map(|(tool, _)| tool)).unwrap_or_else(|collision| {
+            let locus = places.get(&collision.1).cloned().unwrap_or_default();
+            let help = Some("use `show_as: prefix` for one of the upstreams".to_owned());
+            self.faults.push(Fault { locus, message: collision.to_string(), help });
+            Registry::default()
+        })
+    }
+
+    fn remits(&mut self, folder: &Folder, organisation: &Organisation) -> Vec<Remit> {
+        let mut remits = Vec::new();
+        for (file, text) in folder.inside("remits") {
+            let Some(typed) = self.read(file, text) else { continue };
+            let mut report = Report::new(file, &mut self.faults);
+            let zone = &organisation.calendar.zone;
+            remits.extend(crate::remit::check(&typed, text, zone, &organisation.environments, &mut report));
+        }
+        remits
+    }
+
+    fn compile(&mut self, sources: Sources, conditions: &[Condition<'_>]) -> Option<Snapshot> {
+        match compile(sources) {
+            Ok((snapshot, warnings)) => {
+                self.warnings.extend(warnings);
+                Some(snapshot)
+            }
+            Err(mut faults) => {
+                relocate(&mut faults, conditions);
+                self.faults.extend(faults);
+                None
+            }
+        }
+    }
+}
+
+fn whole(file: &str, message: &str, help: &str) -> Fault {
+    let locus = Locus { file: file.to_owned(), line: 0, column: 0 };
+    Fault { locus, message: message.to_owned(), help: Some(help.to_owned()) }
+}

@@ -1,0 +1,159 @@
+//! `remit.yaml`, as it may be used. A missing security option is a fault, never a default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use remit_core::approval::ApprovalRule;
+use remit_core::authority::Person;
+use remit_core::authority::remit::Limit;
+use remit_core::calendar::Calendar;
+use remit_core::ids::{AgentId, TenantId};
+
+use crate::at::At;
+use crate::facet::Environments;
+use crate::report::Report;
+use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
+use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, rules};
+
+const RUN_IDLE_SECS: u64 = 30 * 60;
+const HOLD_MS: u64 = 45_000;
+const HOLD_MS_MAX: u64 = 10 * 60_000;
+const BATCH_MS: u64 = 100;
+const BATCH_MS_MAX: u64 = 10_000;
+
+/// What `remit.yaml` says about the organisation; other files are checked against it.
+#[derive(Debug, Default)]
+pub(crate) struct Organisation {
+    pub calendar: Calendar,
+    pub environments: Environments,
+    pub rules: Vec<ApprovalRule>,
+    pub limits: Vec<Limit>,
+    pub people: Vec<Person>,
+}
+
+pub(crate) fn check(
+    file: At<SettingsFile>,
+    report: &mut Report<'_>,
+    warnings: &mut Report<'_>,
+) -> (Option<Settings>, Organisation) {
+    let file = file.into_value();
+    let environments = Environments::new(file.environments.unwrap_or_default(), report);
+    let organisation = Organisation {
+        rules: file.approvals.iter().filter_map(|(name, rule)| rules::rule(name, rule, report)).collect(),
+        limits: rules::limits(&file.limits, None, report),
+        people: rules::people(&file.people, report),
+        calendar: file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default(),
+        environments: environments.clone(),
+    };
+    let tenant = report.id(&file.tenant, TenantId::parse);
+    let help = "write an address and a port: `127.0.0.1:7420`";
+    let listen = report.read(&file.listen, |text| text.parse::<SocketAddr>().ok(), "an address to listen on", help);
+    let loopback = listen.is_none_or(|listen| listen.ip().is_loopback());
+    let transport = match (&file.tls, &file.plaintext) {
+        (Some(_), Some(plaintext)) if **plaintext => {
+            report.fault(plaintext, "`tls` and `plaintext: true` exclude each other", "remove one of them");
+            Transport::Plaintext
+        }
+        (Some(tls), _) => Transport::Tls { cert: PathBuf::from(&tls.cert), key: PathBuf::from(&tls.key) },
+        (None, plaintext) => {
+            if !loopback && !plaintext.as_ref().is_some_and(|plaintext| **plaintext) {
+                let message = format!("`{}` can be reached from other machines, unencrypted", *file.listen);
+                report.fault(
+                    &file.listen,
+                    message,
+                    "add `tls: {cert: …, key: …}`, or `plaintext: true` behind a proxy that ends TLS",
+                );
+            }
+            Transport::Plaintext
+        }
+    };
+    let authentication = match &*file.authentication {
+        AuthenticationFile::Keys => Some(Authentication::Keys),
+        AuthenticationFile::Anonymous(agent) => {
+            if !loopback {
+                report.fault(
+                    agent,
+                    "anonymous callers are accepted on the loopback interface only",
+                    "use `authentication: keys`",
+                );
+            }
+            report.id(agent, AgentId::parse).map(Authentication::Anonymous)
+        }
+    };
+    let StoreFile::Sqlite(store) = &file.store;
+    if store.is_empty() {
+        report.fault(store, "the path is empty", "write `{sqlite: remit.db}`");
+    }
+    let port = listen.map_or(0, |listen| listen.port());
+    let allowed_hosts = match file.allowed_hosts {
+        Some(hosts) => hosts.iter().filter_map(|host| self::host(host, report)).collect(),
+        None => {
+            if !loopback {
+                let message = "without `allowed_hosts` only the loopback names are answered";
+                warnings.fault(&file.listen, message, "list the names under which clients reach the gateway");
+            }
+            ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")).to_vec()
+        }
+    };
+    let allowed_origins = file.allowed_origins.iter().filter_map(|origin| self::origin(origin, report)).collect();
+    let records = records(file.records, report);
+    let run_idle_secs = file.runs.and_then(|runs| report.length_secs(&runs.idle)).unwrap_or(RUN_IDLE_SECS);
+    let hold_ms = file.wait.and_then(|wait| {
+        let hold = report.length_ms(&wait.hold)?;
+        if hold > HOLD_MS_MAX {
+            report.fault(&wait.hold, "no client waits that long", "write at most `10m`");
+        }
+        Some(hold)
+    });
+    let settings = || {
+        Some(Settings {
+            tenant: tenant?,
+            listen: listen?,
+            transport,
+            authentication: authentication?,
+            store: StorePlace::Sqlite(PathBuf::from(&**store)),
+            allowed_hosts,
+            allowed_origins,
+            records,
+            environments: environments.names().map(str::to_owned).collect(),
+            run_idle_secs,
+            hold_ms: hold_ms.unwrap_or(HOLD_MS),
+        })
+    };
+    (settings(), organisation)
+}
+
+fn records(file: Option<crate::settings::file::RecordsFile>, report: &mut Report<'_>) -> Records {
+    let Some(file) = file else { return Records::Batched { within_ms: BATCH_MS } };
+    let within_ms = file.within_ms.as_ref().map_or(BATCH_MS, |within| **within);
+    if let Some(at) = file.within_ms.as_ref().filter(|_| !(1..=BATCH_MS_MAX).contains(&within_ms)) {
+        report.fault(at, format!("`{within_ms}` is out of bounds"), "write 1 to 10000 milliseconds");
+    }
+    match (file.reads, file.within_ms) {
+        (Some(ReadsWord::Strict), Some(within)) => {
+            report.fault(&within, "`within_ms` means nothing for strict records", "remove it, or use `reads: batched`");
+            Records::Strict
+        }
+        (Some(ReadsWord::Strict), None) => Records::Strict,
+        _ => Records::Batched { within_ms },
+    }
+}
+
+/// A `Host` header: a name or address with an optional port, in lower case, as it is compared.
+fn host(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
+    let plain = |text: &str| {
+        let shaped = text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+        (shaped && !text.is_empty()).then(|| text.to_ascii_lowercase())
+    };
+    report.read(at, plain, "a host", "write a name with its port, and no scheme: `remit.acme.example:443`")
+}
+
+/// An `Origin` header: scheme and host, no path.
+fn origin(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
+    let plain = |text: &str| {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let shaped = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        (shaped && !host.is_empty()).then(|| text.to_ascii_lowercase())
+    };
+    report.read(at, plain, "an origin", "write scheme and host, without a path: `https://console.acme.example`")
+}

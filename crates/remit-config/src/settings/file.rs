@@ -1,0 +1,198 @@
+//! What may be written in `remit.yaml`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::at::{At, Entries};
+
+/// Remit: the settings of the gateway and of the organisation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "remit.yaml")]
+pub(crate) struct SettingsFile {
+    /// The organisation, as a short lower-case name: `acme`.
+    pub tenant: At<String>,
+    /// Address and port to listen on: `127.0.0.1:7420`. Beyond the loopback interface `tls` or `plaintext: true` is required.
+    pub listen: At<String>,
+    /// Serve TLS with these PEM files.
+    pub tls: Option<At<TlsFile>>,
+    /// Accept unencrypted connections from other machines, for example behind a proxy that ends TLS.
+    pub plaintext: Option<At<bool>>,
+    /// How callers prove who they are: `keys`, or `{anonymous: agent}` on the loopback interface.
+    pub authentication: At<AuthenticationFile>,
+    /// Where records are kept: `{sqlite: remit.db}`.
+    pub store: StoreFile,
+    /// The `Host` headers that are answered, with their port. Default: the loopback names.
+    pub allowed_hosts: Option<Vec<At<String>>>,
+    /// The `Origin` headers that are answered: `https://console.acme.example`. Default: none, so no browser.
+    #[serde(default)]
+    pub allowed_origins: Vec<At<String>>,
+    /// How durable the records of reads must be. What changes the world is always recorded first.
+    pub records: Option<RecordsFile>,
+    /// When the organisation works, and when it wants nothing to change.
+    pub calendar: Option<CalendarFile>,
+    /// The environments there are: `[production, staging]`. If listed, every environment that any file names must be among them.
+    pub environments: Option<Vec<At<String>>>,
+    /// Approval rules by name: requirements that people can satisfy for one exact call.
+    #[serde(default)]
+    pub approvals: Entries<At<ApprovalFile>>,
+    /// Limits over everything that all agents do: `10000 per day`, `5000 USD per day`.
+    #[serde(default)]
+    pub limits: Vec<At<String>>,
+    /// People by the user id that their tokens carry, and their teams.
+    #[serde(default)]
+    pub people: Entries<PersonFile>,
+    /// Runs: one task of one agent for one user.
+    pub runs: Option<RunsFile>,
+    /// Calls that wait for people.
+    pub wait: Option<WaitFile>,
+}
+
+/// PEM files for TLS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct TlsFile {
+    /// The certificate chain.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
+}
+
+/// How callers prove who they are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum AuthenticationFile {
+    /// By a key listed in keys.yaml.
+    Keys,
+    /// Everybody on this machine is this agent. Only on the loopback interface.
+    Anonymous(At<String>),
+}
+
+/// Where records are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum StoreFile {
+    /// In a SQLite file at this path.
+    Sqlite(At<String>),
+}
+
+/// How durable the records of reads must be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RecordsFile {
+    /// `batched`: durable within `within_ms`; `strict`: durable before the call. Default: batched.
+    pub reads: Option<ReadsWord>,
+    /// The bound for batched records, in milliseconds. Default: 100.
+    pub within_ms: Option<At<u64>>,
+}
+
+/// How records of reads are written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ReadsWord {
+    /// Accepted before the call, durable soon after.
+    Batched,
+    /// Durable before the call.
+    Strict,
+}
+
+/// When the organisation works.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct CalendarFile {
+    /// The time zone in which days begin and budgets turn over: `Europe/Berlin`. Default: UTC.
+    pub timezone: Option<At<String>>,
+    /// Working hours by weekday or span of weekdays: `mon-fri: "09:00-17:00"`. Default: that.
+    pub hours: Option<Entries<At<String>>>,
+    /// Days on which nobody works: `2026-12-25`.
+    #[serde(default)]
+    pub holidays: Vec<At<String>>,
+    /// Spans in which changes are unwelcome (soft) or not to happen (hard). Guardrails read them.
+    #[serde(default)]
+    pub freezes: Vec<At<FreezeFile>>,
+}
+
+/// A span in which nothing should change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct FreezeFile {
+    /// From this date or time on.
+    pub from: At<String>,
+    /// Up to, not including, this date or time.
+    pub until: At<String>,
+    /// `soft`: unwelcome; `hard`: not to happen.
+    pub kind: FreezeWord,
+}
+
+/// How strict a freeze is.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum FreezeWord {
+    /// Unwelcome.
+    Soft,
+    /// Not to happen.
+    Hard,
+}
+
+/// A named requirement that people can satisfy for one call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ApprovalFile {
+    /// How many different people must approve. Default: 1.
+    pub quorum: Option<At<u32>>,
+    /// Whose votes count: `team:finance`, `user:bob@acme.example`.
+    pub from: At<Vec<At<String>>>,
+    /// How long the question stays open, and an approval stays usable: `30m`.
+    pub within: At<String>,
+    /// Whom an approver must not be. Default: `[user]`, so that nobody approves what is done in their own name.
+    pub distinct_from: Option<Vec<DistinctWord>>,
+}
+
+/// Whom an approver must not be.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum DistinctWord {
+    /// The user on whose behalf the call is made.
+    User,
+    /// Anybody in the team that owns the agent.
+    AgentOwner,
+    /// Anybody in the team that owns the tool.
+    ToolOwner,
+}
+
+/// A person.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct PersonFile {
+    /// The teams they are in: `[support]`.
+    pub teams: Vec<At<String>>,
+}
+
+/// Runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RunsFile {
+    /// A run without calls is closed after this time: `30m`, which is the default.
+    pub idle: At<String>,
+}
+
+/// Calls that wait for people.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct WaitFile {
+    /// How long a held call is kept waiting before it is answered with the id of its question: `45s`, which is the default.
+    pub hold: At<String>,
+}

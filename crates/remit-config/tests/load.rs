@@ -1,0 +1,599 @@
+//! The folder as a whole: the good one, what is wrong with bad ones, and what editors are told.
+
+mod house;
+
+use house::{FILES, changed, folder};
+use remit_config::keys::{MayDeclare, Role};
+use remit_config::settings::{Authentication, Records, StorePlace, Transport};
+use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
+use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
+use remit_core::ids::{ToolName, UserId};
+use remit_core::labels::Sensitivity;
+use remit_core::registry::Dimension;
+use serde_json::{Value, json};
+
+fn good() -> Config {
+    load(&folder()).unwrap_or_else(|faults| panic!("{}", lines(&faults)))
+}
+
+fn lines(faults: &[remit_core::authority::Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn faults(folder: &Folder) -> String {
+    lines(&load(folder).err().unwrap_or_default())
+}
+
+#[test]
+fn a_good_folder_becomes_settings() {
+    let settings = good().settings;
+    assert_eq!(settings.tenant.as_str(), "acme");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:7420");
+    assert_eq!(settings.transport, Transport::Plaintext);
+    assert_eq!(settings.authentication, Authentication::Keys);
+    assert_eq!(settings.store, StorePlace::Sqlite("remit.db".into()));
+    assert_eq!(settings.records, Records::Batched { within_ms: 100 });
+    assert_eq!((settings.run_idle_secs, settings.hold_ms), (1800, 45_000));
+    assert_eq!(settings.allowed_hosts, ["127.0.0.1:7420", "remit.acme.example:443"]);
+}
+
+#[test]
+fn a_good_folder_becomes_keys() {
+    let keys = good().keys;
+    let alice = UserId::parse("alice@acme.example").expect("id");
+    assert_eq!(keys.agents[0].may_declare, MayDeclare::Users(vec![alice.clone()]));
+    // A date begins when the day does in the organisation's time zone.
+    assert_eq!(keys.agents[0].expires.to_string(), "2026-12-31T23:00:00Z");
+    assert_eq!((keys.agents[1].user.as_ref(), keys.agents[1].revoked), (Some(&alice), true));
+    assert_eq!(keys.operators[0].roles, [Role::Viewer, Role::Approver]);
+    assert!(keys.agent(&keys.agents[0].sha256).is_some_and(|key| key.id == "k1"));
+}
+
+#[test]
+fn a_good_folder_becomes_upstreams() {
+    let config = good();
+    let [crm, payments] = config.upstreams.as_slice() else { panic!("two upstreams") };
+    let UpstreamTransport::Stdio { argv, pass_env, memory_bytes_max, restarts_per_minute, .. } = &crm.transport else {
+        panic!("{:?}", crm.transport)
+    };
+    assert_eq!((argv.len(), pass_env.len(), *memory_bytes_max, *restarts_per_minute), (3, 2, Some(512 << 20), 3));
+    assert_eq!((crm.show_as, crm.timeout_ms), (ShowAs::Bare, 30_000));
+    let credential = payments.credential.as_ref().expect("credential");
+    assert_eq!(credential.source, CredentialSource::Env("PAYMENTS_TOKEN".into()));
+    assert_eq!(credential.slot, CredentialSlot::Header { name: "Authorization".into(), prefix: "Bearer ".into() });
+}
+
+#[test]
+fn a_tool_is_callable_when_it_is_classified_and_pinned() {
+    let config = good();
+    let standing: Vec<_> = config.tools.iter().map(|tool| (tool.name.as_str(), tool.standing)).collect();
+    assert_eq!(
+        standing,
+        [
+            ("crm/completion/complete", ToolStanding::Callable),
+            ("crm/get_customer", ToolStanding::Callable),
+            ("crm/prompts/get", ToolStanding::Callable),
+            ("crm/resources/read", ToolStanding::Callable),
+            ("payments/lookup", ToolStanding::Unpinned),
+            ("payments/refund", ToolStanding::Callable),
+            ("payments/void", ToolStanding::Unclassified),
+        ]
+    );
+    let public: Vec<_> = config.snapshot.registry().tools().iter().map(|tool| tool.public.clone()).collect();
+    assert_eq!(
+        public,
+        ["crm/completion/complete", "get_customer", "crm/prompts/get", "crm/resources/read", "payments__refund"]
+    );
+    let refund = config.snapshot.registry().tool(&ToolName::parse("payments/refund").expect("name")).expect("tool");
+    assert_eq!((refund.timeout_ms, refund.labels.sensitivity), (5000, Sensitivity::Confidential));
+    let arguments = json!({"amount": 12.5, "payment": {"id": "p-1"}});
+    let resource = refund.resource.resolve(refund.class, &arguments);
+    assert_eq!(resource.name(), "payment:p-1");
+    assert_eq!(resource.dimensions[&Dimension::Product], "billing");
+    assert_eq!(refund.cost.of(&arguments), Ok(12_500_000));
+    assert_eq!(
+        lines(&config.warnings),
+        "upstreams/payments.yaml:17:3: `payments/lookup` cannot be called: its definition is not approved (review it with `remit pin payments/lookup`)\n\
+         upstreams/payments.yaml:1:11: `payments/void` cannot be called: it is approved, but not classified (say under `tools: void:` what it does to the world)\n\
+         remits/support-bot.yaml:8:5: the grant does not cover `crm/resources/read`: its output is `confidential` (grant it under its own class and sensitivity)"
+    );
+}
+
+#[test]
+fn the_digest_is_of_authority_only() {
+    let digest = folder().digest();
+    assert_eq!(digest, changed("tests/refunds.yaml", "refunds", "refund").digest());
+    for (file, from) in
+        [("keys.yaml", "k1"), ("remit.yaml", "acme"), ("pins/crm.json", "bob"), ("guardrails/data.cedar", "pii")]
+    {
+        assert_ne!(digest, changed(file, from, "x").digest(), "{file}");
+    }
+    let renamed = Folder::from_texts([("remits/a.yaml", "x")]).expect("folder");
+    assert_ne!(renamed.digest(), Folder::from_texts([("remits/b.yaml", "x")]).expect("folder").digest());
+}
+
+/// File, what is changed in it to what, and all that is said about it.
+const BAD: &[(&str, &str, &str, &str)] = &[
+    // Form
+    ("remit.yaml", "tenant", "tenent", "remit.yaml:1:1: unknown key `tenent` (did you mean `tenant`?)"),
+    ("remit.yaml", "tenant: acme\n", "", "remit.yaml:1:1: `tenant` is missing (add it to this block)"),
+    ("remit.yaml", "reads: batched", "reads: batch", "remit.yaml:7:18: unknown word `batch` (did you mean `batched`?)"),
+    (
+        "remit.yaml",
+        "authentication: keys",
+        "authentication: key",
+        "remit.yaml:3:17: unknown word `key` (did you mean `keys`?)",
+    ),
+    (
+        "remit.yaml",
+        "tenant: acme",
+        "tenant: &t acme",
+        "remit.yaml:1:9: anchors are not allowed (write the value out where it is used)",
+    ),
+    (
+        "remit.yaml",
+        "tenant: acme",
+        "tenant: *t",
+        "remit.yaml:1:9: aliases are not allowed (write the value out where it is used)",
+    ),
+    (
+        "remit.yaml",
+        "runs: {idle",
+        "<<: {idle",
+        "remit.yaml:24:1: merge keys are not allowed (write the value out where it is used)",
+    ),
+    ("remit.yaml", "tenant: acme", "tenant: !name acme", "remit.yaml:1:9: the tag `!name` is not allowed (remove it)"),
+    (
+        "remit.yaml",
+        "tenant: acme",
+        "tenant: acme\ntenant: b",
+        "remit.yaml:2:1: `tenant` stands here twice (keep one of them)",
+    ),
+    (
+        "remit.yaml",
+        "    within: 30m",
+        "\twithin: 30m",
+        "remit.yaml:19:2: tabs disallowed within this context (block indentation) (indent with spaces)",
+    ),
+    (
+        "remit.yaml",
+        "wait: {hold: 45s}\n",
+        "---\ntenant: b\n",
+        "remit.yaml:26:1: a second document begins here (one document per file)",
+    ),
+    ("remit.yaml", "tenant: acme", "tenant: [acme]", "remit.yaml:1:9: expected a text"),
+    ("remit.yaml", "", "# nothing\n", "remit.yaml:2:1: the file is empty (remove it, or fill it in)"),
+    (
+        "remits/support-bot.yaml",
+        "tools: [payments/refund]\n    when",
+        "tool: [payments/refund]\n    when",
+        "remits/support-bot.yaml:17:5: unknown key `tool` (did you mean `tools`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "stage: supervised",
+        "stage: supervized",
+        "remits/support-bot.yaml:4:8: unknown word `supervized` (did you mean `supervised`?)",
+    ),
+    // remit.yaml
+    (
+        "remit.yaml",
+        "127.0.0.1:7420\n",
+        "0.0.0.0:7420\n",
+        "remit.yaml:2:9: `0.0.0.0:7420` can be reached from other machines, unencrypted (add `tls: {cert: …, key: …}`, or `plaintext: true` behind a proxy that ends TLS)",
+    ),
+    (
+        "remit.yaml",
+        "127.0.0.1:7420\nauthentication: keys",
+        "0.0.0.0:7420\nplaintext: true\nauthentication: {anonymous: bot}",
+        "remit.yaml:4:29: anonymous callers are accepted on the loopback interface only (use `authentication: keys`)",
+    ),
+    (
+        "remit.yaml",
+        "Europe/Berlin",
+        "Europe/Berlim",
+        "remit.yaml:9:13: `Europe/Berlim` is not a time zone (write a name of the IANA time zone database: `Europe/Berlin`)",
+    ),
+    ("remit.yaml", "sat: \"10", "fri: \"10", "remit.yaml:10:48: `fri` has hours already (name each day once)"),
+    (
+        "remit.yaml",
+        "until: 2027-01-02T00:00:00Z",
+        "until: 2026-01-02",
+        "remit.yaml:13:33: the freeze ends before it begins (swap `from` and `until`)",
+    ),
+    (
+        "remit.yaml",
+        "quorum: 1",
+        "quorum: 0",
+        "remit.yaml:17:13: a quorum of 0 asks for nothing (write at least 1, or drop the rule)",
+    ),
+    (
+        "remit.yaml",
+        "team:finance, user",
+        "teams:finance, user",
+        "remit.yaml:18:12: `teams:finance` is not somebody who can vote (write `team:finance` or `user:bob@acme.example`)",
+    ),
+    (
+        "remit.yaml",
+        "within: 30m",
+        "within: 30",
+        "remit.yaml:19:13: `30` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+    ),
+    (
+        "remit.yaml",
+        "10000 per day",
+        "5000 USD per day",
+        "remit.yaml:21:28: this counter has a limit already (keep the lower of the two)",
+    ),
+    // keys.yaml
+    ("keys.yaml", "    expires: 2027-01-01\n", "", "keys.yaml:2:5: `expires` is missing (add it to this block)"),
+    (
+        "keys.yaml",
+        "sha256: aaaa",
+        "sha256: AAAA",
+        "keys.yaml:5:13: this is not a SHA-256 digest (write 64 lower-case hex digits: the output of `printf %s \"$KEY\" | sha256sum`)",
+    ),
+    (
+        "keys.yaml",
+        "id: k2",
+        "id: k1",
+        "keys.yaml:7:10: another key is called `k1` already (give each key a name of its own)",
+    ),
+    (
+        "keys.yaml",
+        "may_declare: [alice@acme.example]",
+        "may_declare: all",
+        "keys.yaml:4:18: unknown word `all` (write `none`, `any`, or a list of users)",
+    ),
+    (
+        "keys.yaml",
+        "[viewer, approver]",
+        "[viewer, aprover]",
+        "keys.yaml:12:21: unknown word `aprover` (did you mean `approver`?)",
+    ),
+    // upstreams
+    (
+        "upstreams/payments.yaml",
+        "https://payments",
+        "http://payments",
+        "upstreams/payments.yaml:3:6: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "https://payments",
+        "https://me:pw@payments",
+        "upstreams/payments.yaml:3:6: an address must not hold a user or password (use `credential:`)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "timeout: 10s",
+        "pass_env: [PATH]",
+        "upstreams/payments.yaml:5:11: `pass_env` means nothing for a `url` (only a `command` has this; remove it, or use `command` instead of `url`)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "env:PAYMENTS_TOKEN",
+        "hunter2",
+        "upstreams/payments.yaml:4:62: this says not where the credential is found (write `env:NAME` or `file:/run/secrets/name`; the secret itself never stands in a file of this folder)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "team:finance",
+        "finance",
+        "upstreams/payments.yaml:2:8: `finance` is not a team (write `team:finance`)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    reversible: false\n",
+        "",
+        "upstreams/payments.yaml:8:3: `refund` does not say whether its effect can be undone (add `reversible: true` or `reversible: false`)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "[confidential, pii]",
+        "[confidental, pii]",
+        "upstreams/payments.yaml:13:14: unknown label `confidental` (did you mean `confidential`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "args.payment.id",
+        "args.paymnet.id",
+        "upstreams/payments.yaml:14:35: unknown argument `paymnet` (did you mean `payment`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "args.payment.id",
+        "args.payment.ids",
+        "upstreams/payments.yaml:14:35: unknown argument `ids` (did you mean `id`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "args.amount USD",
+        "args.reason USD",
+        "upstreams/payments.yaml:15:11: `args.reason` is not a number (name an argument that is an amount of US dollars)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "environment: production",
+        "environment: prodution",
+        "upstreams/payments.yaml:14:65: unknown environment `prodution` (did you mean `production`?)",
+    ),
+    (
+        "upstreams/crm.yaml",
+        "upstream: crm\ncommand: [npx, -y, crm-server]",
+        "upstream: crm",
+        "upstreams/crm.yaml:1:1: nothing says how to reach this upstream (add `url: https://…` or `command: [program, argument]`)",
+    ),
+    (
+        "upstreams/crm.yaml",
+        "upstream: crm",
+        "upstream: payments",
+        "upstreams/payments.yaml:1:11: another file is about the upstream `payments` already (one file per upstream)",
+    ),
+    // remits
+    (
+        "remits/support-bot.yaml",
+        "agent: support-bot\n",
+        "",
+        "remits/support-bot.yaml:2:1: the remit grants to nobody (add one of `agent:`, `user:`, `team:`, `workflow:`)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "owner: team:support",
+        "user: bob",
+        "remits/support-bot.yaml:3:7: a remit grants to one holder (write a file for each)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "environment: [production]",
+        "environment: [prod]",
+        "remits/support-bot.yaml:13:27: unknown environment `prod` (known here: `production`, `staging`)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "args.amount <= 50\n",
+        "args.amuont <= 50\n",
+        "remits/support-bot.yaml:14:16: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "\"args.amount <= 500\"",
+        "\"args.amuont <= 500\"",
+        "remits/support-bot.yaml:18:17: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "\"args.amount <= 500\"",
+        "|\n      args.amuont <= 500",
+        "remits/support-bot.yaml:19:12: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "\"args.amount <= 500\"",
+        ">\n      args.amount <= 500 and\n      args.reason == 'é' and args.amuont > 1",
+        "remits/support-bot.yaml:20:35: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "\"args.amount <= 500\"",
+        "\"args.reason == \\\"é\\\" and args.amuont > 1\"",
+        "remits/support-bot.yaml:18:42: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "\"args.amount <= 500\"",
+        "'args.reason == ''é'' and args.amuont > 1'",
+        "remits/support-bot.yaml:18:42: unknown name `amuont`, in a condition on `payments/refund` (did you mean `amount`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "finance-sign-off",
+        "finance-signoff",
+        "remits/support-bot.yaml:17:5: unknown approval rule `finance-signoff` (did you mean `finance-sign-off`?)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "id: small",
+        "id: trigger.1",
+        "remits/support-bot.yaml:17:5: another grant is called `trigger.1` already (give each grant a name of its own)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "warn_at: 80%",
+        "warn_at: 80",
+        "remits/support-bot.yaml:16:14: `80` is not a share (write `80%`)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "approve: none",
+        "approve: nothing",
+        "remits/support-bot.yaml:20:10: unknown word `nothing` (write `none`, or a list of grants)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "cost: {tools",
+        "cost: {llm",
+        "remits/support-bot.yaml:22:8: `llm` is not metered by this gateway yet (remove it)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "20 per day",
+        "20 per fortnight",
+        "remits/support-bot.yaml:15:14: `20 per fortnight` is not a limit (write `200 per day`, `500 USD per day` or `50 objects per hour`; the span is minute, hour, day, week, month, run or total)",
+    ),
+    (
+        "remits/support-bot.yaml",
+        "2027-03-31",
+        "2027-02-30",
+        "remits/support-bot.yaml:5:10: `2027-02-30` is not a date or time (write `2027-03-31` or `2027-03-31T18:00:00Z`)",
+    ),
+    (
+        "remits/everybody.yaml",
+        "user: \"*\"",
+        "agent: support-bot",
+        "remits/support-bot.yaml:2:8: `agent:support-bot` has another remit already (one file per holder)",
+    ),
+    // pins and guardrails
+    (
+        "pins/crm.json",
+        "\"approved_by\"",
+        "\"approved_bi\"",
+        "pins/crm.json: unknown member `approved_bi` in `get_customer` (`remit pin` writes this file; restore it, or approve the tools again)",
+    ),
+    (
+        "pins/crm.json",
+        "}}}",
+        "}}",
+        "pins/crm.json:3:65: this is no JSON: expected `,` or `}` (`remit pin` writes this file; restore it, or approve the tools again)",
+    ),
+];
+
+#[test]
+fn each_fault_says_where_what_and_what_to_do() {
+    let mut wrong = Vec::new();
+    for (file, from, to, expected) in BAD {
+        let found = faults(&changed(file, from, to));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_faults_of_all_files_are_found_at_once() {
+    let folder = changed("remits/support-bot.yaml", "args.amount <= 50\n", "args.amuont <= 50\n");
+    let folder = folder.with([("guardrails/x.cedar", "permit(principal, action, resource);")]).expect("folder");
+    let folder =
+        folder.with([("keys.yaml", house::KEYS.replace("k2", "k 2").replace("bob\n", "b b\n"))]).expect("folder");
+    let found = faults(&folder);
+    assert_eq!(
+        found.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect::<Vec<_>>(),
+        ["guardrails/x.cedar", "keys.yaml:7:10", "keys.yaml:9:9", "remits/support-bot.yaml:14:16"],
+        "{found}"
+    );
+}
+
+#[test]
+fn a_broken_file_does_not_make_others_look_broken() {
+    let folder = changed("remit.yaml", "approvals:", "aprovals:");
+    assert_eq!(faults(&folder), "remit.yaml:15:1: unknown key `aprovals` (did you mean `approvals`?)");
+}
+
+#[test]
+fn two_tools_of_one_name_are_found_where_the_second_stands() {
+    let other = "upstream: crm2\ncommand: [x]\nshow_as: bare\ntools:\n  get_customer: {class: read, risk: low}\n";
+    let pins = house::CRM_PINS.replace("\"crm\"", "\"crm2\"");
+    let folder = folder().with([("upstreams/crm2.yaml", other), ("pins/crm2.json", &pins)]).expect("folder");
+    assert_eq!(
+        faults(&folder),
+        "upstreams/crm2.yaml:5:3: tools `crm/get_customer` and `crm2/get_customer` would both be shown to agents as `get_customer` (use `show_as: prefix` for one of the upstreams)"
+    );
+}
+
+#[test]
+fn scenarios_are_read() {
+    let found = scenarios(&folder()).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let [scenario] = found.as_slice() else { panic!("one scenario") };
+    assert_eq!((scenario.name.as_str(), scenario.steps.len()), ("refunds", 6));
+    assert_eq!(scenario.files, [("remits/x.yaml".to_owned(), "agent: other\n".to_owned())]);
+    let Deed::Call(call) = &scenario.steps[0].deed else { panic!("{:?}", scenario.steps[0]) };
+    assert_eq!(call.arguments, json!({"amount": 200, "payment": {"id": "p-1"}}));
+    assert_eq!(call.effect, Effect::Result(json!({"ok": true})));
+    assert_eq!(scenario.steps[0].expect.verdict, Some(Verdict::Ask));
+    assert_eq!((scenario.steps[1].locus.line, scenario.steps[1].locus.column), (14, 5));
+    assert!(matches!(&scenario.steps[3].deed, Deed::Deny { reason, .. } if reason == "not today"));
+}
+
+#[test]
+fn faults_of_scenarios_are_located() {
+    for (from, to, expected) in [
+        (
+            "code: approval.required",
+            "code: approval.requird",
+            "13:34: unknown code `approval.requird` (did you mean `approval.required`?)",
+        ),
+        ("verdict: ask", "verdict: asks", "13:23: unknown word `asks` (did you mean `ask`?)"),
+        ("    by: bob\n  - call", "  - call", "14:14: nobody approves here (add `by:`, an operator of keys.yaml)"),
+        (
+            "  - halt: tool:payments/refund",
+            "  - halt: payments/refund",
+            "21:11: `payments/refund` is not something that can be halted (write `tenant`, `agent:a`, `tool:u/t`, `upstream:u`, `class:write` or `run:r`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    deny: {by: bob, reason: x}\n  - call",
+            "15:11: a second deed in one step (a step does one of `call`, `approve`, `deny`, `halt`, `resume`)",
+        ),
+    ] {
+        let found = scenarios(&changed("tests/refunds.yaml", from, to)).expect_err(from);
+        assert_eq!(lines(&found), format!("tests/refunds.yaml:{expected}"));
+    }
+}
+
+#[test]
+fn what_the_schemas_accept_is_what_is_read() {
+    for (name, text) in FILES {
+        let Some(kind) = FileKind::of(name) else { continue };
+        let value: Value = serde_saphyr::from_str(text).expect(name);
+        let validator = jsonschema::validator_for(&schema(kind)).expect("schema");
+        let errors: Vec<_> = validator.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+    for (kind, bad) in [
+        (FileKind::Settings, json!({"tenant": "acme"})),
+        (FileKind::Keys, json!({"agents": [{"id": "k", "agent": "a", "sha256": "x"}]})),
+        (FileKind::Upstream, json!({"upstream": "a", "tools": {"t": {"class": "reed", "risk": "low"}}})),
+        (FileKind::Remit, json!({"agent": "a", "read": "nothing"})),
+        (FileKind::Remit, json!({"agent": "a", "cost": {"llm": "1 USD per day"}})),
+        (FileKind::Scenario, json!({"name": "n", "steps": [{"cal": "x"}]})),
+    ] {
+        assert!(!jsonschema::is_valid(&schema(kind), &bad), "{bad}");
+    }
+}
+
+#[test]
+fn every_key_is_explained_to_editors() {
+    fn silent(path: &str, schema: &Value, out: &mut Vec<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            if property["description"].is_null() {
+                out.push(path.clone());
+            }
+            silent(&path, property, out);
+        }
+        for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
+            silent(&format!("{path}/{name}"), definition, out);
+        }
+    }
+    let mut out = Vec::new();
+    FileKind::ALL.into_iter().for_each(|kind| silent(kind.as_str(), &schema(kind), &mut out));
+    assert!(out.is_empty(), "{out:?}");
+}
+
+#[test]
+fn a_folder_is_read_from_disk() {
+    let root = tempfile::tempdir().expect("folder");
+    for (name, text) in FILES {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        std::fs::write(path, text).expect("file");
+    }
+    std::fs::write(root.path().join("remits/.support-bot.yaml.swp"), "x").expect("file");
+    std::fs::write(root.path().join("README.md"), "x").expect("file");
+    assert_eq!(Folder::read(root.path()).expect("folder"), folder());
+
+    std::fs::write(root.path().join("remits/other.yml"), "x").expect("file");
+    std::fs::create_dir(root.path().join("tests/deep.yaml")).expect("folder");
+    std::fs::write(root.path().join("guardrails/large.cedar"), vec![b' '; 1024 * 1024 + 1]).expect("file");
+    std::fs::write(root.path().join("pins/x.json"), [0xff]).expect("file");
+    let found = lines(&Folder::read(root.path()).expect_err("faults"));
+    assert_eq!(
+        found,
+        "guardrails/large.cedar: more than 1048576 bytes, or more than 10000 files (split it)\n\
+         pins/x.json: the file is not UTF-8\n\
+         remits/other.yml: this file would not be read (files here end in `.yaml`; move or rename it)\n\
+         tests/deep.yaml: this is no regular file"
+    );
+    assert!(Folder::read(&root.path().join("nowhere")).is_err());
+}

@@ -1,0 +1,92 @@
+//! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
+
+mod halts;
+mod look;
+mod questions;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
+use remit_core::verdict::{Code, Refusal};
+use serde_json::{Value, json};
+
+use crate::edge::Edge;
+use crate::gateway::http::{guard, ok, refused};
+use crate::identify::{Operator, Role};
+use crate::{accept, refusal};
+
+/// The paths.
+pub fn routes(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .route("/admin/v1/questions", get(questions::list))
+        .route("/admin/v1/questions/{id}", get(questions::show))
+        .route("/admin/v1/questions/{id}/votes", post(questions::vote))
+        .route("/admin/v1/halts", get(halts::list).post(halts::halt))
+        .route("/admin/v1/halts/lift", post(halts::lift))
+        .route("/admin/v1/runs", get(look::runs))
+        .route("/admin/v1/runs/{id}", get(look::run))
+        .route("/admin/v1/records", get(look::records))
+        .route("/admin/v1/records/{id}", get(look::record))
+        .route("/admin/v1/tools", get(look::tools))
+        .route("/admin/v1/tools/survey", post(look::survey))
+        .route("/admin/v1/snapshot", get(look::snapshot))
+        .route("/admin/v1/budgets", get(look::budgets))
+        .route("/admin/v1/reload", post(reload))
+        .layer(middleware::from_fn_with_state(edge.clone(), guard))
+        .with_state(edge)
+}
+
+/// The operator, when they may do what this role may.
+pub(crate) fn operator(edge: &Edge, headers: &HeaderMap, role: Role) -> Result<Operator, Refusal> {
+    let operator = edge.operator(headers)?;
+    if operator.may(role) {
+        return Ok(operator);
+    }
+    let reason = format!("{} has no role that may do this", operator.approver.id);
+    Err(Refusal::new(Code::PolicyNoPermit, reason).with_remedy("Ask somebody with the role, or have it given to you in keys.yaml."))
+}
+
+/// Reads the body of an operator's request.
+pub(crate) async fn body(edge: &Edge, body: axum::body::Body) -> Result<Value, Refusal> {
+    let bytes = accept::body(body, edge.settings.body_bytes_max).await?;
+    let value = remit_core::json::parse(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
+    if value.is_object() { Ok(value) } else { Err(Refusal::new(Code::Malformed, "the body must be an object")) }
+}
+
+pub(crate) fn answer(result: Result<Value, Refusal>) -> Response {
+    result.map_or_else(|refusal| refused(&refusal), ok)
+}
+
+pub(crate) fn unavailable(_: remit_app::intent::Unavailable) -> Refusal {
+    Refusal::new(Code::StoreUnavailable, "the store is unavailable")
+}
+
+/// The disclosed values of a record: name and value.
+#[must_use]
+pub fn disclosures(texts: &[String]) -> Vec<(String, Value)> {
+    let read = |text: &String| {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let value = remit_core::json::parse(&bytes).ok()?;
+        Some((value.get(1)?.as_str()?.to_owned(), value.get(2)?.clone()))
+    };
+    texts.iter().filter_map(read).collect()
+}
+
+async fn reload(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    if let Err(refusal) = operator(&edge, &headers, Role::Operator) {
+        return refused(&refusal);
+    }
+    match edge.reload().await {
+        Ok(digest) => ok(json!({"taken": true, "snapshot": digest})),
+        Err(faults) => {
+            let refusal = Refusal::new(Code::Malformed, faults.join("\n")).with_remedy("Mend the files; the last good configuration stays in force.");
+            refusal::http(http::StatusCode::UNPROCESSABLE_ENTITY, &refusal, None)
+        }
+    }
+}

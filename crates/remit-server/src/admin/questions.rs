@@ -1,0 +1,116 @@
+//! Questions, for the people who answer them.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::HeaderMap;
+use remit_app::NotTaken;
+use remit_app::question::Question;
+use remit_core::ids::{QuestionId, RuleId};
+use remit_core::verdict::{Code, Refusal};
+use serde_json::{Value, json};
+
+use crate::admin::{answer, body, operator, unavailable};
+use crate::edge::Edge;
+use crate::identify::Role;
+
+/// `GET /admin/v1/questions`: what waits for people, oldest first.
+pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let listed = async {
+        operator(&edge, &headers, Role::Viewer)?;
+        let now = edge.gate.ports().clock.now();
+        let open = edge.gate.ports().store.open_questions(now).await.map_err(unavailable)?;
+        Ok(json!({"questions": open.iter().map(|question| shown(&edge, question)).collect::<Vec<_>>()}))
+    };
+    answer(listed.await)
+}
+
+/// `GET /admin/v1/questions/{id}`.
+pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let found = async {
+        operator(&edge, &headers, Role::Viewer)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let question = edge.gate.ports().store.question(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+        Ok(shown(&edge, &question))
+    };
+    answer(found.await)
+}
+
+/// `POST /admin/v1/questions/{id}/votes`: `{"choice": "approve"|"deny", "rule"?, "reason"?}`. Who
+/// votes comes from the credential; a name in the body is refused as an unknown member.
+pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let voted = async {
+        let voter = operator(&edge, &parts.headers, Role::Approver)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let asked = body(&edge, raw).await?;
+        let members = asked.as_object().into_iter().flat_map(|members| members.keys());
+        if let Some(other) = members.map(String::as_str).find(|name| !matches!(*name, "choice" | "rule" | "reason")) {
+            let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
+            return Err(Refusal::new(Code::Malformed, format!("unknown member `{shown}`")));
+        }
+        let approve = match asked.get("choice").and_then(Value::as_str) {
+            Some("approve") => true,
+            Some("deny") => false,
+            _ => return Err(Refusal::new(Code::Malformed, "`choice` must be approve or deny")),
+        };
+        let rule = asked.get("rule").and_then(Value::as_str).map(RuleId::parse).transpose();
+        let rule = rule.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
+        let reason = asked.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let question = edge.gate.vote(&voter.approver, &id, rule.as_ref(), approve, reason).await;
+        question.map(|question| shown(&edge, &question)).map_err(not_taken)
+    };
+    answer(voted.await)
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(Code::QuestionUnknown, "there is no such question")
+}
+
+fn not_taken(error: NotTaken) -> Refusal {
+    let text = error.to_string();
+    match error {
+        NotTaken::Unknown => unknown(),
+        NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) => {
+            Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
+        }
+        NotTaken::NotEntitled(_) => {
+            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
+        }
+        NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Name the rule."),
+        NotTaken::Unavailable(error) => unavailable(error),
+    }
+}
+
+/// A question as its approvers see it: everything that will happen, and who asks for whom.
+fn shown(edge: &Edge, question: &Question) -> Value {
+    let rules = question.rules.iter().map(|rule| {
+        json!({"rule": rule.id.as_str(), "quorum": rule.quorum, "approved": question.yes(&rule.id)})
+    });
+    let votes = question.votes.iter().map(|vote| {
+        json!({
+            "by": vote.by.as_str(), "rule": vote.rule.as_str(), "reason": vote.reason,
+            "choice": if vote.approve { "approve" } else { "deny" }, "at": vote.at.to_string(),
+        })
+    });
+    json!({
+        "question": question.id.as_str(),
+        "state": question.state(edge.gate.ports().clock.now()).as_str(),
+        "agent": question.agent.as_str(),
+        "user": question.user.as_ref().map(ToString::to_string),
+        "via": question.via.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "run": question.run.as_str(),
+        "tool": question.tool,
+        "arguments": question.arguments,
+        "resource": question.resource,
+        "cost_micro_usd": question.cost,
+        "why": question.reason,
+        "rules": rules.collect::<Vec<_>>(),
+        "votes": votes.collect::<Vec<_>>(),
+        "asked_at": question.asked_at.to_string(),
+        "expires_at": question.expires_at.to_string(),
+        "record": question.intent.as_str(),
+        "call": question.call.to_string(),
+    })
+}

@@ -1,0 +1,152 @@
+//! What every endpoint shares: the gate, who may speak to it, and what it tells waiting callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use remit_app::Gate;
+use remit_core::Caller;
+use remit_core::ids::{RunId, ToolName};
+use remit_core::verdict::{Code, Refusal};
+use serde_json::Value;
+
+use crate::fleet::{Fleet, Kind};
+use crate::identify::{Identified, Keyring, Operator};
+use crate::notices::Notices;
+use crate::telemetry::Metrics;
+
+/// The edge.
+pub struct Edge {
+    /// The one chokepoint.
+    pub gate: Arc<Gate>,
+    /// The upstreams, for what is listed rather than called.
+    pub fleet: Arc<Fleet>,
+    /// What an operator chose about the edge.
+    pub settings: EdgeSettings,
+    /// Tells waiting calls that something happened.
+    pub notices: Arc<Notices>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    keyring: ArcSwap<Keyring>,
+    reload: Arc<dyn Reload>,
+}
+
+/// What an operator chose about the edge.
+#[derive(Clone, Debug)]
+pub struct EdgeSettings {
+    /// Values of `Host` that are answered, in lower case.
+    pub allowed_hosts: Vec<String>,
+    /// Values of `Origin` that are answered; requests without one always are.
+    pub allowed_origins: Vec<String>,
+    /// How long a held call is kept waiting before it is told to come again.
+    pub hold: Duration,
+    /// Seals session ids and the state that clients carry for us. Kept across restarts.
+    pub session_key: [u8; 32],
+    /// What this server calls itself.
+    pub server_name: String,
+    /// The URL under which people reach this gateway.
+    pub base_url: String,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// Reads the configuration folder again.
+pub trait Reload: Send + Sync {
+    /// Puts the folder as it is now into force, or says what is wrong with it. Returns the digest in force.
+    ///
+    /// # Errors
+    /// The faults, in words with places; the last good authority stays in force.
+    fn reload(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<String, Vec<String>>> + Send + '_>>;
+}
+
+impl Edge {
+    /// Puts an edge together.
+    #[must_use]
+    pub fn new(
+        gate: Arc<Gate>,
+        fleet: Arc<Fleet>,
+        settings: EdgeSettings,
+        notices: Arc<Notices>,
+        metrics: Arc<Metrics>,
+        keyring: Keyring,
+        reload: Arc<dyn Reload>,
+    ) -> Self {
+        Self { gate, fleet, settings, notices, metrics, keyring: ArcSwap::from_pointee(keyring), reload }
+    }
+
+    /// Puts other keys into force, for requests that arrive from now on.
+    pub fn rekey(&self, keyring: Keyring) {
+        self.keyring.store(Arc::new(keyring));
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// See [`Reload::reload`].
+    pub async fn reload(&self) -> Result<String, Vec<String>> {
+        self.reload.reload().await
+    }
+
+    /// Who speaks, from the credential in the headers and nothing else.
+    ///
+    /// # Errors
+    /// One refusal for every way in which a credential can be wrong; the log knows which.
+    pub fn identify(&self, headers: &HeaderMap) -> Result<Identified, Refusal> {
+        let now = self.gate.ports().clock.now();
+        let tenant = self.gate.snapshot().tenant().clone();
+        self.keyring.load().agent(headers, &tenant, now).map_err(|why| {
+            tracing::info!(%why, "a request was not identified");
+            Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
+        })
+    }
+
+    /// Which operator speaks.
+    ///
+    /// # Errors
+    /// As [`Edge::identify`].
+    pub fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
+        let now = self.gate.ports().clock.now();
+        self.keyring.load().operator(headers, now).map_err(|why| {
+            tracing::info!(%why, "an operator was not identified");
+            Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
+        })
+    }
+
+    /// The caller inside a run it names: an agent whose key names no user works for the user for
+    /// whom the run was opened.
+    ///
+    /// # Errors
+    /// When the run is not this agent's.
+    pub async fn caller_in(&self, identified: &Identified, run: Option<&RunId>) -> Result<Caller, Refusal> {
+        let caller = identified.caller.clone();
+        let (Some(id), None) = (run, caller.user()) else { return Ok(caller) };
+        let found = self.gate.ports().store.run(id).await;
+        let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the run could not be looked up"))?;
+        let run = found.filter(|run| run.agent == *caller.calling_agent());
+        let run = run.ok_or_else(|| Refusal::new(Code::RunUnknown, "there is no such run of this caller"))?;
+        let caller = run.user.map_or(caller.clone(), |user| caller.for_user(user));
+        Ok(run.workflow.map_or(caller.clone(), |workflow| caller.within(workflow)))
+    }
+
+    /// Resources, templates or prompts of all upstreams, as far as this caller could use them now.
+    ///
+    /// # Errors
+    /// When the store cannot say what is halted.
+    pub async fn catalogue(&self, caller: &Caller, kind: Kind) -> Result<Vec<Value>, Refusal> {
+        let visible = self.gate.tools(caller).await?;
+        Ok(self.fleet.catalogue(kind, |tool| visible.iter().any(|known| known.name == *tool)))
+    }
+
+    /// The tool that reads this resource.
+    #[must_use]
+    pub fn owner_of_resource(&self, uri: &str) -> Option<ToolName> {
+        self.fleet.owner_of_resource(uri)
+    }
+
+    /// The tool that gets this prompt, and the prompt's own name.
+    #[must_use]
+    pub fn owner_of_prompt(&self, name: &str) -> Option<(ToolName, String)> {
+        self.fleet.owner_of_prompt(name)
+    }
+}

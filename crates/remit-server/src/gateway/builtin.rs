@@ -1,0 +1,155 @@
+//! The tools by which agents ask about themselves: what may I do, why was I refused, what became
+//! of my held call. They change nothing and reveal nothing of other callers.
+
+use remit_app::question::QuestionState;
+use remit_core::Caller;
+use remit_core::authority::remit::{Grant, Limit};
+use remit_core::ids::{QuestionId, RecordId};
+use remit_core::verdict::{Code, Refusal};
+use remit_evidence::record::Kind;
+use serde_json::{Value, json};
+
+use crate::edge::Edge;
+use crate::refusal;
+
+/// What may I do.
+const MAY: &str = "remit__what_may_i_do";
+/// Why was I refused.
+const WHY: &str = "remit__why";
+/// What became of my held call.
+const STATUS: &str = "remit__status";
+
+/// Their definitions, as a tool list shows them.
+#[must_use]
+pub fn tools() -> Vec<Value> {
+    let tool = |name: &str, description: &str, properties: Value, required: Value| {
+        json!({
+            "name": name,
+            "description": description,
+            "inputSchema": {
+                "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+            },
+            "annotations": {"readOnlyHint": true, "openWorldHint": false},
+        })
+    };
+    let id = |what: &str| json!({"id": {"type": "string", "maxLength": 128, "description": what}});
+    vec![
+        tool(MAY, "What your remit lets you do: tools, conditions, limits and what needs approval.", json!({}), json!([])),
+        tool(WHY, "Why a call of yours was refused or held, and what would help.", id("the reference in the refusal"), json!(["id"])),
+        tool(STATUS, "What became of a held call of yours.", id("the question's id"), json!(["id"])),
+    ]
+}
+
+/// Answers, when the name is one of these tools: a tool result.
+pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -> Option<Value> {
+    let id = arguments.get("id").and_then(Value::as_str).unwrap_or_default();
+    let answer = match name {
+        MAY => may(edge, caller).await,
+        WHY => why(edge, caller, id).await,
+        STATUS => status(edge, caller, id).await,
+        _ => return None,
+    };
+    Some(match answer {
+        Ok(value) => json!({
+            "content": [{"type": "text", "text": serde_json::to_string_pretty(&value).unwrap_or_default()}],
+            "structuredContent": value,
+            "isError": false,
+        }),
+        Err(refusal) => refusal::tool_result(&refusal, None),
+    })
+}
+
+/// What the caller's remit says, in its own words.
+///
+/// # Errors
+/// When the store cannot say what is halted.
+pub async fn may(edge: &Edge, caller: &Caller) -> Result<Value, Refusal> {
+    let tools = edge.gate.tools(caller).await?;
+    let snapshot = edge.gate.snapshot();
+    let remit = snapshot.remit(caller.calling_agent());
+    let grants: Vec<_> = remit.iter().flat_map(|remit| &remit.grants).map(grant).collect();
+    Ok(json!({
+        "agent": caller.calling_agent().as_str(),
+        "user": caller.user().map(ToString::to_string),
+        "stage": remit.map(|remit| remit.stage.as_str()),
+        "expires": remit.and_then(|remit| remit.expires).map(|at| at.to_string()),
+        "tools": tools.iter().map(|tool| tool.public.as_str()).collect::<Vec<_>>(),
+        "grants": grants,
+        "limits": remit.map(|remit| remit.limits.iter().map(limit).collect::<Vec<_>>()),
+    }))
+}
+
+fn grant(grant: &Grant) -> Value {
+    let bounds: Vec<_> = grant.bounds.iter().map(|(d, values)| json!({"dimension": d.as_str(), "in": values})).collect();
+    json!({
+        "class": grant.class.as_str(),
+        "tools": grant.tools.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "where": bounds,
+        "when": grant.when,
+        "approval": grant.approval.as_ref().map(ToString::to_string),
+        "limits": grant.limits.iter().map(limit).collect::<Vec<_>>(),
+    })
+}
+
+fn limit(limit: &Limit) -> String {
+    format!("{} per {}", limit.unit.show(limit.amount), limit.window.as_str())
+}
+
+async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+    let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such record of yours");
+    let id = RecordId::parse(id).map_err(|_| unknown())?;
+    let record = edge.gate.ports().store.record(&id).await;
+    let record = record.map_err(|_| Refusal::new(Code::StoreUnavailable, "the record could not be read"))?;
+    let record = record.filter(|record| record.kind == Kind::Decision).ok_or_else(unknown)?;
+    let statement = remit_core::json::parse(&record.envelope.payload).map_err(|_| unknown())?;
+    let predicate = &statement["predicate"];
+    // Another caller's record does not exist for this one.
+    let own = predicate["agent"]["id"] == caller.calling_agent().as_str()
+        && disclosed(&record.disclosures, "user").as_deref() == caller.user().map(remit_core::ids::UserId::as_str);
+    if !own {
+        return Err(unknown());
+    }
+    Ok(json!({
+        "record": id.as_str(),
+        "time": predicate["time"],
+        "tool": predicate["tool"]["name"],
+        "verdict": predicate["verdict"],
+        "refusal": predicate.get("refusal"),
+        "asks": predicate.get("asks"),
+    }))
+}
+
+/// A text among a record's disclosures.
+fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
+    crate::admin::disclosures(disclosures).into_iter().find(|(found, _)| found == name)?.1.as_str().map(str::to_owned)
+}
+
+/// Where a question of this caller stands.
+///
+/// # Errors
+/// When there is none of this caller.
+pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+    let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such question of yours");
+    let id = QuestionId::parse(id).map_err(|_| unknown())?;
+    let question = edge.gate.ports().store.question(&id).await;
+    let question = question.map_err(|_| Refusal::new(Code::StoreUnavailable, "the question could not be read"))?;
+    let own = |q: &remit_app::question::Question| q.agent == *caller.calling_agent() && q.user.as_ref() == caller.user();
+    let question = question.filter(own).ok_or_else(unknown)?;
+    let state = question.state(edge.gate.ports().clock.now());
+    let next = match state {
+        QuestionState::Open => "People have been asked. Ask again later, or call the tool again with the same arguments.",
+        QuestionState::Approved => "Approved. Call the tool again with exactly the same arguments; it will be executed once.",
+        QuestionState::Denied => "Refused by a person. Do not repeat the call; tell the user.",
+        QuestionState::Expired => "Nobody answered in time, or the approval was not used in time. Call again to ask again.",
+        QuestionState::Used => "The call was made.",
+    };
+    let denial = question.votes.iter().find(|vote| !vote.approve).map(|vote| vote.reason.as_str());
+    Ok(json!({
+        "question": id.as_str(),
+        "tool": question.tool,
+        "state": state.as_str(),
+        "expires_at": question.expires_at.to_string(),
+        "reason": denial,
+        "next": next,
+    }))
+}

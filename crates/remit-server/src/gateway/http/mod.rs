@@ -1,0 +1,150 @@
+//! The HTTP API for agents and services without MCP. The same gate, the same words.
+
+mod calls;
+mod openapi;
+mod runs;
+
+pub(crate) use runs::shown as run_shown;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, middleware};
+use http::{HeaderMap, StatusCode};
+use remit_core::ids::RunId;
+use remit_core::verdict::{Code, Refusal};
+use serde_json::{Value, json};
+
+use crate::edge::Edge;
+use crate::gateway::builtin;
+use crate::identify::Identified;
+use crate::{accept, refusal};
+
+/// The paths under `/v1`.
+pub fn routes(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .route("/v1/calls", post(calls::call))
+        .route("/v1/decisions", post(calls::decide))
+        .route("/v1/decisions/{id}/outcome", post(calls::report))
+        .route("/v1/runs", post(runs::open))
+        .route("/v1/runs/{id}", get(runs::show))
+        .route("/v1/runs/{id}/close", post(runs::close))
+        .route("/v1/tools", get(tools))
+        .route("/v1/me", get(me))
+        .route("/v1/questions/{id}", get(question))
+        .route("/v1/openapi.json", get(openapi::document))
+        .layer(middleware::from_fn_with_state(edge.clone(), guard))
+        .with_state(edge)
+}
+
+/// Host and Origin, before anything else is looked at.
+pub(crate) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: middleware::Next) -> Response {
+    match accept::host_and_origin(request.headers(), &edge.settings) {
+        Ok(()) => next.run(request).await,
+        Err(response) => *response,
+    }
+}
+
+/// A request of an identified agent: the members of its JSON body.
+pub(crate) struct Asked {
+    pub identified: Identified,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Asked {
+    /// Identifies, then reads the body, in that order: a stranger's body is not parsed.
+    pub async fn read(edge: &Edge, request: Request) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let refuse = |refusal: Refusal| {
+            edge.metrics.rejected(refusal.code);
+            refusal::http(refusal::status(refusal.code), &refusal, None)
+        };
+        let identified = edge.identify(&parts.headers).map_err(refuse)?;
+        let json = parts.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        if !json.is_some_and(|kind| kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))) {
+            let refusal = Refusal::new(Code::Malformed, "expected `Content-Type: application/json`");
+            edge.metrics.rejected(refusal.code);
+            return Err(refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal, None));
+        }
+        let bytes = accept::body(body, edge.settings.body_bytes_max).await.map_err(refuse)?;
+        let body = remit_core::json::parse(&bytes)
+            .map_err(|error| refuse(Refusal::new(Code::Malformed, format!("the body is no acceptable JSON: {error}"))))?;
+        if !body.is_object() {
+            return Err(refuse(Refusal::new(Code::Malformed, "the body must be an object")));
+        }
+        Ok(Self { identified, headers: parts.headers, body })
+    }
+
+    /// Refuses members that mean nothing, so that a misspelt one is noticed.
+    pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        let members = self.body.as_object().into_iter().flat_map(|members| members.keys());
+        let Some(unknown) = members.map(String::as_str).find(|name| !known.contains(name)) else { return Ok(()) };
+        let near = remit_core::nearest(unknown, known.iter().copied());
+        let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let shown: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
+        Err(Refusal::new(Code::Malformed, format!("unknown member `{shown}`{help}")))
+    }
+
+    /// An optional text of the body.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        match self.body.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refusal::new(Code::Malformed, format!("`{name}` must be a text"))),
+        }
+    }
+
+    /// The run that the body or the header names.
+    pub fn run(&self) -> Result<Option<RunId>, Refusal> {
+        let header = self.headers.get("remit-run").and_then(|value| value.to_str().ok());
+        let named = self.text("run")?.or(header);
+        let parse = |id| RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"));
+        named.map(parse).transpose()
+    }
+}
+
+pub(crate) fn refused(refusal: &Refusal) -> Response {
+    refusal::http(refusal::status(refusal.code), refusal, None)
+}
+
+pub(crate) fn ok(value: Value) -> Response {
+    Json(value).into_response()
+}
+
+async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let listed = async {
+        let identified = edge.identify(&headers)?;
+        edge.gate.tools(&identified.caller).await
+    };
+    match listed.await {
+        Err(refusal) => refused(&refusal),
+        Ok(tools) => ok(json!({"tools": tools.iter().map(|tool| json!({
+            "name": tool.name.as_str(),
+            "class": tool.class.as_str(),
+            "risk": tool.risk.as_str(),
+            "reversible": tool.reversible,
+            "description": tool.definition.json().get("description"),
+            "input_schema": tool.definition.input_schema(),
+        })).collect::<Vec<_>>()})),
+    }
+}
+
+async fn me(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let asked = async {
+        let identified = edge.identify(&headers)?;
+        builtin::may(&edge, &identified.caller).await
+    };
+    asked.await.map_or_else(|refusal| refused(&refusal), ok)
+}
+
+async fn question(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let asked = async {
+        let identified = edge.identify(&headers)?;
+        builtin::status(&edge, &identified.caller, &id).await
+    };
+    asked.await.map_or_else(|refusal| refused(&refusal), ok)
+}

@@ -1,0 +1,5 @@
+//! The gateway: what agents and services speak to.
+
+pub mod builtin;
+pub mod http;
+pub mod mcp;

@@ -1,0 +1,132 @@
+//! The one place where refusals become answers. The match over the codes has no wildcard: a new
+//! code does not compile until somebody has said what a client sees.
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use remit_core::ids::{QuestionId, RecordId};
+use remit_core::verdict::{Code, Refusal};
+use serde_json::{Value, json};
+
+/// The HTTP status of a code.
+#[must_use]
+pub const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ApprovalDenied
+        | Code::Halted
+        | Code::PolicyError
+        | Code::PolicyGuardrail
+        | Code::PolicyNoPermit
+        | Code::RemitExpired => StatusCode::FORBIDDEN,
+        Code::ApprovalRequired => StatusCode::ACCEPTED,
+        Code::BudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Conflict | Code::IdempotencyMismatch | Code::IdempotencyPending | Code::RunClosed => StatusCode::CONFLICT,
+        Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Malformed => StatusCode::BAD_REQUEST,
+        Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::QuestionUnknown | Code::RunUnknown | Code::ToolDrifted | Code::ToolUnknown => StatusCode::NOT_FOUND,
+        Code::EffectUnknown | Code::UpstreamFailed | Code::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
+        Code::CredentialUnavailable | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The machine-readable half of a refusal. A drifted tool looks unknown from the outside.
+#[must_use]
+pub fn body(refusal: &Refusal, record: Option<&RecordId>) -> Value {
+    let code = if refusal.code == Code::ToolDrifted { Code::ToolUnknown } else { refusal.code };
+    let mut body = json!({"code": code.as_str(), "reason": refusal.reason, "remedy": code.remedy()});
+    if code == refusal.code {
+        body["remedy"] = json!(refusal.remedy);
+    }
+    if let Some(record) = record {
+        body["record"] = json!(record.as_str());
+    }
+    if let Some(at) = refusal.retry_at {
+        body["retry_at"] = json!(at.to_string());
+    }
+    if let Some(factor) = &refusal.factor {
+        body["factor"] = json!(factor.to_string());
+    }
+    body
+}
+
+/// A refusal over HTTP.
+#[must_use]
+pub fn http(status: StatusCode, refusal: &Refusal, record: Option<&RecordId>) -> Response {
+    let mut response = (status, Json(json!({"error": body(refusal, record)}))).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"remit\""));
+    }
+    if let Some(at) = refusal.retry_at.filter(|_| status == StatusCode::TOO_MANY_REQUESTS) {
+        let secs = (at.as_second() - Timestamp::now().as_second()).max(1);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+    }
+    response
+}
+
+/// A refusal as a tool's result, the only form that reaches a model everywhere (MCP 2026-07-28,
+/// tools: "otherwise the LLM would not be able to see it"). The record goes into `_meta`, never
+/// into `structuredContent`, which belongs to the tool's own schema.
+#[must_use]
+pub fn tool_result(refusal: &Refusal, record: Option<&RecordId>) -> Value {
+    result(text(refusal, record), decision("deny", refusal, record))
+}
+
+/// A held call as a tool's result.
+#[must_use]
+pub fn held_result(
+    refusal: &Refusal,
+    record: &RecordId,
+    question: &QuestionId,
+    expires_at: Timestamp,
+) -> Value {
+    let text = format!(
+        "APPROVAL REQUIRED (not executed): {}. Question {question} was sent to the approvers; it is open until \
+         {expires_at}. Do not change the arguments. After approval call the tool again with exactly the same \
+         arguments, or ask remit__status with {{\"id\":\"{question}\"}}. Do not call other tools to get the same effect. \
+         Reference: {record}.",
+        refusal.reason
+    );
+    let mut meta = decision("ask", refusal, Some(record));
+    meta["question"] = json!(question.as_str());
+    meta["expires_at"] = json!(expires_at.to_string());
+    result(text, meta)
+}
+
+fn result(text: String, decision: Value) -> Value {
+    json!({
+        "content": [{"type": "text", "text": text}],
+        "isError": true,
+        "_meta": {"dev.remit/decision": decision},
+    })
+}
+
+fn decision(verdict: &str, refusal: &Refusal, record: Option<&RecordId>) -> Value {
+    let mut meta = body(refusal, record);
+    meta["decision"] = json!(verdict);
+    meta
+}
+
+fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
+    let reference = record.map(|record| format!(" Reference: {record}.")).unwrap_or_default();
+    let (reason, remedy) = (&refusal.reason, &refusal.remedy);
+    match refusal.code {
+        Code::BudgetExhausted => format!("BUDGET EXHAUSTED (not executed): {reason}. {remedy}{reference}"),
+        Code::InputInvalid => format!("INVALID ARGUMENTS (not executed): {reason}. {remedy}{reference}"),
+        Code::EffectUnknown | Code::UpstreamFailed => {
+            format!("OUTCOME UNKNOWN (it may have taken effect): {reason}. {remedy}{reference}")
+        }
+        Code::UpstreamUnavailable | Code::CredentialUnavailable | Code::StoreUnavailable => {
+            format!("UNAVAILABLE (not executed): {reason}. {remedy}{reference}")
+        }
+        code => format!(
+            "DENIED by {} (not executed): {reason}. {remedy} This decision is final for this request; do not retry it or \
+             try to reach the same effect with another tool.{reference}",
+            code.as_str()
+        ),
+    }
+}

@@ -1,0 +1,140 @@
+//! Serving: one listener, every path, and an end that finishes what was started.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::StatusCode;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::edge::Edge;
+use crate::{admin, gateway};
+
+/// How long the head of a request may take to arrive.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+/// Most connections at once; further ones wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// Everything that is served.
+pub fn routes(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .merge(gateway::mcp::routes(edge.clone()))
+        .merge(gateway::http::routes(edge.clone()))
+        .merge(admin::routes(edge.clone()))
+        .merge(
+            Router::new()
+                .route("/healthz", get(|| async { "ok\n" }))
+                .route("/readyz", get(ready))
+                .route("/metrics", get(metrics))
+                .with_state(edge),
+        )
+}
+
+/// Ready means: the store can promise something. Upstreams that are down do not make the gateway unready.
+async fn ready(State(edge): State<Arc<Edge>>) -> Response {
+    match edge.gate.ports().store.health() {
+        Ok(()) => (StatusCode::OK, axum::Json(json!({"ready": true}))).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": "store"}))).into_response(),
+    }
+}
+
+async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
+    let store = &edge.gate.ports().store;
+    if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
+        edge.metrics.questions(open.len());
+    }
+    let all = edge.gate.snapshot().all_budgets(edge.gate.ports().clock.now());
+    if let Ok(usage) = store.usage(&all).await {
+        for ((budget, _), (settled, reserved)) in all.iter().zip(usage) {
+            edge.metrics.budget(&budget.key.0, settled.saturating_add(reserved), budget.limit);
+        }
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(http::header::CONTENT_TYPE, kind)], edge.metrics.text()).into_response()
+}
+
+/// Serves until `stop` completes, then lets started requests finish for at most `grace`.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) -> std::io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    server.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+    tokio::pin!(stop);
+    loop {
+        let place = places.clone().acquire_owned().await;
+        let (stream, peer) = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                // Out of file descriptors and the like: the next moment may be better.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let (server, router, watcher, tls) = (server.clone(), router.clone(), graceful.watcher(), tls.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let served = match tls {
+                None => connection(&server, stream, router, watcher).await,
+                Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(&server, stream, router, watcher).await,
+                    _ => return,
+                },
+            };
+            if let Err(error) = served {
+                tracing::debug!(%peer, %error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    Ok(())
+}
+
+async fn connection<S>(
+    server: &Builder<TokioExecutor>,
+    stream: S,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    watcher.watch(connection.into_owned()).await
+}
+
+/// The names under which a listener on this address is reached from the same machine.
+#[must_use]
+pub fn loopback_hosts(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    ["localhost", "127.0.0.1", "[::1]"].into_iter().flat_map(|name| [name.to_owned(), format!("{name}:{port}")]).collect()
+}

@@ -1,0 +1,131 @@
+//! Counts for Prometheus. Labels are from closed sets, never from what a client sent.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use remit_app::ports::{Meter, Step};
+use remit_core::verdict::Code;
+
+/// Label sets.
+type Labels = Vec<(&'static str, String)>;
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    verdicts: Family<Labels, Counter>,
+    outcomes: Family<Labels, Counter>,
+    rejected: Family<Labels, Counter>,
+    steps: Family<Labels, Histogram>,
+    upstreams: Family<Labels, Gauge>,
+    budgets: Family<Labels, Gauge>,
+    reloads: Family<Labels, Counter>,
+    questions: Gauge<i64, AtomicI64>,
+    started: std::time::Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("remit");
+        let verdicts = Family::default();
+        registry.register("verdicts", "Decisions, by verdict and code", verdicts.clone());
+        let outcomes = Family::default();
+        registry.register("outcomes", "Admitted calls, by what came of them", outcomes.clone());
+        let rejected = Family::default();
+        registry.register("rejected", "Requests that never became calls, by code", rejected.clone());
+        let steps = Family::<Labels, Histogram>::new_with_constructor(|| {
+            // From 4 microseconds to about 4 seconds.
+            Histogram::new(exponential_buckets(4e-6, 2.0, 21))
+        });
+        registry.register("step_seconds", "Time spent in each step of a call", steps.clone());
+        let upstreams = Family::default();
+        registry.register("upstream_up", "Whether the last attempt to reach an upstream succeeded", upstreams.clone());
+        let budgets = Family::default();
+        registry.register("budget_used_ratio_millionths", "Settled and reserved over the limit, in millionths", budgets.clone());
+        let reloads = Family::default();
+        registry.register("reloads", "Attempts to put a configuration into force", reloads.clone());
+        let questions = Gauge::default();
+        registry.register("questions_open", "Questions that wait for people", questions.clone());
+        let started = std::time::Instant::now();
+        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, started }
+    }
+}
+
+impl Metrics {
+    /// Everything, in OpenMetrics text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        if encode(&mut out, &self.registry).is_err() {
+            let _ = writeln!(out, "# the metrics could not be written");
+        }
+        out
+    }
+
+    /// A request that never became a call.
+    pub fn rejected(&self, code: Code) {
+        self.rejected.get_or_create(&vec![("code", code.to_string())]).inc();
+    }
+
+    /// Whether an upstream answered.
+    pub fn upstream(&self, upstream: &str, up: bool) {
+        self.upstreams.get_or_create(&vec![("upstream", upstream.to_owned())]).set(i64::from(up));
+    }
+
+    /// How full a budget is.
+    pub fn budget(&self, key: &str, used: u64, limit: u64) {
+        let ratio = u128::from(used) * 1_000_000 / u128::from(limit.max(1));
+        let ratio = i64::try_from(ratio).unwrap_or(i64::MAX);
+        self.budgets.get_or_create(&vec![("budget", key.to_owned())]).set(ratio);
+    }
+
+    /// An attempt to put a configuration into force.
+    pub fn reload(&self, taken: bool) {
+        let result = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create(&vec![("result", result.to_owned())]).inc();
+    }
+
+    /// How many questions wait.
+    pub fn questions(&self, open: usize) {
+        self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+}
+
+impl Meter for Metrics {
+    fn tick(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn step(&self, step: Step, since: u64) {
+        let seconds = self.tick().saturating_sub(since) as f64 / 1e9;
+        self.steps.get_or_create(&vec![("step", step.as_str().to_owned())]).observe(seconds);
+    }
+
+    fn verdict(&self, verdict: &'static str, code: Option<Code>) {
+        let code = code.map_or_else(String::new, |code| code.to_string());
+        self.verdicts.get_or_create(&vec![("verdict", verdict.to_owned()), ("code", code)]).inc();
+    }
+
+    fn outcome(&self, state: &'static str) {
+        self.outcomes.get_or_create(&vec![("state", state.to_owned())]).inc();
+    }
+}
+
+/// A W3C trace context (Trace Context 1, section 3.2) that is well formed, or nothing: a malformed
+/// one is dropped, never passed on.
+#[must_use]
+pub fn traceparent(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let [version, trace, parent, flags] = parts.as_slice() else { return None };
+    let whole = *version == "00" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    (whole && !zero(trace) && !zero(parent)).then(|| text.to_owned())
+}

@@ -1,0 +1,66 @@
+//! Halts, and the count of their changes that every admission is checked against.
+
+use remit_core::halt::{Halt, HaltTarget};
+use remit_evidence::writer::SignedRecord;
+use rusqlite::{Connection, params};
+
+use crate::columns::{amount, malformed, micros, time};
+use crate::failure::Failure;
+use crate::records;
+
+/// The halts in force at one version.
+#[derive(Debug, Default)]
+pub(crate) struct Halts {
+    pub version: u64,
+    pub list: Vec<Halt>,
+}
+
+/// All of them.
+pub(crate) fn all(db: &Connection) -> Result<Halts, Failure> {
+    let mut statement = db.prepare_cached("SELECT target, ordered_by, reason, since FROM halts ORDER BY target")?;
+    let mut rows = statement.query([])?;
+    let mut list = Vec::new();
+    while let Some(row) = rows.next()? {
+        let target: String = row.get(0)?;
+        list.push(Halt {
+            target: HaltTarget::parse(&target).ok_or_else(|| malformed("halt", "unknown target"))?,
+            by: row.get(1)?,
+            reason: row.get(2)?,
+            since: time(row.get(3)?)?,
+        });
+    }
+    Ok(Halts { version: version(db)?, list })
+}
+
+/// How often halts have changed.
+pub(crate) fn version(db: &Connection) -> Result<u64, Failure> {
+    let mut statement = db.prepare_cached("SELECT value FROM meta WHERE name = 'halts'")?;
+    Ok(amount(statement.query_row([], |row| row.get(0))?))
+}
+
+/// Orders a halt, or replaces the one on the same target.
+pub(crate) fn put(db: &Connection, halt: &Halt, record: &SignedRecord) -> Result<(), Failure> {
+    db.prepare_cached(
+        "INSERT INTO halts (target, ordered_by, reason, since) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET ordered_by = excluded.ordered_by, reason = excluded.reason, since = excluded.since",
+    )?
+    .execute(params![halt.target.to_string(), halt.by, halt.reason, micros(halt.since)])?;
+    changed(db)?;
+    records::append(db, record)
+}
+
+/// Lifts a halt; false, and nothing is recorded, when there was none.
+pub(crate) fn lift(db: &Connection, target: &HaltTarget, record: &SignedRecord) -> Result<bool, Failure> {
+    let lifted = db.prepare_cached("DELETE FROM halts WHERE target = ?1")?.execute([target.to_string()])?;
+    if lifted == 0 {
+        return Ok(false);
+    }
+    changed(db)?;
+    records::append(db, record)?;
+    Ok(true)
+}
+
+fn changed(db: &Connection) -> Result<(), Failure> {
+    db.prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'halts'")?.execute([])?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Decisions on their way into the file, and the end of the calls they admitted.
+
+use jiff::Timestamp;
+use remit_app::intent::{Effect, IdempotencyKey, Intent, Settlement};
+use remit_app::outcome::{Outcome, StoredOutcome};
+use remit_core::budget::{Reservation, Unit};
+use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_core::verdict::Code;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::columns::{OutcomeColumns, digest, micros, reservations, reservations_text, time};
+use crate::failure::Failure;
+use crate::{budgets, halts, questions, records, runs};
+
+/// What a commit did, before it is durable. The receipt is made from it only after the group's
+/// commit has succeeded.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    Admitted(RecordId),
+    Held(QuestionId),
+    Refused,
+    Repeated { intent: RecordId, call: Digest },
+}
+
+/// Applies one decision.
+///
+/// The idempotency key comes first: whoever repeats a call is told about the first one, even when
+/// the second decision would have been another. Its record is then not stored.
+pub(crate) fn commit(db: &Connection, intent: &Intent) -> Result<Applied, Failure> {
+    if let Some(key) = &intent.idempotency
+        && let Some((record, call)) = earlier(db, intent, key)?
+    {
+        return Ok(Applied::Repeated { intent: record, call });
+    }
+    let applied = match &intent.effect {
+        Effect::Admit { reservations, approvals, .. } => {
+            admit(db, intent, reservations, approvals)?;
+            Applied::Admitted(intent.record.id.clone())
+        }
+        Effect::Hold(question) => Applied::Held(questions::hold(db, question)?),
+        Effect::Refuse => Applied::Refused,
+    };
+    records::append(db, &intent.record)?;
+    Ok(applied)
+}
+
+/// The intent that was admitted under this key of this agent and user.
+fn earlier(db: &Connection, intent: &Intent, key: &IdempotencyKey) -> Result<Option<(RecordId, Digest)>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT record, call FROM intents WHERE agent = ?1 AND ifnull(user, '') = ?2 AND idempotency = ?3",
+    )?;
+    let user = intent.user.as_ref().map_or("", UserId::as_str);
+    let mut rows = statement.query([intent.agent.as_str(), user, &key.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((RecordId::parse(&row.get::<_, String>(0)?)?, digest(row.get(1)?)?)))
+}
+
+/// Checks what the decision rests on, in the order in which it is cheapest to find out, and takes
+/// what it uses up.
+fn admit(db: &Connection, intent: &Intent, reservations: &[Reservation], approvals: &[RuleId]) -> Result<(), Failure> {
+    if halts::version(db)? != intent.basis.halts {
+        return Err(Failure::Conflict("halts"));
+    }
+    runs::count_call(db, &intent.run, intent.basis.run, intent.at)?;
+    let mut used = Vec::new();
+    for rule in approvals {
+        let named = intent.basis.approvals.iter().find(|(approved, _)| approved == rule);
+        let (_, question) = named.ok_or(Failure::Conflict("approval"))?;
+        questions::check_usable(db, question, rule, &intent.call, intent.at)?;
+        used.push(question);
+    }
+    for question in used {
+        questions::mark_used(db, question)?;
+    }
+    for reservation in reservations {
+        budgets::reserve(db, reservation)?;
+    }
+    db.prepare_cached(
+        "INSERT INTO intents (record, decision, run, agent, user, call, tool, at, idempotency, reservations)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        intent.record.id.as_str(),
+        &intent.record.digest.as_bytes()[..],
+        intent.run.as_str(),
+        intent.agent.as_str(),
+        intent.user.as_ref().map(UserId::as_str),
+        &intent.call.as_bytes()[..],
+        intent.tool,
+        micros(intent.at),
+        intent.idempotency.as_ref().map(|key| &key.0),
+        reservations_text(reservations),
+    ])?;
+    Ok(())
+}
+
+/// Settles an admitted call. What it had reserved is what was stored at its admission, whatever the
+/// settlement says. A second settlement changes nothing, and its record is not stored.
+pub(crate) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), Failure> {
+    let mut statement = db.prepare_cached("SELECT state, run, reservations FROM intents WHERE record = ?1")?;
+    let row = statement.query_row([settlement.intent.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    });
+    let Some((state, run, reserved)) = row.optional()? else {
+        return Err(Failure::rejected(format!("there is no admitted call `{}`", settlement.intent)));
+    };
+    if state == "settled" {
+        return Ok(());
+    }
+    if !settlement.charged && !matches!(settlement.outcome, Outcome::NotStarted { .. }) {
+        return Err(Failure::rejected("only a call that never started is released"));
+    }
+    let (run, reserved) = (RunId::parse(&run)?, reservations(&reserved)?);
+    for reservation in &reserved {
+        budgets::settle(db, reservation, settlement.charged)?;
+    }
+    let spend = if settlement.charged { spend(&reserved) } else { 0 };
+    runs::book(db, &run, spend, settlement.labels.as_ref())?;
+    let columns = OutcomeColumns::of(&settlement.outcome);
+    db.prepare_cached(
+        "UPDATE intents SET state = 'settled', settled_at = ?2, charged = ?3, outcome = ?4, code = ?5, reason = ?6,
+           answer = ?7 WHERE record = ?1",
+    )?
+    .execute(params![
+        settlement.intent.as_str(),
+        micros(settlement.at),
+        settlement.charged,
+        columns.outcome,
+        columns.code,
+        columns.reason,
+        columns.answer,
+    ])?;
+    settlement.record.as_ref().map_or(Ok(()), |record| records::append(db, record))
+}
+
+/// What one call costs. It is reserved on several levels of the tree, and spent once.
+fn spend(reserved: &[Reservation]) -> u64 {
+    reserved.iter().filter(|r| r.unit == Unit::MicroUsd).map(|r| r.amount).max().unwrap_or(0)
+}
+
+/// What came of an admitted call.
+pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<StoredOutcome>, Failure> {
+    let mut statement =
+        db.prepare_cached("SELECT state, outcome, code, reason, answer FROM intents WHERE record = ?1")?;
+    let mut rows = statement.query([intent.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    if row.get::<_, String>(0)? == "admitted" {
+        return Ok(Some(StoredOutcome::Pending));
+    }
+    let columns = OutcomeColumns { outcome: row.get(1)?, code: row.get(2)?, reason: row.get(3)?, answer: row.get(4)? };
+    Ok(Some(StoredOutcome::Settled(columns.read()?)))
+}
+
+/// Calls admitted before `before` that nobody has settled, oldest first. Whether they took effect is
+/// unknown, so they are charged.
+pub(crate) fn unsettled(db: &Connection, before: Timestamp) -> Result<Vec<Settlement>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT record, decision, run, at, reservations FROM intents
+         WHERE state = 'admitted' AND at < ?1 ORDER BY at, position",
+    )?;
+    let mut rows = statement.query(params![micros(before)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(pending(row)?);
+    }
+    Ok(found)
+}
+
+fn pending(row: &Row<'_>) -> Result<Settlement, Failure> {
+    Ok(Settlement {
+        intent: RecordId::parse(&row.get::<_, String>(0)?)?,
+        record: None,
+        decision: digest(row.get(1)?)?,
+        run: RunId::parse(&row.get::<_, String>(2)?)?,
+        at: time(row.get(3)?)?,
+        reservations: reservations(&row.get::<_, String>(4)?)?,
+        charged: true,
+        labels: None,
+        outcome: Outcome::Unknown {
+            code: Code::EffectUnknown,
+            reason: "the gateway stopped before it learned what came of the call".into(),
+        },
+    })
+}

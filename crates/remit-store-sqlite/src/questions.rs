@@ -1,0 +1,226 @@
+//! Questions and votes.
+
+use jiff::Timestamp;
+use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
+use remit_core::approval::CallParties;
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
+use remit_evidence::writer::SignedRecord;
+use rusqlite::{Connection, Params, params};
+use serde_json::{Value, json};
+
+use crate::columns::{digest, malformed, micros, time, value};
+use crate::failure::Failure;
+use crate::records;
+
+const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
+                      expires_at, used FROM questions";
+
+/// Stores a question, or keeps an open one for the same call that asks the same.
+///
+/// One that asks for fewer rules, or for rules that have been defined anew since, is not kept: votes
+/// on it could never let the call pass, and the caller would wait for it until it lapses.
+pub(crate) fn hold(db: &Connection, question: &Question) -> Result<QuestionId, Failure> {
+    let known = live(db, &question.call, question.asked_at)?;
+    let same = |old: &&Question| {
+        old.state(question.asked_at) == QuestionState::Open && question.rules.iter().all(|r| old.rules.contains(r))
+    };
+    if let Some(old) = known.iter().rev().find(same) {
+        return Ok(old.id.clone());
+    }
+    db.prepare_cached(
+        "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
+           expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        question.id.as_str(),
+        &question.call.as_bytes()[..],
+        question.intent.as_str(),
+        &question.decision.as_bytes()[..],
+        question.run.as_str(),
+        question.agent.as_str(),
+        question.tool,
+        question.arguments.to_string(),
+        particulars(question).to_string(),
+        micros(question.asked_at),
+        micros(question.expires_at),
+    ])?;
+    Ok(question.id.clone())
+}
+
+/// Checks that the approval of one rule can be used for this call at this moment. The decision has
+/// read that already; between then and now another admission may have used it, or a person denied.
+pub(crate) fn check_usable(
+    db: &Connection,
+    id: &QuestionId,
+    rule: &RuleId,
+    call: &Digest,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let question = one(db, id)?.ok_or(Failure::Conflict("approval"))?;
+    // A question of several rules may still be open although this one of them has its quorum.
+    let live = matches!(question.state(now), QuestionState::Approved | QuestionState::Open);
+    let asked = question.rules.iter().find(|asked| asked.id == *rule);
+    let enough = asked.is_some_and(|asked| question.yes(rule) >= asked.quorum as usize);
+    if live && enough && question.call == *call { Ok(()) } else { Err(Failure::Conflict("approval")) }
+}
+
+/// Uses a question up, with every approval it holds: what was approved is one call, once.
+pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure> {
+    db.prepare_cached("UPDATE questions SET used = 1 WHERE id = ?1")?.execute([id.as_str()])?;
+    Ok(())
+}
+
+/// Adds a vote.
+pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Result<Question, Failure> {
+    let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
+    if question.state(vote.at) != QuestionState::Open {
+        return Err(Failure::Conflict(question.state(vote.at).as_str()));
+    }
+    if !question.rules.iter().any(|asked| asked.id == vote.rule) {
+        return Err(Failure::Conflict("rule"));
+    }
+    if question.votes.iter().any(|cast| cast.by == vote.by && cast.rule == vote.rule) {
+        return Err(Failure::Conflict("voted"));
+    }
+    db.prepare_cached(
+        "INSERT INTO votes (question, rule, operator, approve, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        vote.question.as_str(),
+        vote.rule.as_str(),
+        vote.by.as_str(),
+        vote.approve,
+        vote.reason,
+        micros(vote.at)
+    ])?;
+    if !vote.approve {
+        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+    }
+    records::append(db, record)?;
+    question.votes.push(vote.clone());
+    Ok(question)
+}
+
+/// One question with its votes.
+pub(crate) fn one(db: &Connection, id: &QuestionId) -> Result<Option<Question>, Failure> {
+    Ok(select(db, &format!("{SELECT} WHERE id = ?1"), [id.as_str()])?.pop())
+}
+
+/// Questions for exactly this call that were neither used nor have lapsed, oldest first.
+pub(crate) fn live(db: &Connection, call: &Digest, now: Timestamp) -> Result<Vec<Question>, Failure> {
+    let mut exists =
+        db.prepare_cached("SELECT 1 FROM questions WHERE call = ?1 AND expires_at > ?2 AND NOT used LIMIT 1")?;
+    let key = params![&call.as_bytes()[..], micros(now)];
+    if !exists.exists(key)? {
+        return Ok(Vec::new());
+    }
+    select(db, &format!("{SELECT} WHERE call = ?1 AND expires_at > ?2 AND NOT used ORDER BY position"), key)
+}
+
+/// Questions that wait for people at this moment, oldest first.
+pub(crate) fn open(db: &Connection, now: Timestamp) -> Result<Vec<Question>, Failure> {
+    let sql = format!("{SELECT} WHERE expires_at > ?1 AND NOT used AND NOT denied ORDER BY asked_at, position");
+    let mut waiting = select(db, &sql, [micros(now)])?;
+    waiting.retain(|question| question.state(now) == QuestionState::Open);
+    Ok(waiting)
+}
+
+fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>, Failure> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
+    let mut questions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |at: usize| row.get::<_, String>(at);
+        let mut question = Question {
+            id: QuestionId::parse(&text(0)?)?,
+            call: digest(row.get(1)?)?,
+            intent: RecordId::parse(&text(2)?)?,
+            decision: digest(row.get(3)?)?,
+            run: RunId::parse(&text(4)?)?,
+            agent: AgentId::parse(&text(5)?)?,
+            user: None,
+            via: Vec::new(),
+            parties: CallParties::default(),
+            tool: text(6)?,
+            arguments: value(&text(7)?)?,
+            resource: String::new(),
+            cost: 0,
+            reason: String::new(),
+            rules: Vec::new(),
+            asked_at: time(row.get(9)?)?,
+            expires_at: time(row.get(10)?)?,
+            votes: Vec::new(),
+            used: row.get(11)?,
+        };
+        add_particulars(&mut question, &text(8)?)?;
+        question.votes = votes(db, &question.id)?;
+        questions.push(question);
+    }
+    Ok(questions)
+}
+
+fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT rule, operator, approve, reason, at FROM votes WHERE question = ?1 ORDER BY position",
+    )?;
+    let mut rows = statement.query([question.as_str()])?;
+    let mut votes = Vec::new();
+    while let Some(row) = rows.next()? {
+        votes.push(Vote {
+            question: question.clone(),
+            rule: RuleId::parse(&row.get::<_, String>(0)?)?,
+            by: OperatorId::parse(&row.get::<_, String>(1)?)?,
+            approve: row.get(2)?,
+            reason: row.get(3)?,
+            at: time(row.get(4)?)?,
+        });
+    }
+    Ok(votes)
+}
+
+/// What nothing is looked up by, as one JSON object.
+fn particulars(question: &Question) -> Value {
+    let parties = &question.parties;
+    let rules = question.rules.iter().map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum]));
+    json!({
+        "user": question.user.as_ref().map(UserId::as_str),
+        "via": question.via.iter().map(AgentId::as_str).collect::<Vec<_>>(),
+        "parties": [
+            parties.user.as_ref().map(UserId::as_str),
+            parties.agent_owner.as_ref().map(TeamId::as_str),
+            parties.tool_owner.as_ref().map(TeamId::as_str),
+        ],
+        "resource": question.resource,
+        "cost": question.cost,
+        "reason": question.reason,
+        "rules": rules.collect::<Vec<_>>(),
+    })
+}
+
+fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
+    let shape = || malformed("question", "unexpected shape");
+    let found: Value = serde_json::from_str(text).map_err(|_| shape())?;
+    let string = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
+    let list = |name: &str| found.get(name).and_then(Value::as_array).ok_or_else(shape);
+    let party = |at: usize| found.get("parties").and_then(|parties| parties.get(at)).and_then(Value::as_str);
+    question.user = found.get("user").and_then(Value::as_str).map(UserId::parse).transpose()?;
+    for agent in list("via")? {
+        question.via.push(AgentId::parse(agent.as_str().ok_or_else(shape)?)?);
+    }
+    question.parties = CallParties {
+        user: party(0).map(UserId::parse).transpose()?,
+        agent_owner: party(1).map(TeamId::parse).transpose()?,
+        tool_owner: party(2).map(TeamId::parse).transpose()?,
+    };
+    question.resource = string(found.get("resource")).ok_or_else(shape)?;
+    question.cost = found.get("cost").and_then(Value::as_u64).ok_or_else(shape)?;
+    question.reason = string(found.get("reason")).ok_or_else(shape)?;
+    for rule in list("rules")? {
+        question.rules.push(QuestionRule {
+            id: RuleId::parse(&string(rule.get(0)).ok_or_else(shape)?)?,
+            definition: string(rule.get(1)).and_then(|hex| Digest::from_hex(&hex)).ok_or_else(shape)?,
+            quorum: rule.get(2).and_then(Value::as_u64).and_then(|q| u32::try_from(q).ok()).ok_or_else(shape)?,
+        });
+    }
+    Ok(())
+}

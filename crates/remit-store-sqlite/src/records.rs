@@ -1,0 +1,103 @@
+//! Signed records: appended, and read back exactly as they were.
+
+use remit_app::ports::RecordFilter;
+use remit_core::ids::{RecordId, RunId};
+use remit_evidence::dsse::{Envelope, Signature};
+use remit_evidence::record::Kind;
+use remit_evidence::writer::SignedRecord;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::columns::{amount, digest, int, malformed};
+use crate::failure::Failure;
+
+/// How many records are read when the filter names no limit.
+const LIMIT_DEFAULT: u32 = 1_000;
+
+/// Appends one record. A second one with the same id, or at the same place of the same writer's
+/// sequence, is rejected.
+pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<(), Failure> {
+    db.prepare_cached(
+        "INSERT INTO records (id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        record.id.as_str(),
+        record.kind.as_str(),
+        record.run.as_ref().map(RunId::as_str),
+        record.time,
+        record.writer,
+        int(record.seq),
+        record.envelope.payload,
+        record.envelope.signature.keyid,
+        &record.envelope.signature.bytes[..],
+        // Disclosures are base64url, so a line each is unambiguous.
+        record.disclosures.join("\n"),
+        &record.digest.as_bytes()[..],
+    ])?;
+    Ok(())
+}
+
+/// One record.
+pub(crate) fn one(db: &Connection, id: &RecordId) -> Result<Option<SignedRecord>, Failure> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest ",
+        "FROM records WHERE id = ?1"
+    ))?;
+    statement.query_row([id.as_str()], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// Some records. Positions have no gaps, so without a run the rows to skip are not even looked at.
+pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Failure> {
+    let limit = if filter.limit == 0 { LIMIT_DEFAULT } else { filter.limit };
+    let after = int(filter.after);
+    let mut records = Vec::new();
+    let mut statement;
+    let mut rows = match &filter.run {
+        None => {
+            statement = db.prepare_cached(
+                "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest
+                 FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
+            )?;
+            statement.query(params![after, limit])?
+        }
+        Some(run) => {
+            statement = db.prepare_cached(
+                "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest
+                 FROM records WHERE run = ?3 ORDER BY position LIMIT ?2 OFFSET ?1",
+            )?;
+            statement.query(params![after, limit, run.as_str()])?
+        }
+    };
+    while let Some(row) = rows.next()? {
+        records.push(read(row)?);
+    }
+    Ok(records)
+}
+
+fn read(row: &Row<'_>) -> Result<SignedRecord, Failure> {
+    let kind: String = row.get(1)?;
+    let run: Option<String> = row.get(2)?;
+    let signature: Vec<u8> = row.get(8)?;
+    let disclosures: String = row.get(9)?;
+    Ok(SignedRecord {
+        id: RecordId::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
+        kind: Kind::parse(&kind).ok_or_else(|| malformed("record", "unknown kind"))?,
+        run: run.as_deref().map(RunId::parse).transpose()?,
+        time: row.get(3)?,
+        writer: row.get(4)?,
+        seq: amount(row.get(5)?),
+        envelope: Envelope {
+            payload: row.get(6)?,
+            signature: Signature {
+                keyid: row.get(7)?,
+                bytes: signature.try_into().map_err(|_| malformed("signature", "not 64 bytes"))?,
+            },
+        },
+        disclosures: if disclosures.is_empty() {
+            Vec::new()
+        } else {
+            disclosures.split('\n').map(ToOwned::to_owned).collect()
+        },
+        digest: digest(row.get(10)?)?,
+    })
+}

@@ -1,0 +1,181 @@
+//! Runs.
+
+use jiff::Timestamp;
+use remit_app::run::{Run, RunFilter};
+use remit_core::ids::{AgentId, RunId, UserId, WorkflowId};
+use remit_core::labels::{Labels, Sensitivity};
+use remit_evidence::writer::SignedRecord;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::columns::{amount, int, malformed, micros, time};
+use crate::failure::Failure;
+use crate::records;
+
+/// How many runs are listed when the filter names no limit.
+const LIMIT_DEFAULT: u32 = 100;
+
+/// Opens a run.
+pub(crate) fn open(db: &Connection, run: &Run, record: &SignedRecord) -> Result<(), Failure> {
+    let added = db
+        .prepare_cached(
+            "INSERT INTO runs (id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at,
+               used_at, closed_at, calls, spend, sensitivity, untrusted, marks, version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0)
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            run.id.as_str(),
+            run.agent.as_str(),
+            run.user.as_ref().map(UserId::as_str),
+            run.workflow.as_ref().map(WorkflowId::as_str),
+            run.environment,
+            run.release_phase,
+            run.intent,
+            run.implicit,
+            micros(run.opened_at),
+            micros(run.used_at),
+            run.closed_at.map(micros),
+            int(run.calls),
+            int(run.spend),
+            run.labels.sensitivity.as_str(),
+            run.labels.untrusted,
+            marks_text(&run.labels),
+        ])?;
+    if added == 0 {
+        return Err(Failure::Conflict("run"));
+    }
+    records::append(db, record)
+}
+
+/// Closes an open run.
+pub(crate) fn close(db: &Connection, run: &RunId, at: Timestamp, record: &SignedRecord) -> Result<(), Failure> {
+    let closed = db
+        .prepare_cached("UPDATE runs SET closed_at = ?2, version = version + 1 WHERE id = ?1 AND closed_at IS NULL")?
+        .execute(params![run.as_str(), micros(at)])?;
+    if closed == 0 {
+        return Err(Failure::Conflict("run"));
+    }
+    records::append(db, record)
+}
+
+/// Counts an admitted call in its run, unless the run is no longer as the decision saw it.
+pub(crate) fn count_call(db: &Connection, run: &RunId, version: u64, at: Timestamp) -> Result<(), Failure> {
+    let counted = db
+        .prepare_cached(
+            "UPDATE runs SET calls = calls + 1, used_at = max(used_at, ?3)
+             WHERE id = ?1 AND version = ?2 AND closed_at IS NULL",
+        )?
+        .execute(params![run.as_str(), int(version), micros(at)])?;
+    if counted == 1 { Ok(()) } else { Err(Failure::Conflict("run")) }
+}
+
+/// Adds what a settled call spent and what its answer carried. The version changes only when the
+/// labels do: most answers bring nothing new, and must not turn other calls into conflicts.
+pub(crate) fn book(db: &Connection, run: &RunId, spend: u64, labels: Option<&Labels>) -> Result<(), Failure> {
+    if spend > 0 {
+        let mut statement = db.prepare_cached("SELECT spend FROM runs WHERE id = ?1")?;
+        if let Some(before) = statement.query_row([run.as_str()], |row| row.get(0)).optional()? {
+            let sum = amount(before).saturating_add(spend);
+            db.prepare_cached("UPDATE runs SET spend = ?2 WHERE id = ?1")?.execute(params![run.as_str(), int(sum)])?;
+        }
+    }
+    let Some(new) = labels else { return Ok(()) };
+    let mut statement = db.prepare_cached("SELECT sensitivity, untrusted, marks FROM runs WHERE id = ?1")?;
+    let known = statement.query_row([run.as_str()], |row| Ok(read_labels(row, 0))).optional()?.transpose()?;
+    let Some(known) = known else { return Ok(()) };
+    let mut sum = known.clone();
+    sum.collect(new);
+    if sum != known {
+        db.prepare_cached(
+            "UPDATE runs SET sensitivity = ?2, untrusted = ?3, marks = ?4, version = version + 1 WHERE id = ?1",
+        )?
+        .execute(params![run.as_str(), sum.sensitivity.as_str(), sum.untrusted, marks_text(&sum)])?;
+    }
+    Ok(())
+}
+
+/// One run and its version.
+pub(crate) fn one(db: &Connection, id: &RunId) -> Result<Option<(Run, u64)>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at, used_at, closed_at,
+           calls, spend, sensitivity, untrusted, marks, version
+         FROM runs WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([id.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((read(row)?, amount(row.get(16)?))))
+}
+
+/// The newest open implicit run of this agent and user that was used since `since`.
+pub(crate) fn idle(
+    db: &Connection,
+    agent: &AgentId,
+    user: Option<&UserId>,
+    since: Timestamp,
+) -> Result<Option<RunId>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM runs
+         WHERE agent = ?1 AND user IS ?2 AND implicit AND closed_at IS NULL AND used_at >= ?3
+         ORDER BY opened_at DESC, position DESC LIMIT 1",
+    )?;
+    let found: Option<String> = statement
+        .query_row(params![agent.as_str(), user.map(UserId::as_str), micros(since)], |row| row.get(0))
+        .optional()?;
+    Ok(found.as_deref().map(RunId::parse).transpose()?)
+}
+
+/// Runs, newest first.
+pub(crate) fn some(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>, Failure> {
+    let limit = if filter.limit == 0 { LIMIT_DEFAULT } else { filter.limit };
+    let mut statement = db.prepare_cached(
+        "SELECT id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at, used_at, closed_at,
+           calls, spend, sensitivity, untrusted, marks, version
+         FROM runs WHERE ?1 IS NULL OR agent = ?1 ORDER BY opened_at DESC, position DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![filter.agent.as_ref().map(AgentId::as_str), limit])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(read(row)?);
+    }
+    Ok(runs)
+}
+
+fn read(row: &Row<'_>) -> Result<Run, Failure> {
+    let id: String = row.get(0)?;
+    let agent: String = row.get(1)?;
+    let user: Option<String> = row.get(2)?;
+    let workflow: Option<String> = row.get(3)?;
+    let closed_at: Option<i64> = row.get(10)?;
+    Ok(Run {
+        id: RunId::parse(&id)?,
+        agent: AgentId::parse(&agent)?,
+        user: user.as_deref().map(UserId::parse).transpose()?,
+        workflow: workflow.as_deref().map(WorkflowId::parse).transpose()?,
+        environment: row.get(4)?,
+        release_phase: row.get(5)?,
+        intent: row.get(6)?,
+        implicit: row.get(7)?,
+        opened_at: time(row.get(8)?)?,
+        used_at: time(row.get(9)?)?,
+        closed_at: closed_at.map(time).transpose()?,
+        calls: amount(row.get(11)?),
+        spend: amount(row.get(12)?),
+        labels: read_labels(row, 13)?,
+    })
+}
+
+/// Labels in three columns: sensitivity, trust, marks.
+pub(crate) fn read_labels(row: &Row<'_>, at: usize) -> Result<Labels, Failure> {
+    let word = row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?;
+    let marks = row.get_ref(at + 2)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Labels {
+        sensitivity: Sensitivity::parse(word).ok_or_else(|| malformed("label", "unknown sensitivity"))?,
+        untrusted: row.get(at + 1)?,
+        marks: marks.split('\n').filter(|mark| !mark.is_empty()).map(ToOwned::to_owned).collect(),
+    })
+}
+
+/// Marks, a line each.
+fn marks_text(labels: &Labels) -> String {
+    labels.marks.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+}

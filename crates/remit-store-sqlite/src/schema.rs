@@ -1,0 +1,187 @@
+//! The tables. Constraints repeat the laws that the code holds already, and say so to whoever looks
+//! at the file with other tools. Text compares byte for byte: no column has a collation but BINARY.
+//!
+//! Times are microseconds since 1970 (UTC), money is micro-USD, digests are 32 bytes. Integers are
+//! signed 64-bit: amounts and limits beyond `i64::MAX` are held as that, which is never more.
+
+use rusqlite::Connection;
+
+/// Says that a file is ours, in its header ("Rmit").
+const APPLICATION_ID: i64 = 0x526d_6974;
+/// The version of the tables below.
+const VERSION: i64 = 1;
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    #[error("the file is an SQLite database of another application")]
+    Foreign,
+    #[error("the file has schema version {0}, and this program knows versions up to {VERSION}: use a newer program")]
+    Newer(i64),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Checks whose file it is and, in an empty one, makes the tables. All of it or none.
+pub(crate) fn prepare(db: &Connection) -> Result<(), SchemaError> {
+    if check(db)? {
+        return Ok(());
+    }
+    db.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+    ))?;
+    Ok(())
+}
+
+/// Whether the file holds our tables; false when it is empty.
+pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    match (application, version) {
+        (APPLICATION_ID, VERSION) => Ok(true),
+        (APPLICATION_ID, newer) => Err(SchemaError::Newer(newer)),
+        (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(false),
+        _ => Err(SchemaError::Foreign),
+    }
+}
+
+const TABLES: &str = "
+-- Counters of the store itself. `halts` counts halts ordered and lifted; `flushes` counts the times
+-- records were made durable for their bound's sake.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('halts', 0), ('flushes', 0);
+
+-- The signed records, in the order in which they became durable. Never changed, never deleted.
+CREATE TABLE records (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL CHECK (kind IN ('decision', 'approval', 'execution', 'run', 'halt', 'policy', 'key')),
+  run TEXT,
+  time TEXT NOT NULL,
+  writer TEXT NOT NULL,
+  seq INTEGER NOT NULL CHECK (seq >= 0),
+  payload BLOB NOT NULL,
+  keyid TEXT NOT NULL,
+  signature BLOB NOT NULL CHECK (length(signature) = 64),
+  disclosures TEXT NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  UNIQUE (writer, seq)
+) STRICT;
+CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
+
+-- Admitted calls. A call is settled once: then it has an outcome, and only then.
+CREATE TABLE intents (
+  position INTEGER PRIMARY KEY,
+  record TEXT NOT NULL UNIQUE,
+  decision BLOB NOT NULL CHECK (length(decision) = 32),
+  run TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  user TEXT,
+  call BLOB NOT NULL CHECK (length(call) = 32),
+  tool TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  idempotency TEXT,
+  reservations TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'admitted' CHECK (state IN ('admitted', 'settled')),
+  settled_at INTEGER,
+  charged INTEGER CHECK (charged IN (0, 1)),
+  outcome TEXT CHECK (outcome IN ('result', 'error', 'not_started', 'unknown')),
+  code TEXT,
+  reason TEXT,
+  answer TEXT,
+  CHECK ((state = 'settled') = (outcome IS NOT NULL)),
+  CHECK ((state = 'settled') = (settled_at IS NOT NULL)),
+  CHECK ((state = 'settled') = (charged IS NOT NULL)),
+  CHECK (charged IS NULL OR charged = 1 OR outcome = 'not_started')
+) STRICT;
+CREATE UNIQUE INDEX intents_by_key ON intents (agent, ifnull(user, ''), idempotency) WHERE idempotency IS NOT NULL;
+CREATE INDEX intents_unsettled ON intents (at) WHERE state = 'admitted';
+
+-- Counters with a limit: the one of the last reservation. Limits are never overspent.
+CREATE TABLE budgets (
+  key TEXT NOT NULL,
+  span TEXT NOT NULL,
+  ends INTEGER,
+  settled INTEGER NOT NULL CHECK (settled >= 0),
+  reserved INTEGER NOT NULL CHECK (reserved >= 0),
+  lim INTEGER NOT NULL CHECK (settled + reserved <= lim),
+  PRIMARY KEY (key, span)
+) STRICT, WITHOUT ROWID;
+
+-- Objects counted within a span: held by so many unsettled calls, and booked once one was charged.
+CREATE TABLE objects (
+  key TEXT NOT NULL,
+  span TEXT NOT NULL,
+  object TEXT NOT NULL,
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  holders INTEGER NOT NULL CHECK (holders >= 0),
+  booked INTEGER NOT NULL CHECK (booked IN (0, 1)),
+  CHECK (holders > 0 OR booked),
+  PRIMARY KEY (key, span, object)
+) STRICT, WITHOUT ROWID;
+
+-- Runs. `version` counts changes of the labels and the closing: a decision rests on one version.
+CREATE TABLE runs (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  workflow TEXT,
+  environment TEXT,
+  release_phase TEXT,
+  intent TEXT,
+  implicit INTEGER NOT NULL CHECK (implicit IN (0, 1)),
+  opened_at INTEGER NOT NULL,
+  used_at INTEGER NOT NULL,
+  closed_at INTEGER,
+  calls INTEGER NOT NULL CHECK (calls >= 0),
+  spend INTEGER NOT NULL CHECK (spend >= 0),
+  sensitivity TEXT NOT NULL CHECK (sensitivity IN ('public', 'internal', 'confidential', 'restricted')),
+  untrusted INTEGER NOT NULL CHECK (untrusted IN (0, 1)),
+  marks TEXT NOT NULL,
+  version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX runs_by_age ON runs (opened_at);
+CREATE INDEX runs_by_agent ON runs (agent, opened_at);
+
+-- What held calls wait for. An approval is used once, and never after a denial.
+CREATE TABLE questions (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  call BLOB NOT NULL CHECK (length(call) = 32),
+  intent TEXT NOT NULL,
+  decision BLOB NOT NULL CHECK (length(decision) = 32),
+  run TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  arguments TEXT NOT NULL,
+  particulars TEXT NOT NULL,
+  asked_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
+  used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  CHECK (NOT (denied AND used))
+) STRICT;
+CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
+CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
+
+-- Votes. Nobody votes twice on the same rule of the same question.
+CREATE TABLE votes (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  UNIQUE (question, rule, operator)
+) STRICT;
+
+-- The halts in force.
+CREATE TABLE halts (
+  target TEXT PRIMARY KEY,
+  ordered_by TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";

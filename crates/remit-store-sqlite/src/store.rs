@@ -1,0 +1,250 @@
+//! The port: each deed goes to the writer, each question to a reader.
+
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_app::intent::{Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
+use remit_app::outcome::StoredOutcome;
+use remit_app::ports::{CaseQuery, RecordFilter, Store};
+use remit_app::question::{Question, Vote};
+use remit_app::run::{Run, RunFilter};
+use remit_core::budget::{Budget, Span};
+use remit_core::halt::{Halt, HaltTarget};
+use remit_core::ids::{AgentId, QuestionId, RecordId, RunId, UserId};
+use remit_evidence::writer::SignedRecord;
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use crate::failure::Failure;
+use crate::halts::Halts;
+use crate::intents::Applied;
+use crate::readers::Readers;
+use crate::writer::{Message, Urgency, Waiting};
+use crate::{budgets, case, halts, intents, questions, records, runs};
+
+/// The [`Store`] port on one SQLite file. Dropping it waits for what was handed over, as
+/// [`Store::close`] does.
+pub struct SqliteStore {
+    readers: Readers,
+    shared: Arc<Shared>,
+    /// None when the file was opened for looking only, and once the store is closed.
+    sender: Mutex<Option<SyncSender<Message>>>,
+    /// The writer's thread, and what is closed when it has ended.
+    thread: Option<(JoinHandle<()>, watch::Receiver<()>)>,
+}
+
+/// What the writer's thread tells the others.
+pub(crate) struct Shared {
+    dead: OnceLock<String>,
+    /// The halts of the last commit. Every case needs them, and they hardly ever change.
+    halts: RwLock<Arc<Halts>>,
+}
+
+impl Shared {
+    pub(crate) fn new(halts: Halts) -> Self {
+        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)) }
+    }
+
+    /// The store can promise nothing any more. The first reason stays.
+    pub(crate) fn declare_dead(&self, why: &str) {
+        let _first = self.dead.set(why.to_owned());
+    }
+
+    pub(crate) fn halts(&self) -> Arc<Halts> {
+        Arc::clone(&self.halts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_halts(&self, halts: Halts) {
+        *self.halts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(halts);
+    }
+
+    pub(crate) fn alive(&self) -> Result<(), String> {
+        self.dead.get().map_or(Ok(()), |why| Err(format!("the store has stopped: {why}")))
+    }
+}
+
+impl SqliteStore {
+    pub(crate) fn writing(
+        readers: Readers,
+        shared: Arc<Shared>,
+        sender: SyncSender<Message>,
+        thread: JoinHandle<()>,
+        ended: watch::Receiver<()>,
+    ) -> Self {
+        Self { readers, shared, sender: Mutex::new(Some(sender)), thread: Some((thread, ended)) }
+    }
+
+    pub(crate) fn looking(readers: Readers) -> Self {
+        Self { readers, shared: Arc::new(Shared::new(Halts::default())), sender: Mutex::new(None), thread: None }
+    }
+
+    fn hand_over(&self, message: Message) -> Result<(), Failure> {
+        self.shared.alive().map_err(Failure::Broken)?;
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sender) = sender.as_ref() else {
+            return Err(Failure::rejected("the store was opened for looking only, or was closed"));
+        };
+        sender.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Failure::rejected("too many deeds are waiting to be written"),
+            TrySendError::Disconnected(_) => self.stopped(),
+        })
+    }
+
+    fn stopped(&self) -> Failure {
+        Failure::Broken(self.shared.alive().err().unwrap_or_else(|| "the store's writer has stopped".to_owned()))
+    }
+
+    async fn write<T, F>(&self, urgency: Urgency, deed: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.hand_over((urgency, Box::new(Waiting::new(deed, Some(reply)))))?;
+        answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
+        self.shared.alive().map_err(Failure::Broken)?;
+        Ok(self.readers.read(read)?)
+    }
+
+    /// The halts in force: the writer's copy, or the file's when this process does not write.
+    fn halts_in_force(&self, db: &Connection) -> Result<Arc<Halts>, Failure> {
+        if self.thread.is_some() { Ok(self.shared.halts()) } else { halts::all(db).map(Arc::new) }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable> {
+        self.read(|db| case::load(db, query, &*self.halts_in_force(db)?))
+    }
+
+    async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError> {
+        let batched = matches!(intent.effect, Effect::Admit { batched: true, .. });
+        let urgency = if batched { Urgency::Soon } else { Urgency::Now };
+        let applied = self.write(urgency, move |db| intents::commit(db, &intent)).await?;
+        // Committed: only now is there a receipt.
+        Ok(match applied {
+            Applied::Admitted(record) => Committed::Admitted(Receipt::assert_committed(record)),
+            Applied::Held(question) => Committed::Held(question),
+            Applied::Refused => Committed::Refused,
+            Applied::Repeated { intent, call } => Committed::Repeated { intent, call },
+        })
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), Unavailable> {
+        Ok(self.write(Urgency::Now, move |db| intents::settle(db, &settlement)).await?)
+    }
+
+    fn settle_soon(&self, settlement: Settlement) -> Result<(), Unavailable> {
+        let deed = move |db: &Connection| intents::settle(db, &settlement);
+        Ok(self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, None))))?)
+    }
+
+    async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable> {
+        self.read(|db| intents::outcome(db, intent))
+    }
+
+    async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
+        self.read(|db| intents::unsettled(db, before))
+    }
+
+    async fn open_run(&self, run: &Run, record: SignedRecord) -> Result<(), CommitError> {
+        let run = run.clone();
+        Ok(self.write(Urgency::Now, move |db| runs::open(db, &run, &record)).await?)
+    }
+
+    async fn close_run(&self, run: &RunId, at: Timestamp, record: SignedRecord) -> Result<(), CommitError> {
+        let run = run.clone();
+        Ok(self.write(Urgency::Now, move |db| runs::close(db, &run, at, &record)).await?)
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, Unavailable> {
+        self.read(|db| Ok(runs::one(db, id)?.map(|(run, _)| run)))
+    }
+
+    async fn idle_run(
+        &self,
+        agent: &AgentId,
+        user: Option<&UserId>,
+        since: Timestamp,
+    ) -> Result<Option<RunId>, Unavailable> {
+        self.read(|db| runs::idle(db, agent, user, since))
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, Unavailable> {
+        self.read(|db| runs::some(db, filter))
+    }
+
+    async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable> {
+        self.read(|db| questions::one(db, id))
+    }
+
+    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable> {
+        self.read(|db| questions::open(db, now))
+    }
+
+    async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
+        Ok(self.write(Urgency::Now, move |db| questions::answer(db, &vote, &record)).await?)
+    }
+
+    async fn halts(&self) -> Result<Vec<Halt>, Unavailable> {
+        if self.thread.is_some() {
+            self.shared.alive().map_err(Failure::Broken)?;
+            return Ok(self.shared.halts().list.clone());
+        }
+        self.read(|db| Ok(halts::all(db)?.list))
+    }
+
+    async fn put_halt(&self, halt: Halt, record: SignedRecord) -> Result<(), Unavailable> {
+        Ok(self.write(Urgency::Now, move |db| halts::put(db, &halt, &record)).await?)
+    }
+
+    async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable> {
+        let target = target.clone();
+        Ok(self.write(Urgency::Now, move |db| halts::lift(db, &target, &record)).await?)
+    }
+
+    async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {
+        Ok(self.write(Urgency::Now, move |db| records::append(db, &record)).await?)
+    }
+
+    async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable> {
+        self.read(|db| records::one(db, id))
+    }
+
+    async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {
+        self.read(|db| records::some(db, filter))
+    }
+
+    async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {
+        self.read(|db| budgets.iter().map(|(budget, span)| budgets::used(db, &budget.key.0, &span.id)).collect())
+    }
+
+    fn health(&self) -> Result<(), Unavailable> {
+        self.shared.alive().map_err(Unavailable)
+    }
+
+    async fn close(&self) {
+        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some((_, ended)) = &self.thread {
+            let mut ended = ended.clone();
+            while ended.changed().await.is_ok() {}
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Without a sender the thread writes what is waiting, and ends. The lock is free when this returns.
+    fn drop(&mut self) {
+        drop(self.sender.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some((thread, _)) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}

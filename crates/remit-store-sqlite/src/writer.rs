@@ -1,0 +1,277 @@
+//! The writer: one thread, one connection, and many deeds per commit.
+//!
+//! The thread takes every deed that waits, applies each inside a savepoint of its own (a conflict
+//! undoes that deed and no other), commits once, and only then answers them all: callers share one
+//! fsync, and whoever decides again after a conflict reads what it conflicted with.
+//!
+//! A group commits with an fsync (`synchronous=FULL`) as soon as one of its deeds asks for that. A
+//! group of nothing but batched intents and handed-over receipts is committed to the log without one
+//! (`NORMAL`): everybody sees it, a crash of this process loses nothing of it, and only a crash of
+//! the machine can, until the next fsync. The log is one file written in one order, so that fsync
+//! covers all that came before: what a crash loses is always a tail, never something in between.
+//! `within` bounds how long that fsync may wait; it is begun after half of it.
+//!
+//! INVARIANT (nothing is promised twice): once a commit or a checkpoint has failed, nobody knows what
+//! the file holds: after a failed fsync the kernel may drop the very pages it could not write. The
+//! store is then dead for good, every waiting and every later deed is answered `Unavailable`, and
+//! nothing is tried again. Opening the file anew finds out what it holds. The same goes for a lock that
+//! somebody else holds on our file: the gateway's file is no place to write to while it runs.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use crate::failure::Failure;
+use crate::faults::{Fault, Faults};
+use crate::halts;
+use crate::store::Shared;
+
+/// Most deeds in one commit. It bounds how long the first of them waits for the last.
+const GROUP_MAX: usize = 1024;
+/// After how many deeds the log is copied into the file. At two or three pages a deed this keeps the
+/// log at some ten megabytes.
+const CHECKPOINT_DEEDS: usize = 2_000;
+
+/// When a deed must be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Before it is answered.
+    Now,
+    /// Within the bound.
+    Soon,
+}
+
+/// What is handed to the thread. It ends when nobody can hand over any more, after the last of them.
+pub(crate) type Message = (Urgency, Box<dyn Deed>);
+
+/// One deed on its way.
+pub(crate) trait Deed: Send {
+    /// Does it. An error means that it must be undone.
+    fn apply(&mut self, db: &Connection) -> Result<(), Undo>;
+    /// Tells the caller, once the group's fate is known.
+    fn answer(self: Box<Self>, fate: Result<(), &str>);
+}
+
+/// Why a deed is undone.
+pub(crate) enum Undo {
+    /// It concerns this deed only.
+    Alone,
+    /// It concerns the file.
+    File(String),
+}
+
+/// A deed that is a function, and whoever waits for it.
+pub(crate) struct Waiting<T, F> {
+    deed: Option<F>,
+    result: Option<Result<T, Failure>>,
+    reply: Option<oneshot::Sender<Result<T, Failure>>>,
+}
+
+impl<T, F> Waiting<T, F> {
+    pub(crate) fn new(deed: F, reply: Option<oneshot::Sender<Result<T, Failure>>>) -> Self {
+        Self { deed: Some(deed), result: None, reply }
+    }
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, Failure> + Send> Deed for Waiting<T, F> {
+    fn apply(&mut self, db: &Connection) -> Result<(), Undo> {
+        let Some(deed) = self.deed.take() else { return Err(Undo::Alone) };
+        match deed(db) {
+            Err(Failure::Broken(why)) => Err(Undo::File(why)),
+            result => {
+                let undo = if result.is_ok() { Ok(()) } else { Err(Undo::Alone) };
+                self.result = Some(result);
+                undo
+            }
+        }
+    }
+
+    fn answer(self: Box<Self>, fate: Result<(), &str>) {
+        let Some(reply) = self.reply else { return };
+        let result = match fate {
+            Ok(()) => self.result.unwrap_or_else(|| Err(Failure::rejected("the deed was lost"))),
+            Err(why) => Err(Failure::Broken(why.to_owned())),
+        };
+        // Whoever has gone away wanted no answer; the deed is done all the same.
+        let _gone = reply.send(result);
+    }
+}
+
+/// The thread's own state.
+pub(crate) struct Writer {
+    pub db: Connection,
+    pub queue: Receiver<Message>,
+    pub shared: Arc<Shared>,
+    /// How long a record may wait for its fsync; zero means not at all.
+    pub within: Duration,
+    pub faults: Faults,
+    /// Since when there is something without an fsync.
+    pub unsynced: Option<Instant>,
+    pub deeds_since_checkpoint: usize,
+    /// Whether commits end with an fsync at present.
+    pub full: bool,
+    /// Held as long as the thread runs, so that no second process writes.
+    pub _lock: File,
+}
+
+impl Writer {
+    /// Runs until the store is closed, dropped or dead. `ended` is dropped at the very end.
+    pub(crate) fn run(mut self, ended: watch::Sender<()>) {
+        // Whatever ends the thread, a panic too: nobody may take the store for alive afterwards.
+        let _last_word = LastWord { shared: Arc::clone(&self.shared), _ended: ended };
+        while let Ok(first) = self.next() {
+            let group = self.gather(first);
+            let done = self.commit(group);
+            if let Err(why) = done.and_then(|()| self.shared.alive()) {
+                return self.die(&why);
+            }
+        }
+        self.finish();
+    }
+
+    /// The next message; nothing when the bound is due, and an error when there will be none.
+    fn next(&self) -> Result<Option<Message>, ()> {
+        let Some(since) = self.unsynced else { return self.queue.recv().map(Some).map_err(drop) };
+        let left = (self.within / 2).saturating_sub(since.elapsed());
+        match self.queue.recv_timeout(left) {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(()),
+        }
+    }
+
+    /// Everything that waits, in order.
+    fn gather(&self, first: Option<Message>) -> Group {
+        let due = self.unsynced.is_some_and(|since| since.elapsed() >= self.within / 2);
+        let mut group = Group { deeds: Vec::new(), full: due || self.within.is_zero() };
+        let mut next = first;
+        while let Some((urgency, deed)) = next {
+            group.full |= urgency == Urgency::Now;
+            group.deeds.push(deed);
+            next = if group.deeds.len() < GROUP_MAX { self.queue.try_recv().ok() } else { None };
+        }
+        group
+    }
+
+    /// Applies and commits one group, and answers it.
+    fn commit(&mut self, group: Group) -> Result<(), String> {
+        let Group { mut deeds, full } = group;
+        let done = self.transact(&mut deeds, full);
+        for deed in deeds {
+            deed.answer(done.as_ref().copied().map_err(String::as_str));
+        }
+        done
+    }
+
+    fn transact(&mut self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<(), String> {
+        if deeds.is_empty() && !(full && self.unsynced.is_some()) {
+            return Ok(());
+        }
+        let committed = self.set_full(full).and_then(|()| self.apply(deeds, full));
+        if let Err(why) = committed {
+            self.shared.declare_dead(&why);
+            return Err(why);
+        }
+        if full {
+            self.unsynced = None;
+        } else if self.unsynced.is_none() {
+            self.unsynced = Some(Instant::now());
+        }
+        self.deeds_since_checkpoint += deeds.len();
+        if self.deeds_since_checkpoint >= CHECKPOINT_DEEDS {
+            self.deeds_since_checkpoint = 0;
+            // What was committed is durable, or will be, whatever happens here; but an fsync that
+            // failed here is a failed fsync, and the answers of this group are the last ones.
+            if let Err(why) = self.checkpoint("PASSIVE") {
+                self.shared.declare_dead(&why);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<(), String> {
+        let text = |error: rusqlite::Error| error.to_string();
+        self.execute("BEGIN IMMEDIATE").map_err(text)?;
+        for deed in deeds.iter_mut() {
+            self.execute("SAVEPOINT deed").map_err(text)?;
+            match deed.apply(&self.db) {
+                Ok(()) => {}
+                Err(Undo::Alone) => self.execute("ROLLBACK TO deed").map_err(text)?,
+                Err(Undo::File(why)) => return Err(why),
+            }
+            self.execute("RELEASE deed").map_err(text)?;
+        }
+        if full && self.unsynced.is_some() {
+            // A commit without changes has no fsync. This one makes sure that there is something.
+            self.execute("UPDATE meta SET value = value + 1 WHERE name = 'flushes'").map_err(text)?;
+        }
+        self.faults.strike(Fault::BeforeCommit)?;
+        self.execute("COMMIT").map_err(text)?;
+        self.faults.strike(Fault::AfterCommit)?;
+        self.refresh_halts().map_err(|_| "the halts could not be read back".to_owned())
+    }
+
+    /// Brings the copy of the halts that every case is read with up to date. Before the answers go
+    /// out: whoever has ordered a halt, or conflicted with one, must see it in the next case.
+    fn refresh_halts(&self) -> Result<(), Failure> {
+        if halts::version(&self.db)? != self.shared.halts().version {
+            self.shared.set_halts(halts::all(&self.db)?);
+        }
+        Ok(())
+    }
+
+    /// Switches the fsync at commit on or off. Between transactions only: inside one SQLite refuses.
+    fn set_full(&mut self, full: bool) -> Result<(), String> {
+        if self.full != full {
+            let level = if full { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            self.db.execute_batch(level).map_err(|error| error.to_string())?;
+            self.full = full;
+        }
+        Ok(())
+    }
+
+    /// Copies the log into the file. SQLite does this by itself too, but would keep an error to itself.
+    fn checkpoint(&self, mode: &str) -> Result<(), String> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        self.db.query_row(&sql, [], |_| Ok(())).map_err(|error| format!("checkpoint: {error}"))
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    /// Ends in good order: what is without an fsync gets one, and the log goes into the file.
+    fn finish(mut self) {
+        let flushed = self.transact(&mut [], true).and_then(|()| self.checkpoint("TRUNCATE"));
+        self.shared.declare_dead(flushed.as_ref().err().map_or("it was closed", String::as_str));
+    }
+
+    /// Ends without another write. What still waits finds the store dead.
+    fn die(self, why: &str) {
+        self.shared.declare_dead(why);
+        while let Ok((_, deed)) = self.queue.try_recv() {
+            deed.answer(Err(why));
+        }
+    }
+}
+
+struct Group {
+    deeds: Vec<Box<dyn Deed>>,
+    full: bool,
+}
+
+/// Spoken when the thread is over. By then the file is closed and its lock is free.
+struct LastWord {
+    shared: Arc<Shared>,
+    _ended: watch::Sender<()>,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.shared.declare_dead("its writer has stopped");
+    }
+}

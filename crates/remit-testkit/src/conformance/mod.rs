@@ -1,0 +1,106 @@
+//! What every store must do: the contracts of `remit_app::ports::Store`, one case per sentence.
+//!
+//! A case gets a store of its own, and nothing but the port: what an adapter promises beyond it
+//! (what survives a crash, who may open the file) is tested beside the adapter.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a case that cannot go on has failed")]
+
+mod admission;
+mod approvals;
+mod budgets;
+mod halts;
+mod identifiers;
+pub mod model;
+mod questions;
+mod races;
+mod records;
+mod runs;
+mod settlement;
+pub mod trial;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use remit_app::ports::Store;
+
+use trial::Trial;
+
+/// One case of the suite.
+pub struct Case {
+    /// `module::function`.
+    pub name: &'static str,
+    /// Runs it on a fresh store; a panic means that the store has failed it.
+    pub run: fn(Trial) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+macro_rules! cases {
+    ($($module:ident :: { $($name:ident),+ $(,)? }),+ $(,)?) => {
+        vec![$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: |trial| Box::pin($module::$name(trial)),
+        }),+),+]
+    };
+}
+
+/// The suite.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    cases![
+        records::{
+            come_back_as_they_were, are_listed_in_order, are_listed_by_run, an_id_is_taken_once,
+            a_place_in_the_sequence_is_taken_once,
+        },
+        admission::{
+            is_recorded_and_counted, of_an_unknown_run_is_a_conflict, a_case_of_an_unknown_run_is_unavailable,
+            a_refusal_is_only_recorded, batched_is_seen_by_the_next_case, a_conflict_leaves_no_trace,
+            a_repeated_key_does_nothing, a_key_belongs_to_one_agent_and_user, a_key_outlives_its_verdict,
+            only_admitted_calls_have_outcomes,
+        },
+        budgets::{
+            are_reserved_all_or_none, conflicts_are_seen_by_the_next_case, spans_are_apart,
+            a_lowered_limit_takes_nothing_back, a_raised_limit_makes_room, huge_amounts_do_not_wrap,
+            objects_count_once, an_object_is_released_by_its_last_holder, an_object_stays_when_one_call_was_charged,
+        },
+        settlement::{
+            books_what_was_charged, releases_what_never_started, twice_changes_nothing, of_nothing_is_an_error,
+            soon_is_ordered_before_later_deeds, every_outcome_comes_back, unsettled_calls_are_listed,
+            only_what_never_started_is_released, money_is_spent_once, books_in_the_span_of_the_reservation,
+        },
+        runs::{
+            come_back_as_they_were, open_once, close_once, a_closed_run_admits_nothing, labels_are_collected,
+            changed_labels_are_a_conflict, known_labels_are_none, idle_ones_are_found, are_listed_newest_first,
+        },
+        questions::{
+            come_back_as_they_were, wait_until_they_lapse, are_kept_for_the_same_call, are_asked_anew_for_other_rules,
+            nobody_votes_twice, votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
+        },
+        approvals::{
+            satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
+            are_used_once, of_several_rules_go_together, must_be_in_the_basis, a_denial_after_loading_is_a_conflict,
+            a_denial_refuses_until_it_lapses,
+        },
+        halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
+        identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
+        races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run},
+    ]
+}
+
+/// Runs the whole suite, each case on a store of its own.
+///
+/// # Panics
+/// When a case fails; the message names all that did.
+pub async fn run_all(open: impl Fn() -> Arc<dyn Store>) {
+    let mut failed = Vec::new();
+    for case in cases() {
+        let trial = Trial::new(open());
+        let store = Arc::clone(&trial.store);
+        if tokio::spawn((case.run)(trial)).await.is_err() {
+            failed.push(case.name);
+        }
+        store.close().await;
+        if store.health().is_ok() {
+            failed.push("a closed store is not healthy");
+        }
+    }
+    assert!(failed.is_empty(), "cases that failed: {}", failed.join(", "));
+}

@@ -1,0 +1,112 @@
+//! Questions and votes.
+
+use remit_app::question::{Question, QuestionState, Vote};
+use remit_core::ids::QuestionId;
+
+use super::trial::{Trial, asked, conflict, digest, moment, question, rule, vote};
+
+pub(super) async fn come_back_as_they_were(t: Trial) {
+    let run = t.run("run-1").await;
+    let full = question("q-1", "call", &[("finance", 2), ("security", 1)]);
+    let bare = Question { user: None, via: Vec::new(), cost: u64::MAX, ..question("q-2", "call-2", &[("a", 1)]) };
+    for question in [full, bare] {
+        assert_eq!(t.hold(&run, question.clone()).await, question.id);
+        assert_eq!(t.store.question(&question.id).await.expect("read"), Some(question));
+    }
+    let first = vote(&QuestionId::parse("q-1").expect("an id"), "finance", "Zoe", true);
+    let second = Vote { at: moment(2), ..vote(&first.question, "finance", "adam", true) };
+    t.vote(first.clone()).await.expect("it counts");
+    let answered = t.vote(second.clone()).await.expect("it counts");
+    assert_eq!(answered.votes, [first, second], "in the order in which they were cast");
+    assert_eq!(t.store.question(&answered.id).await.expect("read"), Some(answered));
+    assert_eq!(t.store.question(&QuestionId::parse("Q-1").expect("an id")).await.expect("read"), None);
+}
+
+pub(super) async fn wait_until_they_lapse(t: Trial) {
+    let run = t.run("run-1").await;
+    let later = Question { asked_at: moment(1), ..question("a-later", "call-2", &[("finance", 1)]) };
+    t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    t.hold(&run, later).await;
+    let open = async |secs| {
+        let open = t.store.open_questions(moment(secs)).await.expect("read");
+        open.iter().map(|question| question.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(open(59).await, ["q-1", "a-later"]);
+    assert_eq!(open(60).await, Vec::<String>::new());
+    let id = QuestionId::parse("q-1").expect("an id");
+    let late = Vote { at: moment(60), ..vote(&id, "finance", "fiona", true) };
+    assert_eq!(conflict(t.vote(late).await), QuestionState::Expired.as_str());
+    let just = Vote { at: moment(59), ..vote(&id, "finance", "fiona", true) };
+    t.vote(just).await.expect("it counts");
+    assert_eq!(open(59).await, ["a-later"], "an approved one does not wait any more");
+    let more = vote(&id, "finance", "frank", true);
+    assert_eq!(conflict(t.vote(more).await), QuestionState::Approved.as_str());
+}
+
+pub(super) async fn are_kept_for_the_same_call(t: Trial) {
+    let run = t.run("run-1").await;
+    let first = t.hold(&run, question("q-1", "call", &[("finance", 1), ("security", 1)])).await;
+    let before = t.count().await;
+    let again = t.hold(&run, question("q-2", "call", &[("finance", 1)])).await;
+    assert_eq!(again, first);
+    assert_eq!(t.count().await, before + 1, "the decision is recorded in any case");
+    assert_eq!(t.store.question(&QuestionId::parse("q-2").expect("an id")).await.expect("read"), None);
+    assert_eq!(t.load(&run, digest("call")).await.open_question, Some(first));
+    assert_eq!(t.load(&run, digest("Call")).await.open_question, None);
+    let third = t.hold(&run, question("q-3", "another", &[("finance", 1)])).await;
+    assert_eq!(third.as_str(), "q-3");
+    let lapsed = Question { asked_at: moment(60), ..question("q-4", "call", &[("finance", 1)]) };
+    assert_eq!(t.hold(&run, Question { expires_at: moment(90), ..lapsed }).await.as_str(), "q-4");
+    t.vote(vote(&QuestionId::parse("q-3").expect("an id"), "finance", "fiona", false)).await.expect("it counts");
+    assert_eq!(t.hold(&run, question("q-5", "another", &[("finance", 1)])).await.as_str(), "q-5");
+}
+
+pub(super) async fn are_asked_anew_for_other_rules(t: Trial) {
+    let run = t.run("run-1").await;
+    t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    // Votes on the old question could never let the call pass now.
+    assert_eq!(t.hold(&run, question("q-2", "call", &[("security", 1)])).await.as_str(), "q-2");
+    let mut redefined = question("q-3", "call", &[]);
+    redefined.rules.push(remit_app::question::QuestionRule { definition: digest("new"), ..asked("finance", 1) });
+    assert_eq!(t.hold(&run, redefined).await.as_str(), "q-3");
+    let newest = t.load(&run, digest("call")).await.open_question;
+    assert_eq!(newest.as_ref().map(QuestionId::as_str), Some("q-3"));
+}
+
+pub(super) async fn nobody_votes_twice(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2), ("security", 1)])).await;
+    t.vote(vote(&id, "finance", "fiona", true)).await.expect("it counts");
+    let before = t.count().await;
+    conflict(t.vote(vote(&id, "finance", "fiona", true)).await);
+    conflict(t.vote(vote(&id, "finance", "fiona", false)).await);
+    assert_eq!(t.count().await, before);
+    let question = t.vote(vote(&id, "security", "fiona", true)).await.expect("another rule is another vote");
+    assert_eq!(question.state(moment(1)), QuestionState::Open);
+    let question = t.vote(vote(&id, "finance", "Fiona", true)).await.expect("another person");
+    assert_eq!(question.state(moment(1)), QuestionState::Approved);
+}
+
+pub(super) async fn votes_on_other_rules_do_not_count(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    conflict(t.vote(vote(&id, "security", "sam", true)).await);
+    let question = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!((question.votes.len(), question.yes(&rule("security"))), (0, 0));
+}
+
+pub(super) async fn a_denial_closes(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2)])).await;
+    t.vote(vote(&id, "finance", "fiona", true)).await.expect("it counts");
+    let question = t.vote(vote(&id, "finance", "frank", false)).await.expect("it counts");
+    assert_eq!(question.state(moment(1)), QuestionState::Denied);
+    assert_eq!(t.store.open_questions(moment(1)).await.expect("read"), []);
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "gina", true)).await), QuestionState::Denied.as_str());
+}
+
+pub(super) async fn an_unknown_one_takes_no_votes(t: Trial) {
+    let before = t.count().await;
+    conflict(t.vote(vote(&QuestionId::parse("q-9").expect("an id"), "finance", "fiona", true)).await);
+    assert_eq!(t.count().await, before);
+}

