@@ -122,7 +122,7 @@ impl Booted {
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
         let references = Arc::new(ArcSwap::from_pointee(upstreams::references(&config.upstreams, folder)));
         let fleet = Fleet::new(
-            upstreams::specs(&config.upstreams, folder),
+            upstreams::recruits(&config.upstreams, folder),
             references.clone(),
             metrics.clone(),
             notices.clone(),

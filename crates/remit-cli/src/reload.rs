@@ -97,7 +97,7 @@ impl Reloader {
             edge.rekey(boot::keyring(&config.keys, &config.settings));
         }
         self.references.store(Arc::new(upstreams::references(&config.upstreams, &self.folder)));
-        self.fleet.reconfigure(upstreams::specs(&config.upstreams, &self.folder));
+        self.fleet.reconfigure(upstreams::recruits(&config.upstreams, &self.folder));
         if self.gate.snapshot().digest() != snapshot.digest() {
             self.gate.activate(snapshot, "reload").await.map_err(|error| vec![error.to_string()])?;
         }

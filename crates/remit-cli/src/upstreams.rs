@@ -2,9 +2,16 @@
 
 use std::path::Path;
 
-use remit_config::upstream::{CredentialSlot, CredentialSource, Upstream, UpstreamTransport};
+use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, Upstream, UpstreamTransport};
+use remit_server::fleet::Recruit;
 use remit_server::upstream::{Slot, Spec, Transport};
 use remit_server::vault::{References, Source};
+
+/// The fleet's upstreams.
+pub fn recruits(upstreams: &[Upstream], folder: &Path) -> Vec<Recruit> {
+    let recruit = |upstream: &Upstream| Recruit { spec: spec(upstream, folder), bare: upstream.show_as == ShowAs::Bare };
+    upstreams.iter().map(recruit).collect()
+}
 
 /// How to reach each upstream.
 pub fn specs(upstreams: &[Upstream], folder: &Path) -> Vec<Spec> {

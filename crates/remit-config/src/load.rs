@@ -127,7 +127,7 @@ impl Loader {
         let keys = keys.unwrap_or_default();
         if !known && settings.is_some_and(|settings| settings.authentication == Authentication::Keys) {
             let message = "the file is missing, so nobody can call or steer";
-            self.warnings.push(whole(FILE, message, "write one, or let `remit key new` do it"));
+            self.warnings.push(whole(FILE, message, "write one, or let `remit agents key` do it"));
         }
         keys
     }

@@ -51,7 +51,8 @@ impl Pins {
     pub fn parse(file: &str, text: &str) -> Result<Self, Box<Fault>> {
         let fault = |offset: Option<usize>, message: String| {
             let (line, column) = offset.map_or((0, 0), |at| line_and_column(text, at));
-            let help = Some("`remit pin` writes this file; restore it, or approve the tools again".to_owned());
+            let help =
+                Some("`remit tools approve` writes this file; restore it, or approve the tools again".to_owned());
             Box::new(Fault { locus: Locus { file: file.to_owned(), line, column }, message, help })
         };
         let json = remit_core::json::parse(text.as_bytes())

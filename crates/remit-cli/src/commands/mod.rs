@@ -143,7 +143,7 @@ pub fn say(text: impl std::fmt::Display) -> Result<(), Failure> {
 /// A table without frames, as wide as its words.
 pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_header(head.iter().copied());
+    table.load_style(comfy_table::presets::NOTHING).set_header(head.iter().copied());
     for row in rows {
         table.add_row(row);
     }

@@ -44,6 +44,7 @@ impl Test {
 
 async fn rehearsed(folder: &Folder, scenario: &Scenario) -> Result<Vec<String>, Failure> {
     let folder = folder.with(scenario.files.clone());
+    let folder = folder.map_err(|faults| Failure::said(boot::shown(None, &faults)))?;
     let config = remit_config::load(&folder).map_err(|faults| Failure::said(boot::shown(Some(&folder), &faults)))?;
     let place = Scratch::new()?;
     let store = SqliteStore::open(&place.0.join("rehearsal.db"), Options::default());

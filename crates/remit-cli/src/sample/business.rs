@@ -52,6 +52,37 @@ pub async fn listen(
     Ok((address, async move { axum::serve(listener, router).await }))
 }
 
+/// How `update_ticket` describes itself, unless somebody has changed it.
+pub const UPDATE_TICKET: &str = "Updates a ticket's status.";
+
+/// What it serves.
+pub fn definitions(update: &str) -> Vec<Value> {
+        let text = || json!({"type": "string", "maxLength": 10_000});
+        vec![
+            tool("get_customer", "Looks a customer up.", json!({"id": text()}), &["id"]),
+            tool("list_tickets", "Lists open tickets, in customers' own words.", json!({}), &[]),
+            tool(
+                "update_ticket",
+                update,
+                json!({"id": text(), "status": {"type": "string", "enum": ["open", "pending", "solved"]}}),
+                &["id", "status"],
+            ),
+            tool(
+                "refund",
+                "Refunds a payment, in US dollars.",
+                json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
+                &["payment", "amount"],
+            ),
+            tool(
+                "send_mail",
+                "Sends a mail.",
+                json!({"to": text(), "subject": text(), "text": text()}),
+                &["to", "text"],
+            ),
+            tool("delete_customer", "Deletes a customer for ever.", json!({"id": text()}), &["id"]),
+        ]
+}
+
 impl Business {
     fn admits(&self, headers: &HeaderMap) -> bool {
         headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes() == format!("Bearer {}", self.token).as_bytes())
@@ -99,32 +130,8 @@ impl Toolbox for Business {
     }
 
     fn tools(&self) -> Vec<Value> {
-        let text = || json!({"type": "string", "maxLength": 10_000});
-        let update =
-            self.books(|books| books.redescribed.clone()).unwrap_or_else(|| "Updates a ticket's status.".into());
-        vec![
-            tool("get_customer", "Looks a customer up.", json!({"id": text()}), &["id"]),
-            tool("list_tickets", "Lists open tickets, in customers' own words.", json!({}), &[]),
-            tool(
-                "update_ticket",
-                &update,
-                json!({"id": text(), "status": {"type": "string", "enum": ["open", "pending", "solved"]}}),
-                &["id", "status"],
-            ),
-            tool(
-                "refund",
-                "Refunds a payment, in US dollars.",
-                json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
-                &["payment", "amount"],
-            ),
-            tool(
-                "send_mail",
-                "Sends a mail.",
-                json!({"to": text(), "subject": text(), "text": text()}),
-                &["to", "text"],
-            ),
-            tool("delete_customer", "Deletes a customer for ever.", json!({"id": text()}), &["id"]),
-        ]
+        let redescribed = self.books(|books| books.redescribed.clone());
+        definitions(redescribed.as_deref().unwrap_or(UPDATE_TICKET))
     }
 
     fn call(&self, tool: &str, arguments: &Value) -> Result<Value, String> {

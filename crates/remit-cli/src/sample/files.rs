@@ -31,6 +31,21 @@ pub fn serve(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What it serves.
+pub fn definitions() -> Vec<Value> {
+    let path = || json!({"path": {"type": "string", "description": "Relative to the folder"}});
+    vec![
+        tool("list", "Lists the files of a folder.", path(), &[]),
+        tool("read", "Reads a file.", path(), &["path"]),
+        tool(
+            "write",
+            "Writes a file.",
+            json!({"path": {"type": "string"}, "text": {"type": "string", "maxLength": 100_000}}),
+            &["path", "text"],
+        ),
+    ]
+}
+
 impl Files {
     /// The place a relative path names inside the root. Links that lead out are refused.
     fn inside(&self, path: &str) -> Result<PathBuf, String> {
@@ -51,17 +66,7 @@ impl Toolbox for Files {
     }
 
     fn tools(&self) -> Vec<Value> {
-        let path = || json!({"path": {"type": "string", "description": "Relative to the folder"}});
-        vec![
-            tool("list", "Lists the files of a folder.", path(), &[]),
-            tool("read", "Reads a file.", path(), &["path"]),
-            tool(
-                "write",
-                "Writes a file.",
-                json!({"path": {"type": "string"}, "text": {"type": "string", "maxLength": 100_000}}),
-                &["path", "text"],
-            ),
-        ]
+        definitions()
     }
 
     fn call(&self, tool: &str, arguments: &Value) -> Result<Value, String> {

@@ -13,6 +13,12 @@ use clap::{Args, Subcommand};
 
 use crate::commands::{Failure, Outcome, block_on};
 
+use jiff::Timestamp;
+use remit_config::pins::{Pin, Pins};
+use remit_core::ids::UpstreamId;
+use remit_core::registry::Definition;
+use serde_json::Value;
+
 pub use business::listen;
 
 /// A sample upstream.
@@ -29,6 +35,11 @@ enum Which {
         /// Where to listen; loopback only.
         #[arg(long, default_value = "127.0.0.1:7431")]
         listen: SocketAddr,
+    },
+    /// The pins of a sample, as the demo and new folders begin with them.
+    Pins {
+        /// `business` or `files`.
+        sample: String,
     },
     /// A file tree, over standard input and output.
     Files {
@@ -49,8 +60,28 @@ impl Sample {
                     served.await.map_err(|error| Failure::said(error.to_string()))
                 })??;
             }
+            Which::Pins { sample } => {
+                let text = pins(&sample).ok_or_else(|| Failure::said(format!("there is no sample `{sample}`")))?;
+                crate::commands::say(text.trim_end())?;
+            }
             Which::Files { root } => files::serve(&root)?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The text of a sample's pins: what it serves, approved by whoever ships it with this program.
+pub fn pins(sample: &str) -> Option<String> {
+    let definitions: Vec<Value> = match sample {
+        "business" => business::definitions(business::UPDATE_TICKET),
+        "files" => files::definitions(),
+        _ => return None,
+    };
+    let mut pins = Pins::new(UpstreamId::parse(sample).ok()?);
+    for definition in definitions {
+        let name = definition["name"].as_str()?.to_owned();
+        let approved_at = Timestamp::from_second(1_795_219_200).ok()?;
+        pins.tools.insert(name, Pin { definition: Definition::new(definition), approved_by: "remit".into(), approved_at });
+    }
+    Some(pins.render())
 }

@@ -33,10 +33,10 @@ fn agent(key: &AgentKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mut Repo
     let agent = report.id(&key.agent, AgentId::parse);
     let user = key.user.as_ref().map(|user| report.id(user, UserId::parse));
     let may_declare = key.may_declare.as_ref().map_or(Some(MayDeclare::None), |at| may_declare(at, report));
-    if let (Some(at), Some(_)) = (&key.may_declare, &key.user) {
-        if may_declare != Some(MayDeclare::None) {
-            report.fault(at, "a key with a fixed `user` opens runs for nobody else", "remove `user` or `may_declare`");
-        }
+    if let (Some(at), Some(_)) = (&key.may_declare, &key.user)
+        && may_declare != Some(MayDeclare::None)
+    {
+        report.fault(at, "a key with a fixed `user` opens runs for nobody else", "remove `user` or `may_declare`");
     }
     let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
     Some(AgentKey {

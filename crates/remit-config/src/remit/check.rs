@@ -203,10 +203,10 @@ fn cost(entries: &Entries<At<String>>, report: &mut Report<'_>) -> Option<Limit>
             },
         }
     }
-    if let (None, Some((at, _))) = (&money, &warn_at) {
-        if entries.len() == 1 {
-            report.fault(*at, "`warn_at` means nothing without `tools`", "add `tools: 100 USD per hour`, or remove it");
-        }
+    if let (None, Some((at, _))) = (&money, &warn_at)
+        && entries.len() == 1
+    {
+        report.fault(*at, "`warn_at` means nothing without `tools`", "add `tools: 100 USD per hour`, or remove it");
     }
     let percent = warn_at.map(|(_, percent)| percent);
     money.map(|limit| crate::settings::warned(limit, percent))

@@ -81,7 +81,7 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         );
     }
     if let Some(tool) = &step.call {
-        return call(tool, &step, report).map(Deed::Call);
+        return call(tool, &step, report).map(|call| Deed::Call(Box::new(call)));
     }
     if let Some(deny) = step.deny {
         let deny = deny.into_value();
@@ -117,7 +117,7 @@ fn call(tool: &At<String>, step: &StepFile, report: &mut Report<'_>) -> Option<C
         }
     };
     let run = step.run.as_ref().map(|run| report.id(run, RunId::parse));
-    let effect = match step.upstream.as_ref().map(|effect| &**effect) {
+    let effect = match step.upstream.as_deref() {
         None => Effect::Empty,
         Some(EffectFile::Result(result)) => Effect::Result(result.clone()),
         Some(EffectFile::Error(message)) => Effect::Error(message.clone()),

@@ -45,7 +45,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {
     /// An agent calls a tool.
-    Call(CallStep),
+    Call(Box<CallStep>),
     /// A person answers the question of the last held call with yes.
     Approve {
         /// For this rule.

@@ -83,10 +83,10 @@ pub(crate) fn check<'p>(
         }
     }
     for own in pins.iter().flat_map(|pins| pins.tools.keys()) {
-        if !file.tools.iter().any(|(name, _)| **name == *own) {
-            if let Ok(full) = ToolName::join(&id, own) {
-                checked.state(&full, ToolStanding::Unclassified, report.locus(&file.upstream));
-            }
+        if !file.tools.iter().any(|(name, _)| **name == *own)
+            && let Ok(full) = ToolName::join(&id, own)
+        {
+            checked.state(&full, ToolStanding::Unclassified, report.locus(&file.upstream));
         }
     }
     checked.upstream =
@@ -101,7 +101,7 @@ impl Checked {
             ToolStanding::Callable => None,
             ToolStanding::Unpinned => Some((
                 format!("`{name}` cannot be called: its definition is not approved"),
-                format!("review it with `remit pin {name}`"),
+                format!("review it with `remit tools diff {name}`"),
             )),
             ToolStanding::Unclassified => Some((
                 format!("`{name}` cannot be called: it is approved, but not classified"),
@@ -227,11 +227,11 @@ fn credential(file: &At<CredentialFile>, over_http: bool, report: &mut Report<'_
             None
         }
     };
-    let help = "write `env:NAME` or `file:/run/secrets/name`; the secret itself never stands in a file of this folder";
+    let help = "write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git";
     // The text is not repeated: somebody may have pasted the secret itself.
     let source = match file.from.split_once(':') {
         Some(("env", name)) => variable(&file.from.clone().map(|_| name.to_owned()), report).map(CredentialSource::Env),
-        Some(("file", path)) if path.starts_with('/') => Some(CredentialSource::File(PathBuf::from(path))),
+        Some(("file", path)) if !path.is_empty() => Some(CredentialSource::File(PathBuf::from(path))),
         _ => {
             report.fault(&file.from, "this says not where the credential is found", help);
             None
@@ -250,11 +250,15 @@ fn url(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
         report.fault(at, "an address must not hold a user or password", "use `credential:`");
         return None;
     }
-    let shaped = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-[]:".contains(&b));
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let shaped = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')),
+    };
     if !matches!(scheme, "http" | "https") || host.is_empty() || !shaped || !printable {
         return report.read(at, |_| None, "an address", "write `https://host/path`");
     }
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = bracketed.unwrap_or(host).parse::<std::net::IpAddr>();
     let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     if scheme == "http" && !loopback {
         report.fault(
@@ -265,4 +269,39 @@ fn url(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
         return None;
     }
     Some((**at).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        let accepted = |text: &str| {
+            let file: At<At<String>> = crate::yaml::read("u.yaml", &format!("\"{text}\"")).expect("text");
+            url(&file, &mut Report::new("u.yaml", &mut Vec::new())).is_some()
+        };
+        for good in ["https://a.example/mcp?x=1", "http://localhost:8080", "http://127.0.0.1/", "http://[::1]:8080/mcp"]
+        {
+            assert!(accepted(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.a.example",
+            "http://localhost.a.example",
+            "http://0.0.0.0",
+            "a.example",
+            "ftp://a.example",
+            "https://",
+            "https://:443",
+            "https://a.example:99999",
+            "https://me@a.example",
+            "https://a.example/#x",
+            "https://a.example/ x",
+            "http://[::1].a.example",
+            "http://localhost@a.example",
+        ] {
+            assert!(!accepted(bad), "{bad}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ pub(crate) struct CredentialFile {
     pub prefix: Option<At<String>>,
     /// For `command`: the environment variable it is put in.
     pub env: Option<At<String>>,
-    /// Where it is found: `env:PAYMENTS_TOKEN` or `file:/run/secrets/payments`.
+    /// Where it is found: `env:PAYMENTS_TOKEN` or `file:/run/secrets/payments`. A relative path begins at the configuration folder.
     pub from: At<String>,
 }
 

@@ -86,7 +86,7 @@ pub enum CredentialSlot {
 pub enum CredentialSource {
     /// In this variable of the gateway's environment.
     Env(String),
-    /// In this file, without a final line break.
+    /// In this file, without a final line break; a relative path begins at the configuration folder.
     File(PathBuf),
 }
 

@@ -20,7 +20,7 @@ impl Upstreams for Fleet {
             return not_started(Code::UpstreamUnavailable, format!("there is no upstream `{}`", tool.name.upstream()));
         };
         let Some(survey) = self.surveyed(&member).await else {
-            return not_started(Code::UpstreamUnavailable, format!("upstream `{}` cannot be reached", member.spec.id));
+            return not_started(Code::UpstreamUnavailable, format!("upstream `{}` cannot be reached", member.recruit.spec.id));
         };
         // The last look before the call: what is served must be what was approved.
         let operation = Operation::of(tool.name.own());
@@ -42,7 +42,7 @@ impl Upstreams for Fleet {
             Err(failure) => {
                 tracing::warn!(tool = %tool.name, intent = %permit.intent(), why = %failure, "an upstream failed");
                 if matches!(failure, Failure::NotStarted { .. }) {
-                    self.metrics.upstream(member.spec.id.as_str(), false);
+                    self.metrics.upstream(member.recruit.spec.id.as_str(), false);
                 }
                 outcome(&tool, failure)
             }

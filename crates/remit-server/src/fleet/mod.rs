@@ -33,9 +33,18 @@ pub struct Fleet {
     notices: Arc<Notices>,
 }
 
+/// An upstream to enlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recruit {
+    /// How to reach it.
+    pub spec: Spec,
+    /// Whether its tools and prompts are shown under their own names, without a prefix.
+    pub bare: bool,
+}
+
 /// One upstream.
 struct Member {
-    spec: Spec,
+    recruit: Recruit,
     connection: Connection,
     survey: ArcSwapOption<Survey>,
     /// Held while the upstream is asked what it serves, so that many first calls ask once.
@@ -55,37 +64,37 @@ impl Fleet {
     /// A fleet of these upstreams. Nothing is connected yet.
     #[must_use]
     pub fn new(
-        specs: Vec<Spec>,
+        recruits: Vec<Recruit>,
         references: Arc<ArcSwap<References>>,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Arc<Self> {
         let fleet = Arc::new(Self { members: ArcSwap::from_pointee(HashMap::new()), references, metrics, notices });
-        fleet.reconfigure(specs);
+        fleet.reconfigure(recruits);
         fleet
     }
 
     /// Changes the upstreams. Connections whose definition stays the same stay open; calls under way
     /// on the others finish on the connection they began on.
-    pub fn reconfigure(self: &Arc<Self>, specs: Vec<Spec>) {
+    pub fn reconfigure(self: &Arc<Self>, recruits: Vec<Recruit>) {
         let old = self.members.load_full();
-        let mut members = HashMap::with_capacity(specs.len());
-        for spec in specs {
-            let id = spec.id.clone();
-            let member = match old.get(&id).filter(|member| member.spec == spec) {
+        let mut members = HashMap::with_capacity(recruits.len());
+        for recruit in recruits {
+            let id = recruit.spec.id.clone();
+            let member = match old.get(&id).filter(|member| member.recruit == recruit) {
                 Some(member) => member.clone(),
-                None => self.enlist(spec),
+                None => self.enlist(recruit),
             };
             members.insert(id, member);
         }
         self.members.store(Arc::new(members));
     }
 
-    fn enlist(self: &Arc<Self>, spec: Spec) -> Arc<Member> {
-        let connection = Connection::new(spec.clone());
+    fn enlist(self: &Arc<Self>, recruit: Recruit) -> Arc<Member> {
+        let connection = Connection::new(recruit.spec.clone());
         let asking = tokio::sync::Mutex::new(());
         let watch = std::sync::OnceLock::new();
-        let member = Arc::new(Member { spec, connection, survey: ArcSwapOption::empty(), asking, watch });
+        let member = Arc::new(Member { recruit, connection, survey: ArcSwapOption::empty(), asking, watch });
         let task = tokio::spawn(watch_over(Arc::downgrade(self), Arc::downgrade(&member)));
         let _ = member.watch.set(task.abort_handle());
         member
@@ -118,9 +127,10 @@ impl Fleet {
         ids.sort();
         let mut out = Vec::new();
         for id in ids {
-            let Some(survey) = members.get(id).and_then(|member| member.survey.load_full()) else { continue };
+            let Some(member) = members.get(id) else { continue };
+            let Some(survey) = member.survey.load_full() else { continue };
             if ToolName::join(id, kind.operation()).is_ok_and(|tool| may(&tool)) {
-                out.extend(survey.entries(kind).iter().map(|entry| kind.shown(id, entry)));
+                out.extend(survey.entries(kind).iter().map(|entry| member.recruit.shown(kind, entry)));
             }
         }
         out
@@ -143,7 +153,7 @@ impl Fleet {
         let members = self.members.load();
         for (id, member) in members.iter() {
             let Some(survey) = member.survey.load_full() else { continue };
-            let found = survey.entries(Kind::Prompts).iter().find(|entry| Kind::Prompts.shown(id, entry)["name"] == name);
+            let found = survey.entries(Kind::Prompts).iter().find(|entry| member.recruit.shown(Kind::Prompts, entry)["name"] == name);
             if let Some(own) = found.and_then(|entry| entry["name"].as_str()) {
                 return Some((ToolName::join(id, Kind::Prompts.operation()).ok()?, own.to_owned()));
             }

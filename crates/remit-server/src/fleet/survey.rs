@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use remit_core::ids::UpstreamId;
 use remit_core::registry::Definition;
 use serde_json::Value;
 
-use crate::fleet::{Fleet, Member};
+use crate::fleet::{Fleet, Member, Recruit};
 use crate::upstream::Failure;
 
 /// What one upstream serves.
@@ -40,14 +39,15 @@ impl Kind {
             Self::Prompts => "prompts/get",
         }
     }
+}
 
+impl Recruit {
     /// An entry as agents see it. Prompts of different upstreams may have the same name, so they are
     /// prefixed like tools; resources have URIs.
-    #[must_use]
-    pub fn shown(self, upstream: &UpstreamId, entry: &Value) -> Value {
+    pub(super) fn shown(&self, kind: Kind, entry: &Value) -> Value {
         let mut entry = entry.clone();
-        if let (Self::Prompts, Some(name)) = (self, entry["name"].as_str()) {
-            entry["name"] = Value::String(format!("{upstream}__{name}"));
+        if let (Kind::Prompts, false, Some(name)) = (kind, self.bare, entry["name"].as_str()) {
+            entry["name"] = Value::String(format!("{}__{name}", self.spec.id));
         }
         entry
     }
@@ -81,14 +81,14 @@ impl Fleet {
         let _asking = member.asking.lock().await;
         match self.ask(member).await {
             Ok(survey) => {
-                self.metrics.upstream(member.spec.id.as_str(), true);
+                self.metrics.upstream(member.recruit.spec.id.as_str(), true);
                 let survey = Arc::new(survey);
                 member.survey.store(Some(survey.clone()));
                 Some(survey)
             }
             Err(why) => {
-                self.metrics.upstream(member.spec.id.as_str(), false);
-                tracing::warn!(upstream = %member.spec.id, %why, "an upstream could not be surveyed");
+                self.metrics.upstream(member.recruit.spec.id.as_str(), false);
+                tracing::warn!(upstream = %member.recruit.spec.id, %why, "an upstream could not be surveyed");
                 None
             }
         }
@@ -103,7 +103,7 @@ impl Fleet {
     }
 
     async fn ask(&self, member: &Member) -> Result<Survey, String> {
-        let secret = self.references.load().read(&member.spec.id).map_err(|error| error.to_string())?;
+        let secret = self.references.load().read(&member.recruit.spec.id).map_err(|error| error.to_string())?;
         let listing = member.connection.list(secret.as_ref()).await.map_err(|failure: Failure| failure.to_string())?;
         let named = |tool: Value| Some((tool.get("name")?.as_str()?.to_owned(), Definition::new(tool)));
         Ok(Survey {

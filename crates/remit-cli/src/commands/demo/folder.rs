@@ -9,6 +9,7 @@ use remit_server::keys::Ed25519;
 
 use crate::commands::demo::UPSTREAM_TOKEN;
 use crate::commands::{Failure, agents};
+use crate::sample;
 
 /// What the demo has made.
 pub struct Furnished {
@@ -31,12 +32,6 @@ const FILES: [(&str, &str); 8] = [
     ("files/refund-policy.md", include_str!("../../../../../examples/support-desk/files/refund-policy.md")),
 ];
 
-/// The pins of both upstreams.
-const PINS: [(&str, &str); 2] = [
-    ("pins/business.json", include_str!("../../../../../examples/support-desk/pins/business.json")),
-    ("pins/files.json", include_str!("../../../../../examples/support-desk/pins/files.json")),
-];
-
 /// Writes the folder anew, with an upstream at this URL.
 pub fn write(folder: &Path, business: &str) -> Result<Furnished, Failure> {
     let at = |path: &Path| {
@@ -54,10 +49,14 @@ pub fn write(folder: &Path, business: &str) -> Result<Furnished, Failure> {
     private(&folder.join(".remit/demo"), "made by `remit demo`\n")?;
     private(&folder.join(".remit/business.token"), UPSTREAM_TOKEN)?;
     let remit = std::env::current_exe().map_err(at(Path::new("this program")))?;
-    for (name, text) in FILES.into_iter().chain(PINS) {
+    let pins = ["business", "files"].map(|sample| (format!("pins/{sample}.json"), sample::pins(sample).unwrap_or_default()));
+    let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    for (name, text) in files.into_iter().chain(pins) {
         let text = text
             .replace("http://127.0.0.1:7431", business)
             .replace("[remit, sample,", &format!("[{:?}, sample,", remit.display().to_string()));
+        // Nobody wants to watch a held call wait for its whole time.
+        let text = if name == "remit.yaml" { format!("{text}\nwait:\n  hold: 1s\n") } else { text };
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(at(parent))?;

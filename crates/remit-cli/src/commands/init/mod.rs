@@ -39,11 +39,10 @@ const STARTER: [(&str, &str); 4] = [
 ];
 
 /// What a new folder has when it takes nothing over: a file tree to try it on.
-const TRIAL: [(&str, &str); 5] = [
+const TRIAL: [(&str, &str); 4] = [
     ("upstreams/files.yaml", include_str!("starter/upstreams/files.yaml")),
     ("remits/assistant.yaml", include_str!("starter/remits/assistant.yaml")),
     ("tests/first.yaml", include_str!("starter/tests/first.yaml")),
-    ("pins/files.json", include_str!("../../../../../examples/support-desk/pins/files.json")),
     ("files/hello.md", "# Hello\n\nAn agent may read this file, and write below `drafts/`.\n"),
 ];
 
@@ -72,6 +71,8 @@ impl Init {
                 let program = format!("{:?}", remit.display().to_string());
                 let trial = TRIAL.map(|(name, text)| (name, text.replace("{remit}", &program)));
                 write_all(folder, trial.iter().map(|(name, text)| (*name, text.as_str())))?;
+                let pins = crate::sample::pins("files").unwrap_or_default();
+                write_all(folder, [("pins/files.json", pins.as_str())])?;
                 std::fs::create_dir_all(folder.join("files/drafts"))
                     .map_err(|error| Failure::Io("files/drafts".into(), error))?;
             }

@@ -51,7 +51,7 @@ const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CRED
 fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Failure> {
     let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let mut out = format!("upstream: {id}\nowner: team:operators\n");
-    let mut secret = |value: &str| {
+    let secret = |value: &str| {
         let path = boot::state_of(folder).join(format!("{id}.secret"));
         private(&path, value).map(|()| format!("file:.remit/{id}.secret"))
     };

@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn no_shape_of_one_era_reaches_the_other() {
         let result = json!({"resultType": "complete", "ttlMs": 1, "cacheScope": "public", "x": 1,
-            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "upstream"}, "vendor/x": 1, "dev.remit/record": "forged"}});
+            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "upstream"},
+                "vendor/x": 1, "dev.remit/record": "forged"}});
         let result = outcome(&deed(Method::CallTool), true, Outcome::Completed(Answer::Result(result)), &record());
         let (result, meta) = (result.expect("a result"), json!({"vendor/x": 1, RECORD: "rec-1"}));
         let server = json!({"name": "remit", "version": "1"});

@@ -2,9 +2,9 @@
 //! with a handshake and sessions, 2026-07-28 without, on one path and over stdio.
 //!
 //! Read [`http`] for the order of the checks, [`era`] for who speaks what, [`dispatch`] for what is
-//! served, [`call`] and [`hold`] for the way of a call. What is read here is bytes and headers; what may be
-//! done is decided in the gate, and only there. Written by hand rather than with an SDK, because evidence must cover
-//! exactly what was sent, unknown members included (MCP.md 3).
+//! served, [`call`] and [`hold`] for the way of a call. What is read here is bytes and headers; what
+//! may be done is decided in the gate, and only there. Written by hand rather than with an SDK, because
+//! evidence must cover exactly what was sent, unknown members included (MCP.md 3).
 
 mod answer;
 mod call;

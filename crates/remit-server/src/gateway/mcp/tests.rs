@@ -237,7 +237,10 @@ async fn an_upstreams_question_passes_to_those_who_can_answer() {
     assert_eq!(asked["inputRequests"]["k"]["params"]["message"], json!("[files] Name?"));
     let state = asked["requestState"].as_str().expect("state");
     assert!(!state.contains("upstream-state"));
-    let retry = |name: &str, state: &str| json!({"name": name, "arguments": {}, "requestState": state, "inputResponses": {"k": {"action": "accept"}}});
+    let retry = |name: &str, state: &str| {
+        let responses = json!({"k": {"action": "accept"}});
+        json!({"name": name, "arguments": {}, "requestState": state, "inputResponses": responses})
+    };
     let (_, answered) = world.modern("tools/call", retry("files__ask", state), forms.clone()).await;
     let expected = json!({"state": "upstream-state", "responses": {"k": {"action": "accept"}}});
     assert_eq!(serde_json::from_str::<Value>(text(&answered["result"])).expect("JSON"), expected);

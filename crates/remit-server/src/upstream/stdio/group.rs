@@ -30,6 +30,7 @@ impl Drop for Group {
 /// its standard input end instead, which MCP servers take as a request to go.
 #[expect(unsafe_code, reason = "limits, sessions and death signals are set between fork and exec")]
 pub(super) fn confine(command: &mut tokio::process::Command, memory_bytes_max: Option<u64>) {
+    #[cfg(target_os = "linux")]
     let gateway = libc::pid_t::try_from(std::process::id()).unwrap_or_default();
     let prepare = move || {
         // SAFETY: all of these are system calls that are safe between fork and exec. They allocate

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::time::{Instant, timeout};
 
 use super::process::{Process, State};
@@ -13,6 +14,8 @@ use crate::upstream::frame;
 
 /// How long a process may be silent when asked for the modern era before it is taken for legacy.
 const ASK_TIME_MAX: Duration = Duration::from_secs(8);
+/// How long the second of two questions may wait for its answer when the first has one.
+const SECOND_ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 const CHANGING: [&str; 3] = ["tools", "prompts", "resources"];
 
 /// Finds the footing with a process that was just started.
@@ -51,10 +54,14 @@ async fn find(process: &Process, ask: bool) -> Result<Footing, State> {
         // its time to start. Whichever question is answered well says which.
         Err(_) => {
             let initializing = std::pin::pin!(initialize(process, deadline));
-            match futures_util::future::select(initializing, discovering).await {
-                futures_util::future::Either::Left((initialized, _)) => initialized,
-                futures_util::future::Either::Right((answered, initializing)) => match modern(answered)? {
-                    Some(footing) => Ok(footing),
+            match select(initializing, discovering).await {
+                Either::Left((initialized, _)) => initialized,
+                Either::Right((answered, initializing)) => match modern(answered)? {
+                    // A server of both eras may stay in the one that the handshake selected.
+                    Some(footing) => match timeout(SECOND_ANSWER_TIME_MAX, initializing).await {
+                        Ok(Ok(legacy)) => Ok(legacy),
+                        Ok(Err(_)) | Err(_) => Ok(footing),
+                    },
                     None => initializing.await,
                 },
             }
@@ -66,7 +73,7 @@ async fn find(process: &Process, ask: bool) -> Result<Footing, State> {
 fn modern(answered: Result<waiting::Answered, Failure>) -> Result<Option<Footing>, State> {
     match answered {
         Ok(answered) => Footing::discovered(&answered.reply).map_err(failed),
-        // The only way to fail without an answer and before the deadline is to end.
+        // The process ended, or said something that nobody can read. Another one is not asked.
         Err(failure) => Err(State::Failed { reason: failure.to_string(), asked_to_death: true }),
     }
 }

@@ -5,6 +5,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 /// How much is kept of each end of a line that is too long, in bytes.
 const END_BYTES: usize = 256;
 
+/// How much memory is kept from one line to the next, in bytes.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// Reads lines.
 pub(super) struct Lines<R> {
     from: R,
@@ -35,6 +38,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     /// When reading fails.
     pub async fn next(&mut self) -> std::io::Result<Line<'_>> {
         self.line.clear();
+        self.line.shrink_to(KEPT_BYTES);
         let mut too_long = false;
         loop {
             let buffer = self.from.fill_buf().await?;
@@ -52,7 +56,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
                 too_long = true;
                 let surplus = END_BYTES..self.line.len() - END_BYTES;
                 self.line.drain(surplus);
-                self.line.shrink_to(64 * 1024);
+                self.line.shrink_to(KEPT_BYTES);
             }
             if whole {
                 let middle = self.line.len().min(END_BYTES);

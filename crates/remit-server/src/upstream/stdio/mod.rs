@@ -26,7 +26,7 @@ use super::footing::{Footing, MODERN};
 use super::frame;
 use super::listing::Page;
 use super::request::Request;
-use super::spec::Spec;
+use super::spec::{Spec, Transport};
 use process::{Process, State};
 
 /// How long a process may take to start and shake hands when nobody waits for a call of theirs:
@@ -140,8 +140,9 @@ impl Link {
             };
             match timeout_at(deadline, process.settled()).await {
                 Ok(State::Ready(footing)) => return Ok(Ground { process, footing }),
-                // Once, because from then on it is not asked.
-                Ok(State::Failed { asked_to_death: true, .. }) if !self.unasked.swap(true, Ordering::AcqRel) => {
+                // Only once: the next one is not asked.
+                Ok(State::Failed { asked_to_death: true, .. }) => {
+                    self.unasked.store(true, Ordering::Release);
                     tracing::debug!(upstream = %self.spec.id, "it ended when asked for {MODERN}; starting it as legacy");
                 }
                 Ok(State::Failed { reason, .. }) => {
@@ -171,11 +172,20 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A handshake that is under way would hold on to the process until its end.
+        if let Some(process) = self.current.swap(None) {
+            process.dismiss();
+        }
+    }
+}
+
 impl Starts {
     /// Counts a start, unless there were too many within the last minute. The start that follows an
     /// end upon being asked is the upstream's second first one.
     fn count(&mut self, spec: &Spec, unasked: bool) -> Result<(), Failure> {
-        let super::Transport::Stdio { restarts_per_minute, .. } = &spec.transport else {
+        let Transport::Stdio { restarts_per_minute, .. } = &spec.transport else {
             return Err(not_started("it is no process"));
         };
         let now = Instant::now();

@@ -11,7 +11,7 @@ use remit_core::ids::UpstreamId;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::group::Group;
@@ -101,7 +101,7 @@ impl Process {
             changes,
         });
         let (outbox, frames) = mpsc::channel(OUTBOX_FRAMES);
-        let writer = tokio::spawn(write(shared.clone(), stdin, frames)).abort_handle();
+        let writer = tokio::spawn(write(shared.clone(), stdin, frames));
         // The reader's own hold on the outbox is weak: dropping the process must close the input.
         let reader = tokio::spawn(read(shared.clone(), stdout, outbox.downgrade()));
         tokio::spawn(log(spec.id.clone(), stderr));
@@ -143,7 +143,13 @@ impl Process {
     /// Says how the handshake ended. A process without a footing is of no use and ends.
     pub fn settle(&self, state: State) {
         let failed = matches!(state, State::Failed { .. });
-        self.shared.settle(state);
+        self.shared.state.send_if_modified(|current| {
+            let open = matches!(current, State::Starting);
+            if open {
+                *current = state;
+            }
+            open
+        });
         if failed {
             self.dismiss();
         }
@@ -186,7 +192,8 @@ impl Process {
         let _ = ended.wait_for(|ended| *ended).await;
     }
 
-    fn dismiss(&self) {
+    /// Asks the process to go.
+    pub fn dismiss(&self) {
         let mut leave = self.leave.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(leave) = leave.take() {
             let _gone = leave.send(());
@@ -209,18 +216,6 @@ impl Drop for Entry<'_> {
         if waited && self.sent && ready {
             self.process.tell(frame::cancelled(self.id));
         }
-    }
-}
-
-impl Shared {
-    fn settle(&self, state: State) {
-        self.state.send_if_modified(|current| {
-            let open = matches!(current, State::Starting);
-            if open {
-                *current = state;
-            }
-            open
-        });
     }
 }
 
@@ -302,7 +297,7 @@ struct Keeper {
     shared: Arc<Shared>,
     child: Child,
     group: Group,
-    writer: AbortHandle,
+    writer: JoinHandle<()>,
     reader: JoinHandle<()>,
 }
 
@@ -311,6 +306,8 @@ impl Keeper {
         let ended = tokio::select! {
             status = self.child.wait() => ended(status.ok()),
             _ = &mut self.reader => "it closed its output".to_owned(),
+            // Also when the process is dropped, and with it the last way to ask for anything.
+            _ = &mut self.writer => "its input is closed".to_owned(),
             asked = left => {
                 self.writer.abort();
                 if asked.is_ok() {
@@ -328,8 +325,8 @@ impl Keeper {
             let _ = timeout(GOODBYE_TIME_MAX, reader).await;
         }
         shared.waiting.close(&format!("its process has ended: {ended}"));
+        // A handshake that is under way fails with this, and says so itself.
         let was_ready = matches!(*shared.state.borrow(), State::Ready(_));
-        shared.settle(State::Failed { reason: format!("its process has ended: {ended}"), asked_to_death: false });
         let _ = child.wait().await;
         tracing::info!(upstream = %shared.upstream, %ended, "an upstream's process has ended");
         if was_ready {
