@@ -274,6 +274,10 @@ fn validate(
     for (stand_in, policies) in shapes.into_values() {
         judge(&[stand_in], policies);
     }
+    if registry.tools().is_empty() {
+        // Before the first tool is approved no guardrail can apply to anything, which is no news.
+        return;
+    }
     // For guardrails: one tool of each class, upstream and type, and every tool that one of them names.
     let named: HashSet<&str> = guardrails.iter().flat_map(Guardrail::names).collect();
     let mut kinds = HashSet::new();
@@ -295,8 +299,8 @@ fn place(id: &PolicyId, error: &dyn miette::Diagnostic, held: &[Held], files: &[
         }
     }
     let grant = held.iter().find_map(|h| {
-        let grants = h.remit.grants.iter();
-        grants.clone().find(|g| id.starts_with(&format!("{}/{}", h.remit.holder, g.id)))
+        let own = id.split('~').next().unwrap_or_default();
+        h.remit.grants.iter().find(|g| own == format!("{}/{}", h.remit.holder, g.id))
     });
     let locus = grant.map(|g| g.locus.clone()).unwrap_or_default();
     Fault { locus, message: format!("grant `{id}`: {error}"), help: error.help().map(|help| help.to_string()) }

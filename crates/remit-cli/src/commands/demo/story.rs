@@ -111,10 +111,10 @@ impl<'a> Story<'a> {
 
     async fn guardrails(&self, t: &mut Telling) -> Result<(), Failure> {
         chapter("Other people's words")?;
-        t.allowed("it reads tickets, written by anybody", "business__list_tickets", json!({})).await?;
         let mail = json!({"to": "eve@elsewhere.example", "subject": "customers", "text": "as you asked"});
         let answer = t.agent.call("business__send_mail", mail).await?;
-        t.refused("a ticket told it to mail eve: no grant covers that address", &answer, "policy.no_permit")?;
+        t.refused("it mails eve@elsewhere.example: no grant covers that address", &answer, "policy.no_permit")?;
+        t.allowed("it reads tickets, written by anybody", "business__list_tickets", json!({})).await?;
         let mail = json!({"to": "ada@customer.example", "subject": "refund", "text": "done"});
         let answer = t.agent.call("business__send_mail", mail).await?;
         t.refused("it mails the customer: after untrusted content a guardrail stops it", &answer, "policy.guardrail")?;

@@ -185,7 +185,7 @@ impl Process {
         let _full = self.outbox.try_send(Outgoing::Notice(frame));
     }
 
-    /// Asks the process to go, and waits until it and all it started are gone.
+    /// Asks the process to go, waits until it is gone, and kills what it left behind.
     pub async fn end(&self) {
         self.dismiss();
         let mut ended = self.ended.clone();

@@ -79,3 +79,34 @@ fn starter() -> Option<&'static mpsc::Sender<Job>> {
     });
     starter.as_ref()
 }
+
+#[cfg(test)]
+mod tests {
+    use remit_core::ids::UpstreamId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_inherits_nothing_that_was_not_named() {
+        let spec = Spec {
+            id: UpstreamId::parse("env").expect("id"),
+            transport: Transport::Stdio {
+                argv: vec!["env".into(), "-0".into()],
+                env: vec![("MODE".into(), "x y".into())],
+                pass_env: vec!["PATH".into(), "REMIT_NO_SUCH_VARIABLE".into()],
+                cwd: None,
+                memory_bytes_max: None,
+                restarts_per_minute: 0,
+            },
+            credential: Some(Slot::Env { name: "TOKEN".into() }),
+            timeout_ms: 1_000,
+        };
+        let secret = Secret::new("s3cret".into());
+        let child = start(command(&spec, Some(&secret)).expect("command")).await.expect("started");
+        let output = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait_with_output()).await;
+        let output = String::from_utf8(output.expect("bounded").expect("output").stdout).expect("text");
+        let mut found: Vec<_> = output.split_terminator('\0').collect();
+        found.sort_unstable();
+        assert_eq!(found, ["MODE=x y", &format!("PATH={}", std::env::var("PATH").expect("path")), "TOKEN=s3cret"]);
+    }
+}
