@@ -1,10 +1,21 @@
 //! Measurements, run by `just bench`. Every number is measured in this run, on this machine.
+//!
+//! `remit-bench decide` times decisions; `remit-bench gateway PATH` times governed calls through the
+//! program at PATH.
 
 mod decide;
+mod gateway;
+mod upstream;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    decide::run();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["decide"] => decide::run(),
+        ["upstream"] => upstream::run(),
+        ["gateway", remit] => gateway::run(std::path::Path::new(remit)),
+        _ => eprintln!("usage: remit-bench decide | gateway PATH-TO-REMIT"),
+    }
 }
