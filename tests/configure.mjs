@@ -57,20 +57,18 @@ const env = { GATEWAY_URL: `http://${listen}/mcp`, GATEWAY_ADMIN: `http://${list
 if (group === 'clients') env.FIXTURE_CONTROL = fixture.replace(/\/mcp$/, '/control');
 
 // Keys: only their digests go into the folder.
-if (AGENTS[group].length > 0) {
-  const sha256 = (key) => createHash('sha256').update(key).digest('hex');
-  const fresh = () => `rk_${randomBytes(24).toString('base64url')}`;
-  const lines = ['agents:'];
-  for (const agent of AGENTS[group]) {
-    const key = fresh();
-    env[group === 'clients' ? `GATEWAY_KEY_${agent.toUpperCase().replaceAll('-', '_')}` : 'GATEWAY_KEY'] = key;
-    lines.push(`  - { id: ${agent}-test, agent: ${agent}, user: ada@acme.example, sha256: "${sha256(key)}", expires: 2030-01-01 }`);
-  }
-  env.ADMIN_KEY = fresh();
-  lines.push('operators:');
-  lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [viewer, approver, operator], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
-  writeFileSync(join(out, 'config/keys.yaml'), `${lines.join('\n')}\n`, { mode: 0o600 });
+const sha256 = (key) => createHash('sha256').update(key).digest('hex');
+const fresh = () => `rk_${randomBytes(24).toString('base64url')}`;
+const lines = AGENTS[group].length > 0 ? ['agents:'] : [];
+for (const agent of AGENTS[group]) {
+  const key = fresh();
+  env[group === 'clients' ? `GATEWAY_KEY_${agent.toUpperCase().replaceAll('-', '_')}` : 'GATEWAY_KEY'] = key;
+  lines.push(`  - { id: ${agent}-test, agent: ${agent}, user: ada@acme.example, sha256: "${sha256(key)}", expires: 2030-01-01 }`);
 }
+env.ADMIN_KEY = fresh();
+lines.push('operators:');
+lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [viewer, approver, operator], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
+writeFileSync(join(out, 'config/keys.yaml'), `${lines.join('\n')}\n`, { mode: 0o600 });
 
 // What the servers work on.
 if (group === 'servers') {

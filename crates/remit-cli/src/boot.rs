@@ -67,6 +67,12 @@ impl Running {
         let folder = folder.canonicalize().map_err(|error| Failure::Io(folder.display().to_string(), error))?;
         let config = load(&folder)?;
         let address = listen.unwrap_or(config.settings.listen);
+        // What the folder was checked for is loopback; another address has to be checked there too.
+        if !address.ip().is_loopback() && config.settings.listen.ip().is_loopback() {
+            return Err(Failure::said(format!(
+                "`{address}` can be reached from elsewhere, and remit.yaml was checked for this machine only: write it as `listen:` there"
+            )));
+        }
         // Bound before anything is written, so that a port in use leaves no trace.
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| Failure::Io(format!("listening on {address}"), error))?;

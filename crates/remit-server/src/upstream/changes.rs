@@ -64,6 +64,10 @@ impl Changes {
     /// Puts in what follows from what was there, and gives what was there.
     fn exchange(&self, next: impl FnOnce(Told) -> Told) -> Told {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        { let was = *told; *told = next(was); was }
+        {
+            let was = *told;
+            *told = next(was);
+            was
+        }
     }
 }

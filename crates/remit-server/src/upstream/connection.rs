@@ -31,8 +31,8 @@ struct Inner {
 }
 
 enum Link {
-    Http(http::Link),
-    Stdio(stdio::Link),
+    Http(Box<http::Link>),
+    Stdio(Box<stdio::Link>),
 }
 
 impl Connection {
@@ -41,8 +41,8 @@ impl Connection {
     pub fn new(spec: Spec) -> Self {
         let changes = Changes::new();
         let link = match spec.transport {
-            Transport::Http { .. } => Link::Http(http::Link::new(&spec, changes.clone())),
-            Transport::Stdio { .. } => Link::Stdio(stdio::Link::new(&spec, changes.clone())),
+            Transport::Http { .. } => Link::Http(Box::new(http::Link::new(&spec, changes.clone()))),
+            Transport::Stdio { .. } => Link::Stdio(Box::new(stdio::Link::new(&spec, changes.clone()))),
         };
         Self(Arc::new(Inner { spec, link, changes }))
     }
@@ -120,7 +120,8 @@ impl Connection {
     }
 
     async fn list_on(&self, footing: &Arc<Footing>, secret: Option<&Secret>) -> Result<Listing, Failure> {
-        let mut listing = Listing { capabilities: footing.capabilities.clone().unwrap_or_default(), ..Listing::default() };
+        let mut listing =
+            Listing { capabilities: footing.capabilities.clone().unwrap_or_default(), ..Listing::default() };
         let mut bytes = 0;
         if footing.offers("tools") {
             let tools = self.gather("tools/list", "tools", footing, secret, &mut bytes).await?;

@@ -12,7 +12,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure {
     /// Nothing of the request left this process; or it was sent into a session that the upstream
-    /// says it does not know any more (HTTP 404, legacy era), which it says instead of looking at it.
+    /// says it does not know any more (legacy era: HTTP 404, or 400 without its id), which it says
+    /// instead of looking at it.
     #[error("not started: {reason}")]
     NotStarted {
         /// For operators.
@@ -48,7 +49,8 @@ impl Failure {
     /// request was not executed: redirects (303 follows an execution), 408, 409 and everything of 500
     /// and above.
     pub(super) fn refused(status: u16) -> Option<Self> {
-        let refuses = matches!(status, 400 | 401 | 403 | 404 | 405 | 406 | 411 | 413 | 414 | 415 | 421 | 422 | 429 | 431);
+        let refuses =
+            matches!(status, 400 | 401 | 403 | 404 | 405 | 406 | 411 | 413 | 414 | 415 | 421 | 422 | 429 | 431);
         refuses.then(|| Self::Rpc {
             code: -31_000 - i64::from(status),
             message: format!("the upstream refused the request with HTTP status {status}"),

@@ -62,6 +62,14 @@ impl Footing {
         }
     }
 
+    /// Whether an answer refuses our revision and names it as one to come again with. The protocol
+    /// says to come again with a version that is named; a server may mean only that it was not ready.
+    pub fn asks_for_ours(reply: &Result<Value, Failure>) -> bool {
+        let Err(Failure::Rpc { code: UNSUPPORTED_VERSION, data: Some(data), .. }) = reply else { return false };
+        let supported = data.get("supported").and_then(Value::as_array);
+        supported.is_some_and(|versions| versions.iter().any(|version| version == MODERN))
+    }
+
     /// Reads the answer to `initialize`.
     ///
     /// # Errors

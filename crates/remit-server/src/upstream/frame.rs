@@ -13,8 +13,8 @@ use super::request::{Operation, Request};
 pub(super) struct Params {
     /// The object's text.
     pub text: String,
-    /// What the request names, for the header that repeats it.
-    pub name: String,
+    /// What the request names, for the header that repeats it; `None` for methods that have no such header.
+    pub name: Option<String>,
 }
 
 /// A request. `params` is the text of an object.
@@ -83,7 +83,7 @@ pub(super) fn call(id: u64, request: &Request<'_>, era: Era) -> Result<Params, F
     let name = match request.operation {
         Operation::Tool => {
             let _ = write!(text, r#"{{"name":{},"arguments":{arguments}"#, quoted(request.name));
-            request.name.to_owned()
+            Some(request.name.to_owned())
         }
         operation => {
             let name = target(operation, arguments)?;
@@ -93,7 +93,8 @@ pub(super) fn call(id: u64, request: &Request<'_>, era: Era) -> Result<Params, F
     };
     let passage = request.passage;
     let continuation = passage.continuation.as_ref();
-    if let Some(continued) = continuation.filter(|continued| continued.state.is_some() || continued.responses.is_some()) {
+    if let Some(continued) = continuation.filter(|continued| continued.state.is_some() || continued.responses.is_some())
+    {
         if era != Era::Modern {
             return Err(not_started("it asked for input in an era that it no longer speaks"));
         }
@@ -111,18 +112,20 @@ pub(super) fn call(id: u64, request: &Request<'_>, era: Era) -> Result<Params, F
     Ok(Params { text, name })
 }
 
-/// What a resource is read, or a prompt got, by. The arguments become the parameters themselves, so
-/// they may have no other members.
-fn target(operation: Operation, arguments: &str) -> Result<String, Failure> {
+/// What a resource is read, or a prompt got, by; nothing for a completion. The arguments become the
+/// parameters themselves, so they may have no other members.
+fn target(operation: Operation, arguments: &str) -> Result<Option<String>, Failure> {
     let value = remit_core::json::parse(arguments.as_bytes()).map_err(|error| not_started(error.to_string()))?;
     let (key, others): (_, &[&str]) = match operation {
+        Operation::Complete => ("ref", &["argument", "context"]),
         Operation::Resource => ("uri", &[]),
         Operation::Prompt | Operation::Tool => ("name", &["arguments"]),
     };
     let members = value.as_object().into_iter().flatten();
     let surplus = members.map(|(name, _)| name.as_str()).any(|name| name != key && !others.contains(&name));
-    match value.get(key).and_then(Value::as_str) {
-        Some(name) if !surplus => Ok(name.to_owned()),
+    match value.get(key) {
+        Some(Value::String(name)) if !surplus => Ok(Some(name.to_owned())),
+        Some(Value::Object(_)) if !surplus && operation == Operation::Complete => Ok(None),
         _ => Err(not_started(format!("`{}` takes `{key}` and nothing unknown", operation.method()))),
     }
 }

@@ -12,6 +12,8 @@ pub enum Operation {
     Resource,
     /// `prompts/get`.
     Prompt,
+    /// `completion/complete`.
+    Complete,
 }
 
 /// One call.
@@ -23,7 +25,8 @@ pub struct Request<'a> {
     /// the arguments.
     pub name: &'a str,
     /// The canonical text that was decided on, an object. Of a tool its arguments; of the other
-    /// operations their parameters (`uri`; `name` and `arguments`). It is sent as it stands here.
+    /// operations their parameters (`uri`; `name` and `arguments`; `ref`, `argument` and `context`).
+    /// It is sent as it stands here.
     pub arguments: &'a str,
     /// The tool's approved definition: says which arguments headers have to repeat.
     pub definition: &'a Value,
@@ -33,12 +36,22 @@ pub struct Request<'a> {
     pub passage: &'a Passage,
 }
 
+impl Request<'_> {
+    /// The capabilities that it declares, when it is one that may be answered with a wish for input.
+    pub(super) fn declared(&self) -> Option<&Value> {
+        let continued = self.passage.continuation.as_ref();
+        let declared = continued.and_then(|continued| continued.capabilities.as_ref()).unwrap_or(&Value::Null);
+        (self.operation != Operation::Complete).then_some(declared)
+    }
+}
+
 impl Operation {
     /// The operation that a tool of this name stands for. MCP allows no slash in the names of tools,
-    /// so the two names with one are free for the other operations.
+    /// so the names with one are free for the other operations.
     #[must_use]
     pub fn of(own: &str) -> Self {
-        [Self::Resource, Self::Prompt].into_iter().find(|operation| operation.method() == own).unwrap_or(Self::Tool)
+        let others = [Self::Resource, Self::Prompt, Self::Complete];
+        others.into_iter().find(|operation| operation.method() == own).unwrap_or(Self::Tool)
     }
 
     /// The JSON-RPC method.
@@ -48,6 +61,7 @@ impl Operation {
             Self::Tool => "tools/call",
             Self::Resource => "resources/read",
             Self::Prompt => "prompts/get",
+            Self::Complete => "completion/complete",
         }
     }
 }

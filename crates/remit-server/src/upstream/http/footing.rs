@@ -48,7 +48,10 @@ impl Link {
     async fn discover(&self, secret: Option<&Secret>, deadline: Instant) -> Result<Option<Footing>, Failure> {
         let method = "server/discover";
         let params = frame::own(Era::Modern, None);
-        let answered = self.ask(method, None, &params, Era::Modern, secret, deadline).await?;
+        let mut answered = self.ask(method, None, &params, Era::Modern, secret, deadline).await?;
+        if answered.reply.as_ref().is_some_and(Footing::asks_for_ours) {
+            answered = self.ask(method, None, &params, Era::Modern, secret, deadline).await?;
+        }
         match (answered.status.as_u16(), answered.reply) {
             (200..=299 | 400 | 404 | 405, Some(reply)) => Footing::discovered(&reply),
             (400 | 404 | 405, None) => Ok(None),
@@ -71,7 +74,8 @@ impl Link {
         let (client, uri) = self.endpoint.as_ref().map_err(|why| not_started(why.clone()))?;
         let request = posted(uri, headers, frame::notification("notifications/initialized", "{}"));
         let told = timeout_at(deadline, client.request(request)).await;
-        told.map_err(|_| not_started("its handshake did not end in time"))?.map_err(|error| not_started(error.to_string()))?;
+        told.map_err(|_| not_started("its handshake did not end in time"))?
+            .map_err(|error| not_started(error.to_string()))?;
         Ok(footing)
     }
 

@@ -1,6 +1,8 @@
 //! Headers of a request, built from nothing. No header of a client's ever gets here.
 
-use ::http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
+use ::http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use remit_app::secret::Secret;
 use zeroize::Zeroizing;

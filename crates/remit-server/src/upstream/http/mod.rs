@@ -22,7 +22,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use remit_app::secret::Secret;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_rustls::rustls;
@@ -111,24 +111,25 @@ impl Link {
         let method = request.operation.method();
         let mut headers = self.headers(method, Some(&footing), secret)?;
         if footing.era == Era::Modern {
-            headers.insert(headers::NAME, mirror::value(&params.name));
+            if let Some(name) = &params.name {
+                headers.insert(headers::NAME, mirror::value(name));
+            }
             if request.operation == Operation::Tool {
                 headers.extend(mirror::params(request.definition, request.arguments));
             }
         }
-        let post = Post { id, frame: frame::request(id, method, &params.text), progress: request.passage.progress.as_ref() };
+        let post =
+            Post { id, frame: frame::request(id, method, &params.text), progress: request.passage.progress.as_ref() };
         let parting = (footing.era != Era::Modern).then(|| Parting::new(self, id, &headers)).transpose()?;
         let answered = self.exchange(post, headers, footing.era, deadline).await;
         if let (Some(parting), Ok(_) | Err(Failure::NotStarted { .. })) = (parting, &answered) {
             parting.settled();
         }
-        let nothing = json!({});
-        let declared = request.passage.continuation.as_ref().and_then(|continued| continued.capabilities.as_ref());
         let (lost, result) = self.outcome(answered?, &footing);
         if lost {
             self.changes.lost();
         }
-        answer::held(result?, footing.era, Some(declared.unwrap_or(&nothing)))
+        answer::held(result?, footing.era, request.declared())
     }
 
     /// Gets one page of a list.
@@ -157,12 +158,12 @@ impl Link {
     /// Whether the footing was lost with this answer, and what it says.
     fn outcome(&self, answered: Answered, footing: &Arc<Footing>) -> (bool, Result<Value, Failure>) {
         let status = answered.status.as_u16();
-        if footing.session.is_some() && status == 404 {
+        // 404 is the word for it; servers made after the TypeScript SDK's example say 400, and no id.
+        if footing.session.is_some() && (status == 404 || (status == 400 && !answered.addressed)) {
             let why = "its session has ended; the next request opens another";
             return (self.forget(footing), Err(not_started(why)));
         }
-        // Other ways to say that the ground is gone: servers that mean a session with 400, and
-        // endpoints where another server stands now. Finding out again costs little.
+        // Another server may stand there now. Finding out again costs little.
         let strange = matches!(status, 400 | 404 | 405) && (!answered.addressed || footing.era != Era::Modern);
         let other_version = matches!(answered.reply, Some(Err(Failure::Rpc { code: -32022, .. })));
         let lost = (strange || other_version) && self.forget(footing);

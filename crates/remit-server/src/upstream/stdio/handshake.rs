@@ -13,7 +13,7 @@ use crate::upstream::footing::{Era, Footing};
 use crate::upstream::frame;
 
 /// How long a process may be silent when asked for the modern era before it is taken for legacy.
-const ASK_TIME_MAX: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 8 });
+const ASK_TIME_MAX: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 8 });
 /// How long the second of two questions may wait for its answer when the first has one.
 const SECOND_ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 const CHANGING: [&str; 3] = ["tools", "prompts", "resources"];

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use remit_app::secret::Secret;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
@@ -83,9 +83,7 @@ impl Link {
         let params = frame::call(id, request, footing.era)?;
         let frame = frame::request(id, request.operation.method(), &params.text);
         let answered = process.exchange(id, frame, request.passage.progress.clone(), deadline).await?;
-        let nothing = json!({});
-        let declared = request.passage.continuation.as_ref().and_then(|continued| continued.capabilities.as_ref());
-        answer::held(answered.reply?, footing.era, Some(declared.unwrap_or(&nothing)))
+        answer::held(answered.reply?, footing.era, request.declared())
     }
 
     /// Gets one page of a list.

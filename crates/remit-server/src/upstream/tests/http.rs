@@ -3,38 +3,24 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::peer::{Peer, Reply, Sent, done, error, result};
+use super::legacy::legacy;
+use super::peer::{Peer, Reply, done, error, json_reply, result};
 use super::*;
-
-fn json_reply(status: u16, value: Value) -> Option<Reply> {
-    Some(Reply::Json(status, value))
-}
-
-/// A server of the legacy era; with sessions, or without.
-fn legacy(sent: &Sent, session: Option<&'static str>) -> Option<Reply> {
-    let answer = match sent.method() {
-        "initialize" => result(json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}})),
-        "tools/list" => result(json!({"tools": [{"name": "t", "inputSchema": {"type": "object"}}]})),
-        "tools/call" => result(json!({"content": []})),
-        "server/discover" => return json_reply(400, json!({"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": "missing session"}})),
-        _ => return Some(Reply::Text(202, "", String::new())),
-    };
-    match session {
-        Some(session) if sent.method() == "initialize" => Some(Reply::Session(session, answer)),
-        Some(session) if sent.header("mcp-session-id") != Some(session) => json_reply(404, error(-32001)),
-        _ => json_reply(200, answer),
-    }
-}
 
 #[tokio::test]
 async fn the_era_is_found_out_without_a_call() {
-    let discovered = |versions: Value| result(json!({"resultType": "complete", "supportedVersions": versions, "capabilities": {}}));
+    let discovered =
+        |versions: Value| result(json!({"resultType": "complete", "supportedVersions": versions, "capabilities": {}}));
     let unsupported = json!({"jsonrpc": "2.0", "id": 0, "error": {"code": -32022, "message": "no", "data": {"supported": ["2027-01-01"]}}});
     let plain = |status| Reply::Text(status, "text/plain", "no".into());
     type Probe = Box<dyn Fn() -> Reply + Send + Sync>;
     let cases: Vec<(&str, Probe, &str)> = vec![
         ("modern", Box::new(move || Reply::Json(200, discovered(json!(["2026-07-28"])))), "modern"),
-        ("modern in events", Box::new(move || Reply::Events(vec![(Duration::ZERO, discovered(json!(["2026-07-28"])))])), "modern"),
+        (
+            "modern in events",
+            Box::new(move || Reply::Events(vec![(Duration::ZERO, discovered(json!(["2026-07-28"])))])),
+            "modern",
+        ),
         ("modern, but a capability is missing", Box::new(|| Reply::Json(400, error(-32021))), "modern"),
         ("modern, headers lost on the way", Box::new(|| Reply::Json(400, error(-32020))), "modern"),
         ("a newer one", Box::new(move || Reply::Json(200, discovered(json!(["2027-01-01"])))), "none"),
@@ -42,7 +28,13 @@ async fn the_era_is_found_out_without_a_call() {
         ("an error with 200", Box::new(|| Reply::Json(200, error(-32601))), "legacy"),
         ("an empty result", Box::new(|| Reply::Json(200, result(json!({})))), "legacy"),
         ("400 with an error", Box::new(|| Reply::Json(400, error(-32600))), "legacy"),
-        ("400 with another id", Box::new(|| Reply::Json(400, json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no"}}))), "legacy"),
+        (
+            "400 with another id",
+            Box::new(|| {
+                Reply::Json(400, json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no"}}))
+            }),
+            "legacy",
+        ),
         ("400 with text", Box::new(move || plain(400)), "legacy"),
         ("404", Box::new(move || plain(404)), "legacy"),
         ("404 with method not found", Box::new(|| Reply::Json(404, error(-32601))), "legacy"),
@@ -140,9 +132,27 @@ async fn a_modern_call_says_what_it_is_and_carries_the_text_that_was_decided_on(
 }
 
 #[tokio::test]
+async fn a_version_that_is_refused_and_named_is_tried_once_more() {
+    for (refusals, found) in [(1, "ok"), (u32::MAX, "not started")] {
+        let asked = AtomicU32::new(0);
+        let peer = Peer::serve(move |sent| match sent.method() {
+            "server/discover" if asked.fetch_add(1, Ordering::Relaxed) < refusals => {
+                let data = json!({"supported": ["2026-07-28"], "requested": "2026-07-28"});
+                let error = json!({"code": -32022, "message": "no", "data": data});
+                json_reply(400, json!({"jsonrpc": "2.0", "id": 0, "error": error}))
+            }
+            _ => None,
+        })
+        .await;
+        assert_eq!(kind(&call(&peer.connection(), "{}", 3_000).await), found);
+        assert_eq!(peer.methods().iter().filter(|method| *method == "server/discover").count(), 2);
+    }
+}
+
+#[tokio::test]
 async fn resources_and_prompts_are_named_by_their_parameters() {
     let peer = Peer::serve(|sent| match sent.method() {
-        "resources/read" | "prompts/get" => json_reply(200, result(json!({"contents": []}))),
+        "resources/read" | "prompts/get" | "completion/complete" => json_reply(200, result(json!({"contents": []}))),
         _ => None,
     })
     .await;
@@ -150,7 +160,8 @@ async fn resources_and_prompts_are_named_by_their_parameters() {
     let (definition, passage) = (json!({}), Passage::default());
     let ask = async |operation: Operation, arguments: &str| {
         let name = operation.method();
-        let request = Request { operation, name, arguments, definition: &definition, timeout_ms: 3_000, passage: &passage };
+        let request =
+            Request { operation, name, arguments, definition: &definition, timeout_ms: 3_000, passage: &passage };
         connection.request(request, None).await
     };
     assert_eq!(kind(&ask(Operation::Resource, r#"{"uri":"file:///ä"}"#).await), "ok");
@@ -160,6 +171,13 @@ async fn resources_and_prompts_are_named_by_their_parameters() {
     assert_eq!(kind(&ask(Operation::Prompt, r#"{"arguments":{"a":"b"},"name":"p"}"#).await), "ok");
     let sent = peer.last("prompts/get");
     assert_eq!((sent.header("mcp-name"), &sent.body["params"]["arguments"]["a"]), (Some("p"), &json!("b")));
+    let completion = r#"{"argument":{"name":"a","value":"b"},"ref":{"name":"p","type":"ref/prompt"}}"#;
+    assert_eq!(kind(&ask(Operation::Complete, completion).await), "ok");
+    let sent = peer.last("completion/complete");
+    assert_eq!((sent.header("mcp-name"), &sent.body["params"]["ref"]["name"]), (None, &json!("p")));
+    for wrong in ["{}", r#"{"ref":"p"}"#, r#"{"_meta":{},"ref":{}}"#] {
+        assert_eq!(kind(&ask(Operation::Complete, wrong).await), "not started", "{wrong}");
+    }
     for wrong in ["{}", r#"{"uri":1}"#, r#"{"_meta":{},"uri":"a:b"}"#, r#"{"uri":"a:b","x":1}"#] {
         assert_eq!(kind(&ask(Operation::Resource, wrong).await), "not started", "{wrong}");
     }
@@ -172,7 +190,8 @@ async fn resources_and_prompts_are_named_by_their_parameters() {
 async fn what_an_answer_says_about_the_effect() {
     let event = |value: Value| (Duration::ZERO, value);
     type Answer = Box<dyn Fn() -> Reply + Send + Sync>;
-    let text = |status, text: &'static str| -> Answer { Box::new(move || Reply::Text(status, "text/plain", text.into())) };
+    let text =
+        |status, text: &'static str| -> Answer { Box::new(move || Reply::Text(status, "text/plain", text.into())) };
     let json_of = |status, value: Value| -> Answer { Box::new(move || Reply::Json(status, value.clone())) };
     let raw = |text: &'static str| -> Answer { Box::new(move || Reply::Text(200, "application/json", text.into())) };
     let cases: Vec<(&str, Answer, &str)> = vec![
@@ -181,7 +200,11 @@ async fn what_an_answer_says_about_the_effect() {
         ("an error", json_of(200, error(-32602)), "rpc"),
         ("an error with its status", json_of(404, error(-32601)), "rpc"),
         ("an error of the server", json_of(500, error(-32603)), "rpc"),
-        ("an error without an id", json_of(400, json!({"jsonrpc": "2.0", "error": {"code": -32020, "message": "no"}})), "rpc"),
+        (
+            "an error without an id",
+            json_of(400, json!({"jsonrpc": "2.0", "error": {"code": -32020, "message": "no"}})),
+            "rpc",
+        ),
         ("401", text(401, ""), "rpc"),
         ("403", text(403, "<html>"), "rpc"),
         ("404", text(404, ""), "rpc"),
@@ -192,7 +215,11 @@ async fn what_an_answer_says_about_the_effect() {
         ("307", text(307, ""), "unknown"),
         ("408", text(408, ""), "unknown"),
         ("500", text(500, ""), "unknown"),
-        ("502 for another", json_of(502, json!({"jsonrpc": "2.0", "id": 999, "error": {"code": 1, "message": "no"}})), "unknown"),
+        (
+            "502 for another",
+            json_of(502, json!({"jsonrpc": "2.0", "id": 999, "error": {"code": 1, "message": "no"}})),
+            "unknown",
+        ),
         ("504", text(504, ""), "unknown"),
         ("accepted", text(202, ""), "unknown"),
         ("a page", Box::new(|| Reply::Text(200, "text/html", "<html>".into())), "unknown"),
@@ -202,20 +229,41 @@ async fn what_an_answer_says_about_the_effect() {
         ("another id", json_of(200, json!({"jsonrpc": "2.0", "id": 999, "result": {}})), "unknown"),
         ("an id of another kind", json_of(200, json!({"jsonrpc": "2.0", "id": "2", "result": {}})), "unknown"),
         ("no id", json_of(200, json!({"jsonrpc": "2.0", "result": {}})), "unknown"),
-        ("a result and an error", json_of(200, json!({"jsonrpc": "2.0", "id": 0, "result": {}, "error": {"code": 1, "message": ""}})), "invalid"),
-        ("an error without a code", json_of(200, json!({"jsonrpc": "2.0", "id": 0, "error": {"message": ""}})), "invalid"),
+        (
+            "a result and an error",
+            json_of(200, json!({"jsonrpc": "2.0", "id": 0, "result": {}, "error": {"code": 1, "message": ""}})),
+            "invalid",
+        ),
+        (
+            "an error without a code",
+            json_of(200, json!({"jsonrpc": "2.0", "id": 0, "error": {"message": ""}})),
+            "invalid",
+        ),
         ("a result that is none", json_of(200, result(json!([]))), "invalid"),
         ("a task", json_of(200, result(json!({"resultType": "task", "taskId": "x"}))), "invalid"),
-        ("a state to come back with", json_of(200, result(json!({"resultType": "input_required", "requestState": "x"}))), "ok"),
+        (
+            "a state to come back with",
+            json_of(200, result(json!({"resultType": "input_required", "requestState": "x"}))),
+            "ok",
+        ),
         ("a wish for nothing", json_of(200, result(json!({"resultType": "input_required"}))), "invalid"),
         (
             "a wish that was not declared",
-            json_of(200, result(json!({"resultType": "input_required", "inputRequests": {"k": {"method": "sampling/createMessage"}}}))),
+            json_of(
+                200,
+                result(
+                    json!({"resultType": "input_required", "inputRequests": {"k": {"method": "sampling/createMessage"}}}),
+                ),
+            ),
             "invalid",
         ),
         ("a reset", Box::new(|| Reply::Hang), "unknown"),
         ("silence", Box::new(|| Reply::Silence), "unknown"),
-        ("events without an answer", Box::new(move || Reply::Events(vec![event(json!({"jsonrpc": "2.0", "id": 999, "result": {}}))])), "unknown"),
+        (
+            "events without an answer",
+            Box::new(move || Reply::Events(vec![event(json!({"jsonrpc": "2.0", "id": 999, "result": {}}))])),
+            "unknown",
+        ),
         ("100 MB, announced", Box::new(|| Reply::Flood(100_000_000, "application/json", true)), "unknown"),
         ("100 MB", Box::new(|| Reply::Flood(100_000_000, "application/json", false)), "unknown"),
         ("100 MB of one event", Box::new(|| Reply::Flood(100_000_000, "text/event-stream", false)), "unknown"),
@@ -320,143 +368,13 @@ async fn progress_comes_by_our_own_token_and_other_messages_by_nobodys() {
 
 #[tokio::test]
 async fn dropping_a_modern_call_closes_its_stream() {
-    let events = || vec![(Duration::ZERO, json!({"jsonrpc": "2.0", "method": "x"})), (Duration::from_secs(30), result(done()))];
+    let events =
+        || vec![(Duration::ZERO, json!({"jsonrpc": "2.0", "method": "x"})), (Duration::from_secs(30), result(done()))];
     let peer = Peer::serve(move |sent| (sent.method() == "tools/call").then(|| Reply::Events(events()))).await;
     assert_eq!(kind(&call(&peer.connection(), "{}", 200).await), "unknown");
     let closed = peer.closed.clone();
     until("the stream is closed", || *closed.lock().expect("lock") == 1).await;
     assert_eq!(peer.methods(), ["server/discover", "tools/call"]);
-}
-
-#[tokio::test]
-async fn dropping_a_legacy_call_takes_it_back() {
-    let peer = Peer::serve(|sent| match sent.method() {
-        "tools/call" => Some(Reply::Silence),
-        _ => legacy(sent, Some("s-1")),
-    })
-    .await;
-    assert_eq!(kind(&call(&peer.connection(), "{}", 200).await), "unknown");
-    until("the call is taken back", || peer.methods().iter().any(|method| method == "notifications/cancelled")).await;
-    let cancelled = peer.last("notifications/cancelled");
-    assert_eq!(cancelled.body["params"]["requestId"], peer.last("tools/call").body["id"]);
-    assert_eq!(cancelled.header("mcp-session-id"), Some("s-1"));
-}
-
-#[tokio::test]
-async fn a_legacy_server_that_asks_is_refused_and_a_ping_answered() {
-    let peer = Peer::serve(|sent| match sent.method() {
-        "tools/call" => {
-            let ask = |id: u32, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
-            let events = vec![ask(70, "ping"), ask(71, "roots/list"), result(done())];
-            Some(Reply::Events(events.into_iter().map(|event| (Duration::from_millis(5), event)).collect()))
-        }
-        _ => legacy(sent, None),
-    })
-    .await;
-    assert_eq!(kind(&call(&peer.connection(), "{}", 3_000).await), "ok");
-    let answer = |id: u32| {
-        let sent = peer.sent.lock().expect("lock");
-        sent.iter().find(|sent| sent.body["id"] == id && sent.method().is_empty()).map(|sent| sent.body.clone())
-    };
-    until("both are answered", || answer(70).is_some() && answer(71).is_some()).await;
-    assert_eq!(answer(70).expect("ping")["result"], json!({}));
-    assert_eq!(answer(71).expect("refusal")["error"]["code"], -32601);
-}
-
-#[tokio::test]
-async fn a_legacy_call_speaks_legacy() {
-    let peer = Peer::serve(|sent| legacy(sent, Some("s-1"))).await;
-    let connection = peer.connection();
-    let (mut passage, _) = listening();
-    passage.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
-    assert_eq!(kind(&call_with(&connection, "{}", 3_000, &passage, None).await), "ok");
-    let sent = peer.last("tools/call");
-    let meta = json!({"progressToken": sent.body["id"], "traceparent": passage.traceparent});
-    assert_eq!(sent.body["params"], json!({"name": "t", "arguments": {}, "_meta": meta}));
-    assert_eq!(sent.header("mcp-protocol-version"), Some("2025-06-18"));
-    assert_eq!((sent.header("mcp-method"), sent.header("mcp-name")), (None, None));
-    assert_eq!(peer.last("initialize").header("mcp-protocol-version"), None);
-    // An answer to a question that a legacy server cannot have asked.
-    passage.continuation = Some(Continuation { state: Some("x".into()), responses: None, capabilities: None });
-    assert_eq!(kind(&call_with(&connection, "{}", 3_000, &passage, None).await), "not started");
-    // Nor can it ask.
-    let peer = Peer::serve(|sent| match sent.method() {
-        "tools/call" => json_reply(200, result(json!({"resultType": "input_required", "requestState": "x"}))),
-        _ => legacy(sent, None),
-    })
-    .await;
-    assert_eq!(kind(&call(&peer.connection(), "{}", 3_000).await), "invalid");
-}
-
-#[tokio::test]
-async fn a_dead_session_loses_a_call_and_not_a_list() {
-    let sessions = ["s-0", "s-1", "s-2", "s-3"];
-    let current = Arc::new(AtomicU32::new(0));
-    let serving = current.clone();
-    let peer = Peer::serve(move |sent| legacy(sent, Some(sessions[serving.load(Ordering::Relaxed) as usize]))).await;
-    let connection = peer.connection();
-    let changed = connection.changed();
-    assert_eq!(kind(&call(&connection, "{}", 3_000).await), "ok");
-    assert_eq!(*changed.borrow(), 0);
-    current.store(1, Ordering::Relaxed);
-    let called = call(&connection, "{}", 3_000).await;
-    assert_eq!(kind(&called), "not started", "{called:?}");
-    assert_eq!(*changed.borrow(), 1, "whoever compares pins is told");
-    assert_eq!(kind(&call(&connection, "{}", 3_000).await), "ok");
-    let calls = peer.methods().iter().filter(|method| *method == "tools/call").count();
-    assert_eq!(calls, 3, "the lost call was not sent again");
-    current.store(2, Ordering::Relaxed);
-    assert_eq!(connection.list(None).await.expect("list").tools.len(), 1);
-    assert_eq!(*changed.borrow(), 1, "who lists knows already");
-}
-
-#[tokio::test]
-async fn lists_are_read_page_by_page_and_impossible_tools_left_out() {
-    let peer = Peer::serve(|sent| {
-        let header = |name: &str| json!({"properties": {"p": {"type": "string", "x-mcp-header": name}}});
-        let value = match (sent.method(), sent.body["params"]["cursor"].as_str()) {
-            ("server/discover", _) => json!({
-                "resultType": "complete", "supportedVersions": ["2026-07-28"],
-                "capabilities": {"tools": {"listChanged": true}, "resources": {}, "prompts": {}},
-            }),
-            ("tools/list", None) => json!({"tools": [{"name": "a", "odd": [1]}, {"name": "b", "inputSchema": header("a b")}], "nextCursor": "2\""}),
-            ("tools/list", Some("2\"")) => json!({"tools": [{"name": "c", "inputSchema": header("P")}, {"name": "d"}, {"name": "d"}, {}]}),
-            ("resources/list", _) => json!({"resources": [{"uri": "a:b"}]}),
-            ("prompts/list", _) => json!({"prompts": [{"name": "p"}], "nextCursor": null}),
-            _ => return json_reply(404, error(-32601)),
-        };
-        json_reply(200, result(value))
-    })
-    .await;
-    let listing = peer.connection().list(None).await.expect("list");
-    assert_eq!(listing.tools.iter().map(|tool| &tool["name"]).collect::<Vec<_>>(), ["a", "c"]);
-    assert_eq!(listing.tools[0], json!({"name": "a", "odd": [1]}));
-    assert_eq!(listing.left_out.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["b", "d", "d", ""]);
-    assert_eq!((listing.resources.len(), listing.prompts.len(), listing.templates.len()), (1, 1, 0));
-    assert_eq!(listing.capabilities["tools"]["listChanged"], true);
-    assert_eq!(peer.last("tools/list").header("mcp-method"), Some("tools/list"));
-    assert_eq!(peer.last("tools/list").header("mcp-name"), None);
-}
-
-#[tokio::test]
-async fn lists_end() {
-    let page = |extra: Value| {
-        let mut value = json!({"tools": []});
-        value.as_object_mut().expect("object").extend(extra.as_object().expect("object").clone());
-        value
-    };
-    for (what, list) in [
-        ("endless", page(json!({"nextCursor": "again"}))),
-        ("an odd cursor", page(json!({"nextCursor": 7}))),
-        ("no list", json!({"resultType": "complete"})),
-        ("a wish", json!({"resultType": "input_required", "requestState": "x"})),
-        ("too many", json!({"tools": vec![json!({"name": "x"}); 10_001]})),
-    ] {
-        let peer = Peer::serve(move |sent| (sent.method() == "tools/list").then(|| Reply::Json(200, result(list.clone())))).await;
-        let listed = peer.connection().list(None).await;
-        assert!(matches!(listed, Err(Failure::Invalid { .. })), "{what}: {listed:?}");
-        assert!(peer.methods().len() <= 101, "{what}");
-    }
 }
 
 #[tokio::test]

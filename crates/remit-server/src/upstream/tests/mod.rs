@@ -2,6 +2,8 @@
 //! loopback or is a child of the test; every wait is bounded.
 
 mod http;
+mod legacy;
+mod lists;
 mod peer;
 mod stdio;
 
@@ -74,9 +76,12 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn operations_are_told_by_the_names_of_their_tools() {
-    for (own, operation) in
-        [("resources/read", Operation::Resource), ("prompts/get", Operation::Prompt), ("read", Operation::Tool)]
-    {
+    for (own, operation) in [
+        ("resources/read", Operation::Resource),
+        ("prompts/get", Operation::Prompt),
+        ("completion/complete", Operation::Complete),
+        ("read", Operation::Tool),
+    ] {
         assert_eq!(Operation::of(own), operation);
     }
 }

@@ -89,7 +89,8 @@ impl Peer {
             while let Ok((stream, _)) = listener.accept().await {
                 let (script, log, count) = (script.clone(), log.clone(), count.clone());
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(request, script.clone(), log.clone(), count.clone()));
+                    let service =
+                        service_fn(move |request| answer(request, script.clone(), log.clone(), count.clone()));
                     let _ = hyper::server::conn::http1::Builder::new()
                         .half_close(false)
                         .serve_connection(TokioIo::new(stream), service)
@@ -148,7 +149,8 @@ async fn answer(
     let reply = script(&sent).or_else(|| modern(&sent)).unwrap_or(Reply::Text(202, "", String::new()));
     let mut waited = Waited(Some(count));
     let id = sent.body["id"].clone();
-    let json = |status, value: Value| text_of(status, "application/json; charset=utf-8", addressed(value, &id).to_string());
+    let json =
+        |status, value: Value| text_of(status, "application/json; charset=utf-8", addressed(value, &id).to_string());
     let response = match reply {
         Reply::Json(status, value) => json(status, value),
         Reply::Session(session, value) => {
@@ -248,4 +250,9 @@ pub(super) fn result(value: Value) -> Value {
 /// An error for the request at hand.
 pub(super) fn error(code: i64) -> Value {
     json!({"jsonrpc": "2.0", "id": 0, "error": {"code": code, "message": "no"}})
+}
+
+/// A status and a JSON body.
+pub(super) fn json_reply(status: u16, value: Value) -> Option<Reply> {
+    Some(Reply::Json(status, value))
 }

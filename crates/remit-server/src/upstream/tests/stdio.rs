@@ -81,7 +81,10 @@ async fn frames_are_of_their_era() {
     let modern = started("modern");
     let result = call_with(&modern, arguments, 10_000, &passage, None).await.expect("answer");
     let sent = result["heard"].as_array().expect("list").last().expect("call").clone();
-    assert_eq!((&sent["params"]["requestState"], &sent["params"]["_meta"]["progressToken"]), (&json!("x"), &sent["id"]));
+    assert_eq!(
+        (&sent["params"]["requestState"], &sent["params"]["_meta"]["progressToken"]),
+        (&json!("x"), &sent["id"])
+    );
     assert_eq!(sent["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"], json!({}));
     let subscribed = heard(&modern).await[1].clone();
     assert_eq!(subscribed["params"]["notifications"], json!({"toolsListChanged": true}));
@@ -225,7 +228,10 @@ async fn a_process_has_what_it_was_given_and_nothing_else() {
     // Beside what a wrapper of Python's may add. What is given exactly is tested where it is given.
     let (home, mode, token) = (&found["env"]["HOME"], &found["env"]["MODE"], &found["env"]["TOKEN"]);
     assert_eq!((home, mode, token), (&Value::Null, &json!("x y"), &json!("s3cret")));
-    assert_eq!((&found["argv"], &found["cwd"], &found["leads"]), (&json!(["$HOME", "a b; true"]), &json!("/"), &json!(true)));
+    assert_eq!(
+        (&found["argv"], &found["cwd"], &found["leads"]),
+        (&json!(["$HOME", "a b; true"]), &json!("/"), &json!(true))
+    );
     assert_eq!(found["death_signal"], 9, "it dies with the gateway");
 }
 

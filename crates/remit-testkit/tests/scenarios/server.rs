@@ -1,0 +1,197 @@
+//! Depth 3: the whole gateway as it is run: a folder on a disk, SQLite, HTTP with keys, an upstream
+//! behind a socket, people at the admin API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_cli::boot::Running;
+use remit_cli::rehearse::{Seen, Stage};
+use remit_config::{Actor, CallStep, Deed, Effect, Scenario, Verdict};
+use remit_core::halt::HaltTarget;
+use remit_core::ids::{Digest, OperatorId, RuleId};
+use remit_core::verdict::Code;
+use remit_testkit::upstream::{Manner, Upstream};
+use remit_testkit::wire::Wire;
+use serde_json::{Value, json};
+
+/// Why a scenario cannot be played at this depth, when it cannot.
+pub fn beyond(scenario: &Scenario) -> Option<&'static str> {
+    let calls = scenario.steps.iter().filter_map(|step| match &step.deed {
+        Deed::Call(call) => Some(call),
+        _ => None,
+    });
+    if scenario.steps.iter().any(|step| step.at.is_some()) {
+        return Some("the server's clock cannot be moved");
+    }
+    let delegated = calls.into_iter().any(|call| !call.actor.via.is_empty());
+    delegated.then_some("plain HTTP proves no delegation")
+}
+
+/// The stage.
+pub struct Server {
+    running: Running,
+    wire: Wire,
+    upstream: Upstream,
+    agents: BTreeMap<String, String>,
+    runs: BTreeMap<(String, String), String>,
+    asked: Option<String>,
+    _place: tempfile::TempDir,
+}
+
+/// The text of an agent's key.
+fn agent_key(actor: &Actor) -> (String, String) {
+    let name = format!("{} for {}", actor.agent, actor.user.as_ref().map_or("nobody", |user| user.as_str()));
+    let key = format!("scenario-agent-{name}");
+    (name, key)
+}
+
+fn operator_key(id: &str) -> String {
+    format!("scenario-operator-{id}")
+}
+
+impl Server {
+    /// Sets the scenario up in a folder of its own, and starts.
+    pub async fn start(base: &remit_config::Folder, scenario: &Scenario) -> Result<Self, String> {
+        let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let folder = base.with(scenario.files.clone()).map_err(|faults| format!("{faults:?}"))?;
+        let pins = folder.text("pins/business.json").ok_or("no pins")?;
+        let upstream = Upstream::serve(pins, Duration::ZERO).await?;
+        let mut keys = String::from("agents:\n");
+        let mut agents = BTreeMap::new();
+        for step in &scenario.steps {
+            let Deed::Call(call) = &step.deed else { continue };
+            let (name, key) = agent_key(&call.actor);
+            if agents.insert(name, key.clone()).is_none() {
+                let user = call.actor.user.as_ref().map(|user| format!("    user: {user}\n")).unwrap_or_default();
+                keys.push_str(&format!(
+                    "  - id: key-{}\n    agent: {}\n{user}    expires: 2099-01-01\n    sha256: {}\n",
+                    agents.len(),
+                    call.actor.agent,
+                    hex(&key),
+                ));
+            }
+        }
+        keys.push_str(folder.text("keys.yaml").ok_or("no keys")?);
+        for (name, text) in folder.texts() {
+            let text = match name {
+                "keys.yaml" => keys.clone(),
+                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
+                _ => text.to_owned(),
+            };
+            let file = place.path().join(name);
+            let parent = file.parent().ok_or("no parent")?;
+            std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
+            std::fs::write(&file, text).map_err(|error| error.to_string())?;
+        }
+        // Where the gateway keeps its secrets; it refuses a place that others can read.
+        let state = place.path().join(".remit");
+        std::fs::create_dir_all(&state).map_err(|error| error.to_string())?;
+        let address = "127.0.0.1:0".parse().map_err(|_| "no address")?;
+        let running = Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string())?;
+        let wire = Wire::to(&running.url);
+        Ok(Self { running, wire, upstream, agents, runs: BTreeMap::new(), asked: None, _place: place })
+    }
+
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+
+    async fn call(&mut self, step: &CallStep) -> Result<Seen, String> {
+        let (name, key) = agent_key(&step.actor);
+        assert!(self.agents.contains_key(&name), "every actor was given a key");
+        let mut body = json!({"tool": step.tool.as_str(), "arguments": step.arguments});
+        // A workflow is declared when a run is opened, and holds for that run.
+        let workflow = step.actor.workflow.as_ref().map(|workflow| workflow.as_str());
+        if step.run.is_some() || workflow.is_some() {
+            let run = step.run.as_ref().map_or("unnamed", |run| run.as_str());
+            let at = (format!("{name} within {workflow:?}"), run.to_owned());
+            if !self.runs.contains_key(&at) {
+                let opened = self.wire.done(&key, "/v1/runs", Some(&json!({"workflow": workflow}))).await?;
+                let id = opened["run"].as_str().ok_or_else(|| format!("no run: {opened}"))?;
+                self.runs.insert(at.clone(), id.to_owned());
+            }
+            body["run"] = json!(self.runs.get(&at));
+        }
+        self.upstream.behave(match &step.effect {
+            Effect::Empty => Manner::Result(json!({"content": []})),
+            Effect::Result(result) => Manner::Result(result.clone()),
+            Effect::Error(text) => {
+                Manner::Result(json!({"content": [{"type": "text", "text": text}], "isError": true}))
+            }
+            Effect::Lost => Manner::Silent,
+        });
+        let before = self.upstream.calls().len();
+        let (_, answer) = self.wire.send(&key, "/v1/calls", Some(&body)).await?;
+        let executed = self.upstream.calls().len() > before;
+        self.seen(&answer, executed).await
+    }
+
+    async fn seen(&mut self, answer: &Value, executed: bool) -> Result<Seen, String> {
+        let refusal = if answer["error"].is_object() { &answer["error"] } else { answer };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let record = refusal["record"].as_str().ok_or_else(|| format!("an answer without a record: {answer}"))?;
+        let shown = self.wire.done(&operator_key("rehearsal"), &format!("/admin/v1/records/{record}"), None).await?;
+        let statement = &shown["statement"];
+        if let Some(question) = answer["question"].as_str() {
+            self.asked = Some(question.to_owned());
+        }
+        let verdict = match statement["verdict"].as_str() {
+            Some("allow") => Verdict::Allow,
+            Some("ask") => Verdict::Ask,
+            Some("deny") => Verdict::Deny,
+            other => return Err(format!("a record with the verdict {other:?}")),
+        };
+        let words = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+        Ok(Seen {
+            verdict: Some(verdict),
+            code: Code::ALL.into_iter().find(|code| refusal["code"] == code.as_str()),
+            ask: words(&statement["asks"]).iter().filter_map(|rule| RuleId::parse(rule).ok()).collect(),
+            policies: words(&statement["policy"]["determining"]),
+            reason: text(&refusal["reason"]),
+            executed,
+        })
+    }
+
+    async fn vote(&self, by: &OperatorId, body: &Value) -> Result<Seen, String> {
+        let question = self.asked.clone().ok_or("no call is held")?;
+        let path = format!("/admin/v1/questions/{question}/votes");
+        self.wire.done(&operator_key(by.as_str()), &path, Some(body)).await.map(|_| Seen::default())
+    }
+
+    async fn order(&self, path: &str, target: &HaltTarget, by: Option<&OperatorId>) -> Result<Seen, String> {
+        let target = match target {
+            HaltTarget::Run(name) => {
+                let found = self.runs.iter().find(|((_, run), _)| run == name.as_str());
+                format!("run:{}", found.ok_or("there is no such run yet")?.1)
+            }
+            other => other.to_string(),
+        };
+        let key = operator_key(by.map_or("rehearsal", |by| by.as_str()));
+        let body = json!({"target": target, "reason": "as the scenario says"});
+        self.wire.done(&key, path, Some(&body)).await.map(|_| Seen::default())
+    }
+}
+
+#[async_trait]
+impl Stage for Server {
+    fn set_clock(&mut self, _: Timestamp) {
+        unreachable!("`beyond` keeps such scenarios away");
+    }
+
+    async fn play(&mut self, deed: &Deed) -> Result<Seen, String> {
+        match deed {
+            Deed::Call(step) => self.call(step).await,
+            Deed::Approve { rule, by } => self.vote(by, &json!({"choice": "approve", "rule": rule.as_str()})).await,
+            Deed::Deny { by, reason } => self.vote(by, &json!({"choice": "deny", "reason": reason})).await,
+            Deed::Halt { target, by } => self.order("/admin/v1/halts", target, by.as_ref()).await,
+            Deed::Resume { target, by } => self.order("/admin/v1/halts/lift", target, by.as_ref()).await,
+        }
+    }
+}
+
+fn hex(key: &str) -> String {
+    let text = Digest::of(key.as_bytes()).to_string();
+    text.rsplit(':').next().unwrap_or_default().to_owned()
+}
