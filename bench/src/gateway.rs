@@ -184,10 +184,10 @@ async fn call(connection: &mut SendRequest<Full<Bytes>>, url: &str, kind: Kind, 
 async fn one(url: &str, kind: Kind) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
-        if let Some(mut connection) = connect(url).await {
-            if call(&mut connection, url, kind, 0).await {
-                return;
-            }
+        if let Some(mut connection) = connect(url).await
+            && call(&mut connection, url, kind, 0).await
+        {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

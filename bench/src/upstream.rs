@@ -34,8 +34,12 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let schema = json!({"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "number"}}, "required": ["id", "amount"]});
     let tool = |name: &str| json!({"name": name, "description": "Echoes.", "inputSchema": schema});
     let result = match message["method"].as_str().unwrap_or_default() {
-        "server/discover" => json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "serverInfo": {"name": "echo", "version": "1"}, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}),
-        "tools/list" => json!({"tools": [tool("look"), tool("change")], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}),
+        "server/discover" => {
+            json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "serverInfo": {"name": "echo", "version": "1"}, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
+        }
+        "tools/list" => {
+            json!({"tools": [tool("look"), tool("change")], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
+        }
         _ => json!({"content": [{"type": "text", "text": "ok"}], "isError": false, "resultType": "complete"}),
     };
     let text = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();

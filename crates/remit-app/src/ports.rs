@@ -199,6 +199,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// All of them, in the order of a call; the place of each is its discriminant.
+    pub const ALL: [Self; 10] = [
+        Self::Accept,
+        Self::Identify,
+        Self::Resolve,
+        Self::Load,
+        Self::Decide,
+        Self::Commit,
+        Self::Unlock,
+        Self::Forward,
+        Self::Settle,
+        Self::Reply,
+    ];
+
     /// The verb.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

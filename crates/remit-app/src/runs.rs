@@ -20,7 +20,10 @@ use crate::run::Run;
 /// The lock is held while a run is looked up or opened, and by nothing else: two first calls at
 /// once must not begin two runs, or what one of them sees would be lost on the other.
 #[derive(Default)]
-pub(crate) struct Implicit(Mutex<HashMap<(AgentId, Option<UserId>), (RunId, Timestamp)>>);
+pub(crate) struct Implicit(Mutex<HashMap<Pair, (RunId, Timestamp)>>);
+
+/// Who has a current run.
+type Pair = (AgentId, Option<UserId>);
 
 /// What a run is opened with.
 #[derive(Clone, Debug, Default)]

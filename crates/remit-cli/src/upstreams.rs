@@ -9,7 +9,8 @@ use remit_server::vault::{References, Source};
 
 /// The fleet's upstreams.
 pub fn recruits(upstreams: &[Upstream], folder: &Path) -> Vec<Recruit> {
-    let recruit = |upstream: &Upstream| Recruit { spec: spec(upstream, folder), bare: upstream.show_as == ShowAs::Bare };
+    let recruit =
+        |upstream: &Upstream| Recruit { spec: spec(upstream, folder), bare: upstream.show_as == ShowAs::Bare };
     upstreams.iter().map(recruit).collect()
 }
 

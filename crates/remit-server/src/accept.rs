@@ -31,7 +31,8 @@ pub async fn body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
 /// # Errors
 /// The answer to give: 403.
 pub fn host_and_origin(headers: &HeaderMap, settings: &EdgeSettings) -> Result<(), Box<Response>> {
-    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?").to_ascii_lowercase());
+    let text =
+        |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?").to_ascii_lowercase());
     let known = |list: &[String], value: &str| list.iter().any(|allowed| allowed == value);
     let forbidden = |what: &str| {
         let refusal = Refusal::new(Code::Malformed, format!("this {what} is not allowed here"));

@@ -52,7 +52,9 @@ pub fn secret_in_file(path: &Path) -> Result<[u8; 32], KeyUnusable> {
         let file = options.write(true).create_new(true).mode(0o600).open(path);
         let mut file = file.map_err(|error| fail(&format!("cannot be made: {error}")))?;
         // Lost on a crash before the fsync, the file is empty, and the next start says so.
-        file.write_all(&seed).and_then(|()| file.sync_all()).map_err(|error| fail(&format!("cannot be written: {error}")))?;
+        file.write_all(&seed)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| fail(&format!("cannot be written: {error}")))?;
     }
     let metadata = std::fs::metadata(path).map_err(|error| fail(&format!("cannot be read: {error}")))?;
     if metadata.mode() & 0o077 != 0 {

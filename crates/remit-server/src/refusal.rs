@@ -78,12 +78,7 @@ pub fn tool_result(refusal: &Refusal, record: Option<&RecordId>) -> Value {
 
 /// A held call as a tool's result.
 #[must_use]
-pub fn held_result(
-    refusal: &Refusal,
-    record: &RecordId,
-    question: &QuestionId,
-    expires_at: Timestamp,
-) -> Value {
+pub fn held_result(refusal: &Refusal, record: &RecordId, question: &QuestionId, expires_at: Timestamp) -> Value {
     let text = format!(
         "APPROVAL REQUIRED (not executed): {}. Question {question} was sent to the approvers; it is open until \
          {expires_at}. Do not change the arguments. After approval call the tool again with exactly the same \

@@ -45,7 +45,9 @@ pub fn routes(edge: Arc<Edge>) -> Router {
 async fn ready(State(edge): State<Arc<Edge>>) -> Response {
     match edge.gate.ports().store.health() {
         Ok(()) => (StatusCode::OK, axum::Json(json!({"ready": true}))).into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": "store"}))).into_response(),
+        Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": "store"}))).into_response()
+        }
     }
 }
 
@@ -136,5 +138,8 @@ where
 #[must_use]
 pub fn loopback_hosts(address: SocketAddr) -> Vec<String> {
     let port = address.port();
-    ["localhost", "127.0.0.1", "[::1]"].into_iter().flat_map(|name| [name.to_owned(), format!("{name}:{port}")]).collect()
+    ["localhost", "127.0.0.1", "[::1]"]
+        .into_iter()
+        .flat_map(|name| [name.to_owned(), format!("{name}:{port}")])
+        .collect()
 }

@@ -52,7 +52,9 @@ impl Source {
     /// When it is missing, empty, or readable by others.
     pub fn read(&self) -> Result<Secret, CredentialUnavailable> {
         let text = match self {
-            Self::Env(name) => std::env::var(name).map_err(|_| unavailable(format!("environment variable `{name}` is not set")))?,
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| unavailable(format!("environment variable `{name}` is not set")))?
+            }
             Self::File(path) => read_private(path)?,
         };
         let text = text.trim_end_matches(['\n', '\r']).to_owned();

@@ -24,7 +24,7 @@ enum File {
     /// `upstreams/*.yaml`
     Upstream,
     /// `remits/*.yaml`
-    RemitFile,
+    Holder,
     /// `tests/*.yaml`
     Test,
 }
@@ -36,7 +36,7 @@ impl Schema {
             File::Remit => FileKind::Settings,
             File::Keys => FileKind::Keys,
             File::Upstream => FileKind::Upstream,
-            File::RemitFile => FileKind::Remit,
+            File::Holder => FileKind::Remit,
             File::Test => FileKind::Scenario,
         };
         say(serde_json::to_string_pretty(&schema(kind)).unwrap_or_default())?;

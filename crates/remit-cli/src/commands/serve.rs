@@ -94,7 +94,8 @@ impl Stdio {
             let address = config.settings.listen;
             let booted = Booted::boot(&folder, config, address, &format!("http://{address}")).await?;
             let identified = Identified { key_id: "stdio".into(), caller, may_declare: MayDeclare::Nobody };
-            let spoken = gateway::mcp::stdio(booted.edge.clone(), identified, tokio::io::stdin(), tokio::io::stdout()).await;
+            let spoken =
+                gateway::mcp::stdio(booted.edge.clone(), identified, tokio::io::stdin(), tokio::io::stdout()).await;
             booted.fleet.shutdown().await;
             booted.store.close().await;
             spoken.map_err(|error| Failure::Io("standard input and output".into(), error))?;

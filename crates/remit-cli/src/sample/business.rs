@@ -57,30 +57,25 @@ pub const UPDATE_TICKET: &str = "Updates a ticket's status.";
 
 /// What it serves.
 pub fn definitions(update: &str) -> Vec<Value> {
-        let text = || json!({"type": "string", "maxLength": 10_000});
-        vec![
-            tool("get_customer", "Looks a customer up.", json!({"id": text()}), &["id"]),
-            tool("list_tickets", "Lists open tickets, in customers' own words.", json!({}), &[]),
-            tool(
-                "update_ticket",
-                update,
-                json!({"id": text(), "status": {"type": "string", "enum": ["open", "pending", "solved"]}}),
-                &["id", "status"],
-            ),
-            tool(
-                "refund",
-                "Refunds a payment, in US dollars.",
-                json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
-                &["payment", "amount"],
-            ),
-            tool(
-                "send_mail",
-                "Sends a mail.",
-                json!({"to": text(), "subject": text(), "text": text()}),
-                &["to", "text"],
-            ),
-            tool("delete_customer", "Deletes a customer for ever.", json!({"id": text()}), &["id"]),
-        ]
+    let text = || json!({"type": "string", "maxLength": 10_000});
+    vec![
+        tool("get_customer", "Looks a customer up.", json!({"id": text()}), &["id"]),
+        tool("list_tickets", "Lists open tickets, in customers' own words.", json!({}), &[]),
+        tool(
+            "update_ticket",
+            update,
+            json!({"id": text(), "status": {"type": "string", "enum": ["open", "pending", "solved"]}}),
+            &["id", "status"],
+        ),
+        tool(
+            "refund",
+            "Refunds a payment, in US dollars.",
+            json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
+            &["payment", "amount"],
+        ),
+        tool("send_mail", "Sends a mail.", json!({"to": text(), "subject": text(), "text": text()}), &["to", "text"]),
+        tool("delete_customer", "Deletes a customer for ever.", json!({"id": text()}), &["id"]),
+    ]
 }
 
 impl Business {

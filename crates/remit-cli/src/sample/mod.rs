@@ -81,7 +81,8 @@ pub fn pins(sample: &str) -> Option<String> {
     for definition in definitions {
         let name = definition["name"].as_str()?.to_owned();
         let approved_at = Timestamp::from_second(1_795_219_200).ok()?;
-        pins.tools.insert(name, Pin { definition: Definition::new(definition), approved_by: "remit".into(), approved_at });
+        pins.tools
+            .insert(name, Pin { definition: Definition::new(definition), approved_by: "remit".into(), approved_at });
     }
     Some(pins.render())
 }

@@ -113,14 +113,13 @@ fn grants(
     let mut covered = Vec::with_capacity(remit.grants.len());
     for grant in &remit.grants {
         let found = tools(grant, registry, warnings);
-        if let Some(rule) = &grant.approval {
-            if !rules.contains_key(rule) {
-                let near = crate::nearest(rule.as_str(), rules.keys().map(RuleId::as_str));
-                let help = near.map_or("declare it under `approvals:` in remit.yaml".to_owned(), |n| {
-                    format!("did you mean `{n}`?")
-                });
-                faults.push(fault(&grant.locus, format!("unknown approval rule `{rule}`"), help));
-            }
+        if let Some(rule) = &grant.approval
+            && !rules.contains_key(rule)
+        {
+            let near = crate::nearest(rule.as_str(), rules.keys().map(RuleId::as_str));
+            let help = near
+                .map_or("declare it under `approvals:` in remit.yaml".to_owned(), |n| format!("did you mean `{n}`?"));
+            faults.push(fault(&grant.locus, format!("unknown approval rule `{rule}`"), help));
         }
         let mut groups: BTreeMap<String, Vec<&Tool>> = BTreeMap::new();
         for tool in found {
@@ -293,10 +292,10 @@ fn validate(
 
 fn place(id: &PolicyId, error: &dyn miette::Diagnostic, held: &[Held], files: &[GuardrailFile]) -> Fault {
     let id = id.to_string();
-    if let Some((file, name)) = id.split_once('#') {
-        if let Some(file) = files.iter().find(|f| f.name == file) {
-            return locate(file, error, &format!("guardrail `{name}`"));
-        }
+    if let Some((file, name)) = id.split_once('#')
+        && let Some(file) = files.iter().find(|f| f.name == file)
+    {
+        return locate(file, error, &format!("guardrail `{name}`"));
     }
     let grant = held.iter().find_map(|h| {
         let own = id.split('~').next().unwrap_or_default();

@@ -24,10 +24,10 @@ impl Definition {
         if let Some(Value::Object(meta)) = json.get_mut("_meta") {
             meta.retain(|key, _| !key.starts_with("io.modelcontextprotocol/"));
         }
-        if json.get("_meta") == Some(&json!({})) {
-            if let Some(members) = json.as_object_mut() {
-                members.shift_remove("_meta");
-            }
+        if json.get("_meta") == Some(&json!({}))
+            && let Some(members) = json.as_object_mut()
+        {
+            members.shift_remove("_meta");
         }
         let digest = Digest::of(canonical(&json).as_bytes());
         Self { json, digest }

@@ -49,7 +49,8 @@ pub(crate) fn operator(edge: &Edge, headers: &HeaderMap, role: Role) -> Result<O
         return Ok(operator);
     }
     let reason = format!("{} has no role that may do this", operator.approver.id);
-    Err(Refusal::new(Code::PolicyNoPermit, reason).with_remedy("Ask somebody with the role, or have it given to you in keys.yaml."))
+    Err(Refusal::new(Code::PolicyNoPermit, reason)
+        .with_remedy("Ask somebody with the role, or have it given to you in keys.yaml."))
 }
 
 /// Reads the body of an operator's request.
@@ -85,7 +86,8 @@ async fn reload(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     match edge.reload().await {
         Ok(digest) => ok(json!({"taken": true, "snapshot": digest})),
         Err(faults) => {
-            let refusal = Refusal::new(Code::Malformed, faults.join("\n")).with_remedy("Mend the files; the last good configuration stays in force.");
+            let refusal = Refusal::new(Code::Malformed, faults.join("\n"))
+                .with_remedy("Mend the files; the last good configuration stays in force.");
             refusal::http(http::StatusCode::UNPROCESSABLE_ENTITY, &refusal, None)
         }
     }

@@ -85,9 +85,10 @@ fn not_taken(error: NotTaken) -> Refusal {
 
 /// A question as its approvers see it: everything that will happen, and who asks for whom.
 fn shown(edge: &Edge, question: &Question) -> Value {
-    let rules = question.rules.iter().map(|rule| {
-        json!({"rule": rule.id.as_str(), "quorum": rule.quorum, "approved": question.yes(&rule.id)})
-    });
+    let rules = question
+        .rules
+        .iter()
+        .map(|rule| json!({"rule": rule.id.as_str(), "quorum": rule.quorum, "approved": question.yes(&rule.id)}));
     let votes = question.votes.iter().map(|vote| {
         json!({
             "by": vote.by.as_str(), "rule": vote.rule.as_str(), "reason": vote.reason,

@@ -20,7 +20,10 @@ impl Upstreams for Fleet {
             return not_started(Code::UpstreamUnavailable, format!("there is no upstream `{}`", tool.name.upstream()));
         };
         let Some(survey) = self.surveyed(&member).await else {
-            return not_started(Code::UpstreamUnavailable, format!("upstream `{}` cannot be reached", member.recruit.spec.id));
+            return not_started(
+                Code::UpstreamUnavailable,
+                format!("upstream `{}` cannot be reached", member.recruit.spec.id),
+            );
         };
         // The last look before the call: what is served must be what was approved.
         let operation = Operation::of(tool.name.own());

@@ -46,6 +46,8 @@ pub struct Recruit {
 struct Member {
     recruit: Recruit,
     connection: Connection,
+    /// Counts what may have changed what is served: reconnections, restarts, the upstream's own word.
+    changes: tokio::sync::watch::Receiver<u64>,
     survey: ArcSwapOption<Survey>,
     /// Held while the upstream is asked what it serves, so that many first calls ask once.
     asking: tokio::sync::Mutex<()>,
@@ -92,9 +94,10 @@ impl Fleet {
 
     fn enlist(self: &Arc<Self>, recruit: Recruit) -> Arc<Member> {
         let connection = Connection::new(recruit.spec.clone());
+        let changes = connection.changed();
         let asking = tokio::sync::Mutex::new(());
         let watch = std::sync::OnceLock::new();
-        let member = Arc::new(Member { recruit, connection, survey: ArcSwapOption::empty(), asking, watch });
+        let member = Arc::new(Member { recruit, connection, changes, survey: ArcSwapOption::empty(), asking, watch });
         let task = tokio::spawn(watch_over(Arc::downgrade(self), Arc::downgrade(&member)));
         let _ = member.watch.set(task.abort_handle());
         member
@@ -153,7 +156,10 @@ impl Fleet {
         let members = self.members.load();
         for (id, member) in members.iter() {
             let Some(survey) = member.survey.load_full() else { continue };
-            let found = survey.entries(Kind::Prompts).iter().find(|entry| member.recruit.shown(Kind::Prompts, entry)["name"] == name);
+            let found = survey
+                .entries(Kind::Prompts)
+                .iter()
+                .find(|entry| member.recruit.shown(Kind::Prompts, entry)["name"] == name);
             if let Some(own) = found.and_then(|entry| entry["name"].as_str()) {
                 return Some((ToolName::join(id, Kind::Prompts.operation()).ok()?, own.to_owned()));
             }

@@ -12,6 +12,8 @@ use crate::upstream::Failure;
 /// What one upstream serves.
 #[derive(Debug, PartialEq)]
 pub struct Survey {
+    /// The count of changes before it was made.
+    pub(super) changes: u64,
     /// Tools, by their own names.
     pub tools: BTreeMap<String, Definition>,
     resources: Vec<Value>,
@@ -70,7 +72,8 @@ impl Survey {
         if exact {
             return self.resources.iter().any(|resource| resource["uri"] == uri);
         }
-        let beginnings = self.templates.iter().filter_map(|template| template["uriTemplate"].as_str()?.split('{').next());
+        let beginnings =
+            self.templates.iter().filter_map(|template| template["uriTemplate"].as_str()?.split('{').next());
         beginnings.into_iter().any(|beginning| !beginning.is_empty() && uri.starts_with(beginning))
     }
 }
@@ -94,19 +97,25 @@ impl Fleet {
         }
     }
 
-    /// The survey of an upstream, made if there is none yet.
+    /// The survey of an upstream as it is now: made anew when there is none, or when the upstream was
+    /// reconnected, restarted or has announced a change since. A process that was replaced between
+    /// two calls is compared with its pins before the second one reaches it.
     pub(super) async fn surveyed(&self, member: &Arc<Member>) -> Option<Arc<Survey>> {
-        match member.survey.load_full() {
+        let survey = member.survey.load_full();
+        match survey.filter(|survey| survey.changes == *member.changes.borrow()) {
             Some(survey) => Some(survey),
             None => self.survey(member).await,
         }
     }
 
     async fn ask(&self, member: &Member) -> Result<Survey, String> {
+        // Before the lists are asked for: a change while they are read makes the survey old at once.
+        let changes = *member.changes.borrow();
         let secret = self.references.load().read(&member.recruit.spec.id).map_err(|error| error.to_string())?;
         let listing = member.connection.list(secret.as_ref()).await.map_err(|failure: Failure| failure.to_string())?;
         let named = |tool: Value| Some((tool.get("name")?.as_str()?.to_owned(), Definition::new(tool)));
         Ok(Survey {
+            changes,
             tools: listing.tools.into_iter().filter_map(named).collect(),
             resources: listing.resources,
             templates: listing.templates,

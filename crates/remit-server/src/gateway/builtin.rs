@@ -34,8 +34,18 @@ pub fn tools() -> Vec<Value> {
     };
     let id = |what: &str| json!({"id": {"type": "string", "maxLength": 128, "description": what}});
     vec![
-        tool(MAY, "What your remit lets you do: tools, conditions, limits and what needs approval.", json!({}), json!([])),
-        tool(WHY, "Why a call of yours was refused or held, and what would help.", id("the reference in the refusal"), json!(["id"])),
+        tool(
+            MAY,
+            "What your remit lets you do: tools, conditions, limits and what needs approval.",
+            json!({}),
+            json!([]),
+        ),
+        tool(
+            WHY,
+            "Why a call of yours was refused or held, and what would help.",
+            id("the reference in the refusal"),
+            json!(["id"]),
+        ),
         tool(STATUS, "What became of a held call of yours.", id("the question's id"), json!(["id"])),
     ]
 }
@@ -80,7 +90,8 @@ pub async fn may(edge: &Edge, caller: &Caller) -> Result<Value, Refusal> {
 }
 
 fn grant(grant: &Grant) -> Value {
-    let bounds: Vec<_> = grant.bounds.iter().map(|(d, values)| json!({"dimension": d.as_str(), "in": values})).collect();
+    let bounds: Vec<_> =
+        grant.bounds.iter().map(|(d, values)| json!({"dimension": d.as_str(), "in": values})).collect();
     json!({
         "class": grant.class.as_str(),
         "tools": grant.tools.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -133,14 +144,21 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
     let id = QuestionId::parse(id).map_err(|_| unknown())?;
     let question = edge.gate.ports().store.question(&id).await;
     let question = question.map_err(|_| Refusal::new(Code::StoreUnavailable, "the question could not be read"))?;
-    let own = |q: &remit_app::question::Question| q.agent == *caller.calling_agent() && q.user.as_ref() == caller.user();
+    let own =
+        |q: &remit_app::question::Question| q.agent == *caller.calling_agent() && q.user.as_ref() == caller.user();
     let question = question.filter(own).ok_or_else(unknown)?;
     let state = question.state(edge.gate.ports().clock.now());
     let next = match state {
-        QuestionState::Open => "People have been asked. Ask again later, or call the tool again with the same arguments.",
-        QuestionState::Approved => "Approved. Call the tool again with exactly the same arguments; it will be executed once.",
+        QuestionState::Open => {
+            "People have been asked. Ask again later, or call the tool again with the same arguments."
+        }
+        QuestionState::Approved => {
+            "Approved. Call the tool again with exactly the same arguments; it will be executed once."
+        }
         QuestionState::Denied => "Refused by a person. Do not repeat the call; tell the user.",
-        QuestionState::Expired => "Nobody answered in time, or the approval was not used in time. Call again to ask again.",
+        QuestionState::Expired => {
+            "Nobody answered in time, or the approval was not used in time. Call again to ask again."
+        }
         QuestionState::Used => "The call was made.",
     };
     let denial = question.votes.iter().find(|vote| !vote.approve).map(|vote| vote.reason.as_str());

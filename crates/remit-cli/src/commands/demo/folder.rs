@@ -49,7 +49,8 @@ pub fn write(folder: &Path, business: &str) -> Result<Furnished, Failure> {
     private(&folder.join(".remit/demo"), "made by `remit demo`\n")?;
     private(&folder.join(".remit/business.token"), UPSTREAM_TOKEN)?;
     let remit = std::env::current_exe().map_err(at(Path::new("this program")))?;
-    let pins = ["business", "files"].map(|sample| (format!("pins/{sample}.json"), sample::pins(sample).unwrap_or_default()));
+    let pins =
+        ["business", "files"].map(|sample| (format!("pins/{sample}.json"), sample::pins(sample).unwrap_or_default()));
     let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
     for (name, text) in files.into_iter().chain(pins) {
         let text = text

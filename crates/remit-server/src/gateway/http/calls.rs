@@ -49,7 +49,8 @@ pub(super) async fn decide(State(edge): State<Arc<Edge>>, request: Request) -> R
     };
     match edge.gate.rule(request).await {
         Ruling::Admitted { record, reservations, run } => {
-            let held = reservations.iter().map(|r| json!({"budget": r.key.0, "amount": r.amount, "unit": r.unit.as_str()}));
+            let held =
+                reservations.iter().map(|r| json!({"budget": r.key.0, "amount": r.amount, "unit": r.unit.as_str()}));
             ok(json!({
                 "decision": "allow", "record": record.as_str(), "run": run.as_str(),
                 "reserved": held.collect::<Vec<_>>(),

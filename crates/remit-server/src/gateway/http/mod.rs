@@ -65,14 +65,17 @@ impl Asked {
         };
         let identified = edge.identify(&parts.headers).map_err(refuse)?;
         let json = parts.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        if !json.is_some_and(|kind| kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))) {
+        if !json.is_some_and(|kind| {
+            kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))
+        }) {
             let refusal = Refusal::new(Code::Malformed, "expected `Content-Type: application/json`");
             edge.metrics.rejected(refusal.code);
             return Err(refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal, None));
         }
         let bytes = accept::body(body, edge.settings.body_bytes_max).await.map_err(refuse)?;
-        let body = remit_core::json::parse(&bytes)
-            .map_err(|error| refuse(Refusal::new(Code::Malformed, format!("the body is no acceptable JSON: {error}"))))?;
+        let body = remit_core::json::parse(&bytes).map_err(|error| {
+            refuse(Refusal::new(Code::Malformed, format!("the body is no acceptable JSON: {error}")))
+        })?;
         if !body.is_object() {
             return Err(refuse(Refusal::new(Code::Malformed, "the body must be an object")));
         }
@@ -102,7 +105,8 @@ impl Asked {
     pub fn run(&self) -> Result<Option<RunId>, Refusal> {
         let header = self.headers.get("remit-run").and_then(|value| value.to_str().ok());
         let named = self.text("run")?.or(header);
-        let parse = |id| RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"));
+        let parse =
+            |id| RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"));
         named.map(parse).transpose()
     }
 }

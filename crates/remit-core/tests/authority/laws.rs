@@ -1,8 +1,6 @@
 //! The laws of a decision, over cases nobody thought of.
 
-mod house;
-
-use house::{GUARDRAILS, House, call, labels, sources};
+use crate::house::{GUARDRAILS, House, Wanted, call, labels, sources};
 use proptest::prelude::*;
 use remit_core::authority::remit::Mode;
 use remit_core::ids::RuleId;
@@ -29,7 +27,7 @@ const EXTRA: [&str; 6] = [
 /// One case, printed when it breaks a law.
 #[derive(Clone, Debug)]
 struct Situation {
-    wanted: house::Wanted,
+    wanted: Wanted,
     seen: Vec<&'static str>,
     calls: u64,
     approved: Vec<&'static str>,

@@ -1,8 +1,6 @@
 //! What `decide` says, case by case, and the laws it keeps.
 
-mod house;
-
-use house::{House, call, labels};
+use crate::house::{House, call, labels};
 use remit_core::ids::RuleId;
 use remit_core::verdict::{Code, Verdict};
 

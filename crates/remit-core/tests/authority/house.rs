@@ -1,6 +1,4 @@
 //! A small organisation to decide in: three tools, an agent, guardrails.
-#![expect(dead_code, reason = "each test file uses another part")]
-
 use jiff::Timestamp;
 use remit_core::approval::{ApprovalRule, Voter};
 use remit_core::authority::guardrail::GuardrailFile;

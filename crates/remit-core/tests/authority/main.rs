@@ -1,0 +1,6 @@
+//! Decisions: what they say, case by case, and the laws they keep.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be furnished has failed")]
+
+mod decide;
+mod house;
+mod laws;
