@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{Digest, QuestionId, RecordId, RunId};
-use remit_core::verdict::{Decision, Refusal, Verdict};
+use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
 use serde_json::{Map, Value, json};
@@ -100,6 +100,7 @@ impl Gate {
         body.insert("refusal".into(), refusal_body(refusal));
         let mut disclosures = vec![("requested", json!({"tool": asked.tool, "arguments": asked.arguments}))];
         disclosures.extend(asked.caller.user().map(|user| ("user", json!(user.as_str()))));
+        disclosures.push(("reason", json!(bounded(&refusal.reason))));
         let traceparent = asked.traceparent.clone();
         Draft { disclosures, traceparent, ..plain(Kind::Decision, id.clone(), now, body) }
     }
@@ -223,10 +224,12 @@ fn call_body(call: &Call) -> Map<String, Value> {
     body
 }
 
+/// What a refusal says. The reason of invalid input repeats what was sent, so it is a disclosure.
 fn refusal_body(refusal: &Refusal) -> Value {
+    let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
     json!({
         "code": refusal.code.as_str(),
-        "reason": bounded(&refusal.reason),
+        "reason": bounded(reason),
         "remedy": bounded(&refusal.remedy),
         "factor": refusal.factor.as_ref().map(ToString::to_string),
     })

@@ -200,6 +200,7 @@ fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_ke
         server_name: "remit".into(),
         base_url: url.to_owned(),
         body_bytes_max: BODY_BYTES_MAX,
+        loopback: address.ip().is_loopback(),
     }
 }
 

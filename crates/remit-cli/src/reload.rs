@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use remit_app::Gate;
 use remit_config::Folder;
+use remit_config::settings::Authentication;
 use remit_server::edge::{Edge, Reload};
 use remit_server::fleet::Fleet;
 use remit_server::telemetry::Metrics;
@@ -91,9 +92,17 @@ impl Reloader {
             |faults: Vec<remit_core::authority::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
         let folder = Folder::read(&self.folder).map_err(said)?;
         let config = remit_config::load(&folder).map_err(said)?;
+        let edge = self.edge.get().and_then(Weak::upgrade);
+        if matches!(config.settings.authentication, Authentication::Anonymous(_))
+            && edge.as_ref().is_some_and(|edge| !edge.settings.loopback)
+        {
+            return Err(vec![
+                "remit.yaml: `anonymous` is for this machine only, and the gateway listens to others".into(),
+            ]);
+        }
         let snapshot = Arc::new(config.snapshot);
         let digest = snapshot.digest().to_string();
-        if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
+        if let Some(edge) = edge {
             edge.rekey(boot::keyring(&config.keys, &config.settings));
         }
         self.references.store(Arc::new(upstreams::references(&config.upstreams, &self.folder)));

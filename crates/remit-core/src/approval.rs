@@ -96,10 +96,10 @@ impl ApprovalRule {
         }
         for distinct in &self.distinct_from {
             let same = match distinct {
-                Distinct::User => call
-                    .user
-                    .as_ref()
-                    .is_some_and(|user| approver.user.as_ref() == Some(user) || approver.id.as_str() == user.as_str()),
+                // An approver whose own user nobody has named cannot be told apart from the caller's.
+                Distinct::User => call.user.as_ref().is_some_and(|user| {
+                    approver.user.as_ref().is_none_or(|own| own == user) || approver.id.as_str() == user.as_str()
+                }),
                 Distinct::AgentOwner => call.agent_owner.as_ref().is_some_and(|t| approver.teams.contains(t)),
                 Distinct::ToolOwner => call.tool_owner.as_ref().is_some_and(|t| approver.teams.contains(t)),
             };
@@ -147,7 +147,7 @@ impl Distinct {
 
     const fn describe(self) -> &'static str {
         match self {
-            Self::User => "the user on whose behalf the call is made",
+            Self::User => "the user on whose behalf the call is made, or keys.yaml does not say which user they are",
             Self::AgentOwner => "in the team that owns the agent",
             Self::ToolOwner => "in the team that owns the tool",
         }

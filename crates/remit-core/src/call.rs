@@ -55,6 +55,7 @@ impl Call {
         tool.input.check(&arguments).map_err(InvalidInput)?;
         let cost = tool.cost.of(&arguments).map_err(|error| InvalidInput(error.to_string()))?;
         let resource = tool.resource.resolve(tool.class, &arguments);
+        let resource = resource.map_err(|error| InvalidInput(error.to_string()))?;
         let canonical = canonical(&arguments);
         let digest = digest(&caller, &tool, &canonical);
         Ok(Self { caller, agent_owner, tool, arguments, run, resource, cost, canonical, digest })

@@ -93,6 +93,24 @@ impl Trust {
     }
 }
 
+impl Verified {
+    /// Whether these disclosed values are those the record committed to. Values may be withheld;
+    /// none may be added or changed.
+    ///
+    /// # Errors
+    /// When one of them is not committed to.
+    pub fn check_disclosures<'d>(&self, disclosures: impl IntoIterator<Item = &'d str>) -> Result<(), Invalid> {
+        let committed = self.predicate.get("_sd").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for disclosure in disclosures {
+            let digest = Digest::of(disclosure.as_bytes()).to_string();
+            if !committed.iter().any(|known| known == digest.as_str()) {
+                return Err(Invalid::Statement("a disclosed value is not the one that was signed".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn read(envelope: &Envelope) -> Result<Verified, Invalid> {
     let bad = |what: &str| Invalid::Statement(what.to_owned());
     let statement = json::parse(&envelope.payload).map_err(|error| Invalid::Statement(error.to_string()))?;
@@ -239,6 +257,18 @@ mod tests {
             let verdict = Envelope::parse(&bad).map_err(Invalid::from).and_then(|e| trust(&root, &writer).verify(&e));
             assert!(verdict.is_err(), "byte {at}, hint at {hint_at}: {}", String::from_utf8_lossy(&bad));
         }
+    }
+
+    #[test]
+    fn a_disclosed_value_is_the_one_that_was_signed() {
+        let (root, writer) = (writer(1), writer(2));
+        let record = record(&writer, Kind::Decision, json!({"verdict": "allow"}));
+        let verified = trust(&root, &writer).verify(&record.envelope).expect("valid");
+        let disclosures: Vec<&str> = record.disclosures.iter().map(String::as_str).collect();
+        assert_eq!(verified.check_disclosures(disclosures.clone()), Ok(()));
+        assert_eq!(verified.check_disclosures([]), Ok(()), "withholding is allowed");
+        let other = disclosures[0].replace(|c: char| c == 'A' || c == 'a', "B");
+        assert!(verified.check_disclosures([other.as_str()]).is_err());
     }
 
     #[test]

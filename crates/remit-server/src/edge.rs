@@ -12,7 +12,7 @@ use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, Operator};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator};
 use crate::notices::Notices;
 use crate::telemetry::Metrics;
 
@@ -49,6 +49,8 @@ pub struct EdgeSettings {
     pub base_url: String,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// Whether only this machine can reach the listener.
+    pub loopback: bool,
 }
 
 /// Reads the configuration folder again.
@@ -120,7 +122,16 @@ impl Edge {
     /// When the run is not this agent's.
     pub async fn caller_in(&self, identified: &Identified, run: Option<&RunId>) -> Result<Caller, Refusal> {
         let caller = identified.caller.clone();
-        let (Some(id), None) = (run, caller.user()) else { return Ok(caller) };
+        let (Some(id), None) = (run, caller.user()) else {
+            // The key of a host application proves no user by itself. Without a run there would be
+            // one link less to ask, and leaving the user out would widen what is allowed.
+            if caller.user().is_none() && identified.may_declare != MayDeclare::Nobody {
+                let refusal =
+                    Refusal::new(Code::RunUnknown, "this key works inside runs that it has opened for a user");
+                return Err(refusal.with_remedy("Open a run for the user, and name it in each call."));
+            }
+            return Ok(caller);
+        };
         let found = self.gate.ports().store.run(id).await;
         let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the run could not be looked up"))?;
         let run = found.filter(|run| run.agent == *caller.calling_agent());

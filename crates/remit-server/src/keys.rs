@@ -48,13 +48,18 @@ pub fn secret_in_file(path: &Path) -> Result<[u8; 32], KeyUnusable> {
     let fail = |what: &str| KeyUnusable(format!("`{}` {what}", path.display()));
     if !path.exists() {
         let seed = random().map_err(|error| KeyUnusable(error.to_string()))?;
+        // Whole or not at all: a crash on the way leaves a draft, and not an empty key that no later
+        // start could use. The link, unlike a rename, never replaces a key that is there already.
+        let draft = path.with_extension("draft");
+        let _ = std::fs::remove_file(&draft);
         let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        let file = options.write(true).create_new(true).mode(0o600).open(&draft);
         let mut file = file.map_err(|error| fail(&format!("cannot be made: {error}")))?;
-        // Lost on a crash before the fsync, the file is empty, and the next start says so.
         file.write_all(&seed)
             .and_then(|()| file.sync_all())
+            .and_then(|()| std::fs::hard_link(&draft, path))
             .map_err(|error| fail(&format!("cannot be written: {error}")))?;
+        let _ = std::fs::remove_file(&draft);
     }
     let metadata = std::fs::metadata(path).map_err(|error| fail(&format!("cannot be read: {error}")))?;
     if metadata.mode() & 0o077 != 0 {

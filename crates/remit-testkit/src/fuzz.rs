@@ -74,8 +74,22 @@ pub fn records(bytes: &[u8]) {
 /// The same for the same seed: bytes flipped, cut, doubled, moved, and replaced by telling ones.
 pub fn mutate(input: &[u8], seed: u64) -> Vec<u8> {
     const TELLING: [&[u8]; 16] = [
-        b"\"", b"{", b"[", b"\\u0000", b"\\ud800", b"1e999", b"-0", b"\xff", b"\n", b": ", b"- ", b"&&", b"not ", b"(",
-        b"\xe2\x80\xae", b"9223372036854775808",
+        b"\"",
+        b"{",
+        b"[",
+        b"\\u0000",
+        b"\\ud800",
+        b"1e999",
+        b"-0",
+        b"\xff",
+        b"\n",
+        b": ",
+        b"- ",
+        b"&&",
+        b"not ",
+        b"(",
+        b"\xe2\x80\xae",
+        b"9223372036854775808",
     ];
     let mut out = input.to_vec();
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -101,7 +115,7 @@ pub fn mutate(input: &[u8], seed: u64) -> Vec<u8> {
     out
 }
 
-const SETTINGS: &str =
-    "tenant: t\nlisten: 127.0.0.1:1\nauthentication: keys\nstore: { sqlite: r.db }\napprovals: { r: { from: [team:t], within: 1h } }\n";
-const UPSTREAM: &str = "upstream: x\nowner: team:t\nurl: http://127.0.0.1:2/mcp\ntools: { y: { class: read, risk: low } }\n";
+const SETTINGS: &str = "tenant: t\nlisten: 127.0.0.1:1\nauthentication: keys\nstore: { sqlite: r.db }\napprovals: { r: { from: [team:t], within: 1h } }\n";
+const UPSTREAM: &str =
+    "upstream: x\nowner: team:t\nurl: http://127.0.0.1:2/mcp\ntools: { y: { class: read, risk: low } }\n";
 const PINS: &str = r#"{"upstream":"x","tools":{"y":{"approved_by":"p","approved_at":"2026-01-01T00:00:00Z","definition":{"name":"y","description":"d","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"to":{"type":"string"}}}}}}}"#;

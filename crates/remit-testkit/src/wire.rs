@@ -49,7 +49,9 @@ impl Wire {
     pub async fn done(&self, key: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         match self.send(key, path, body).await? {
             (200..=299, value) => Ok(value),
-            (status, value) => Err(value["error"]["reason"].as_str().map_or(format!("{status}: {value}"), str::to_owned)),
+            (status, value) => {
+                Err(value["error"]["reason"].as_str().map_or(format!("{status}: {value}"), str::to_owned))
+            }
         }
     }
 }

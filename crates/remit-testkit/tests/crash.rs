@@ -1,7 +1,7 @@
 //! The real program, killed at many moments. After every crash the same laws hold: no effect without
 //! a durable record, no budget above its limit, nothing executed twice under one key, no admitted
 //! call left without a receipt, and every record verifies.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -200,7 +200,8 @@ fn moment(round: u64) -> (bool, Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_law_survives_every_crash() {
     let place = tempfile::tempdir().expect("folder");
-    let pins = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base/pins/business.json"));
+    let pins =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base/pins/business.json"));
     let upstream = Upstream::serve(&pins.expect("pins"), Duration::from_millis(4)).await.expect("upstream");
     set_up(place.path(), &upstream.url);
     let (began, mut all, mut retried) = (Instant::now(), Known::default(), 0);
@@ -253,6 +254,24 @@ async fn every_law_survives_every_crash() {
     gateway.kill().await;
 }
 
+/// The very first start makes keys and a store: a crash there must not spoil the folder for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_may_crash_too() {
+    let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base/pins/business.json");
+    let pins = std::fs::read_to_string(pins).expect("pins");
+    let upstream = Upstream::serve(&pins, Duration::ZERO).await.expect("upstream");
+    for round in 0..16 {
+        let place = tempfile::tempdir().expect("folder");
+        set_up(place.path(), &upstream.url);
+        let first = Gateway::spawn(place.path());
+        tokio::time::sleep(Duration::from_millis(round * 9)).await;
+        first.kill().await;
+        let mut second = Gateway::spawn(place.path());
+        second.ready().await;
+        second.kill().await;
+    }
+}
+
 async fn the_records_tell_it(
     gateway: &Gateway,
     place: &Path,
@@ -295,22 +314,35 @@ async fn the_records_tell_it(
         *gaps.entry(writer).or_default() += 1;
     }
     assert!(gaps.values().all(|lost| *lost <= WORKERS), "more is lost than was under way: {:?}", findings.gaps);
-    for arguments in upstream.calls().iter().filter(|arguments| arguments["status"] == "open" || arguments["payment"].is_string()) {
+    for arguments in
+        upstream.calls().iter().filter(|arguments| arguments["status"] == "open" || arguments["payment"].is_string())
+    {
         let name = name(arguments).expect("a name");
         assert!(allowed.contains_key(name), "an effect without a record: {arguments}");
     }
     let durable: BTreeSet<&str> = verified.iter().map(|record| record.id.as_str()).collect();
     let lost: Vec<_> = all.acknowledged.iter().filter(|id| !durable.contains(id.as_str())).collect();
     assert!(lost.is_empty(), "acknowledged, and forgotten: {lost:?}");
-    for (budget, tool) in [("agent:crasher/trigger.0", "business/refund"), ("agent:crasher/write.0", "business/update_ticket")] {
+    for (budget, tool) in
+        [("agent:crasher/trigger.0", "business/refund"), ("agent:crasher/write.0", "business/update_ticket")]
+    {
         let rows = budgets["budgets"].as_array().expect("budgets").iter();
-        let calls = rows.clone().find(|row| row["unit"] == "calls" && row["budget"].as_str().is_some_and(|b| b.starts_with(budget)));
+        let calls = rows
+            .clone()
+            .find(|row| row["unit"] == "calls" && row["budget"].as_str().is_some_and(|b| b.starts_with(budget)));
         let row = calls.unwrap_or_else(|| panic!("no such budget: {budgets}"));
         let admitted = allowed.values().filter(|(_, of)| of == tool).count();
         assert!(row["reserved"] == 0, "still reserved after everything was settled: {row}");
         let settled = usize::try_from(row["settled"].as_u64().expect("a number")).expect("a size");
         // What never reached the upstream is released; what may have is charged.
-        let effects = upstream.calls().iter().filter(|a| (tool == "business/refund") == a["payment"].is_string() && a["status"].is_string() == (tool == "business/update_ticket")).count();
+        let effects = upstream
+            .calls()
+            .iter()
+            .filter(|a| {
+                (tool == "business/refund") == a["payment"].is_string()
+                    && a["status"].is_string() == (tool == "business/update_ticket")
+            })
+            .count();
         assert!((effects..=admitted).contains(&settled), "{effects} effects, {admitted} admitted, and booked {row}");
     }
     verified.len()

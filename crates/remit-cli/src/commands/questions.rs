@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::{Access, text};
+use crate::client::{Access, text, visible};
 use crate::commands::{Outcome, say, table};
 
 /// List the questions that wait for people, or show one.
@@ -73,7 +73,7 @@ impl Questions {
                     text(&q["agent"]),
                     text(&q["user"]),
                     text(&q["tool"]),
-                    q["arguments"].to_string(),
+                    visible(&q["arguments"].to_string()),
                     rules(q),
                     text(&q["expires_at"]),
                 ]
@@ -136,6 +136,6 @@ pub fn shown(question: &Value) -> String {
         rules(question),
         text(&question["expires_at"]),
         text(&question["why"]),
-        crate::client::visible(&arguments),
+        visible(&arguments),
     )
 }

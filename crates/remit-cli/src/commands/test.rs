@@ -38,6 +38,9 @@ impl Test {
             if wrong.is_empty() { passed += 1 } else { failed += 1 }
         }
         say(format!("\n{passed} passed, {failed} failed"))?;
+        if passed + failed == 0 {
+            return Err(Failure::said("no scenario was played: there is none of that name in tests/"));
+        }
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -73,7 +73,12 @@ pub fn definitions(update: &str) -> Vec<Value> {
             json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
             &["payment", "amount"],
         ),
-        tool("send_mail", "Sends a mail.", json!({"to": text(), "subject": text(), "text": text()}), &["to", "text"]),
+        tool(
+            "send_mail",
+            "Sends a mail.",
+            json!({"to": {"type": "string", "pattern": "^[^@,;\\s]+@[^@,;\\s]+$"}, "subject": text(), "text": text()}),
+            &["to", "text"],
+        ),
         tool("delete_customer", "Deletes a customer for ever.", json!({"id": text()}), &["id"]),
     ]
 }

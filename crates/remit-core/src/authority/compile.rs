@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 
 use crate::approval::ApprovalRule;
 use crate::authority::guardrail::{Guardrail, GuardrailFile, read};
@@ -257,7 +257,10 @@ fn validate(
         };
         let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
         faults.extend(result.validation_errors().map(|error| place(error.policy_id(), error, held, files)));
-        warnings.extend(result.validation_warnings().map(|warning| place(warning.policy_id(), warning, held, files)));
+        // A guardrail for tools that nobody has classified yet is foresight, not a mistake.
+        let idle = |warning: &&ValidationWarning| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+        let worth = result.validation_warnings().filter(|warning| !idle(warning));
+        warnings.extend(worth.map(|warning| place(warning.policy_id(), warning, held, files)));
     };
     let mut shapes: HashMap<&Shape, (&Tool, Vec<Policy>)> = HashMap::new();
     for (holder, covered) in held.iter().flat_map(|h| h.covered.iter().map(move |c| (&h.remit.holder, c))) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use cost::{Cost, CostError, micro_usd};
 pub use pin::{Definition, PinDiff, diff};
-pub use resource::{Dimension, Facet, Resource, ResourceMap};
+pub use resource::{Dimension, Facet, NotCanonical, Resource, ResourceMap};
 pub use schema::{Schema, SchemaError};
 pub use shape::{Member, Shape};
 pub(crate) use shape::{decimal_text, quoted};

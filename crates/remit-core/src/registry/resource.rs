@@ -52,6 +52,11 @@ pub struct Resource {
     pub dimensions: BTreeMap<Dimension, String>,
 }
 
+/// A name of a resource that leads around: `drafts/../secret`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`args.{0}` must name its resource directly, without `.` or `..` between slashes")]
+pub struct NotCanonical(String);
+
 impl Dimension {
     /// All dimensions.
     pub const ALL: [Self; 5] = [Self::Environment, Self::Product, Self::Service, Self::Repository, Self::Branch];
@@ -88,33 +93,40 @@ impl Dimension {
 }
 
 impl Facet {
-    fn read(&self, arguments: &Value) -> Option<String> {
-        match self {
-            Self::Fixed(text) => Some(text.clone()),
-            Self::Argument(path) => {
-                let found = path.iter().try_fold(arguments, |value, step| value.get(step))?;
-                match found {
-                    Value::String(text) => Some(text.clone()),
-                    Value::Number(_) | Value::Bool(_) => Some(found.to_string()),
-                    _ => None,
-                }
-            }
+    fn read(&self, arguments: &Value) -> Result<Option<String>, NotCanonical> {
+        let path = match self {
+            Self::Fixed(text) => return Ok(Some(text.clone())),
+            Self::Argument(path) => path,
+        };
+        match path.iter().try_fold(arguments, |value, step| value.get(step)) {
+            Some(Value::String(text)) if canonical(text) => Ok(Some(text.clone())),
+            Some(Value::String(_)) => Err(NotCanonical(path.join("."))),
+            Some(found @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(found.to_string())),
+            _ => Ok(None),
         }
     }
+}
+
+/// Policies compare what a call touches as text, so one thing must have one name: no `.` or `..`
+/// between slashes or backslashes, and no control characters.
+fn canonical(text: &str) -> bool {
+    !text.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) && !text.chars().any(char::is_control)
 }
 
 impl ResourceMap {
     /// The resource of a call with these arguments. A dimension whose argument is missing stays
     /// unknown: a grant that is bounded along it then does not match.
-    #[must_use]
-    pub fn resolve(&self, class: Class, arguments: &Value) -> Resource {
-        let dimensions =
-            self.dimensions.iter().filter_map(|(dimension, facet)| Some((*dimension, facet.read(arguments)?)));
-        Resource {
-            kind: self.kind.clone().unwrap_or_else(|| class.as_str().to_owned()),
-            id: self.id.as_ref().and_then(|facet| facet.read(arguments)).unwrap_or_default(),
-            dimensions: dimensions.collect(),
+    ///
+    /// # Errors
+    /// When a part of it is written in a way that names the same thing twice (see [`NotCanonical`]).
+    pub fn resolve(&self, class: Class, arguments: &Value) -> Result<Resource, NotCanonical> {
+        let mut dimensions = BTreeMap::new();
+        for (dimension, facet) in &self.dimensions {
+            dimensions.extend(facet.read(arguments)?.map(|value| (*dimension, value)));
         }
+        let id = self.id.as_ref().map_or(Ok(None), |facet| facet.read(arguments))?;
+        let kind = self.kind.clone().unwrap_or_else(|| class.as_str().to_owned());
+        Ok(Resource { kind, id: id.unwrap_or_default(), dimensions })
     }
 
     /// Whether the resource is the same for every call.
@@ -129,5 +141,23 @@ impl Resource {
     #[must_use]
     pub fn name(&self) -> String {
         if self.id.is_empty() { self.kind.clone() } else { format!("{}:{}", self.kind, self.id) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_has_one_name() {
+        let map = ResourceMap { id: Some(Facet::Argument(vec!["path".into()])), ..ResourceMap::default() };
+        let name = |path: &str| map.resolve(Class::Write, &json!({"path": path})).map(|resource| resource.id);
+        assert_eq!(name("drafts/a..b.md"), Ok("drafts/a..b.md".into()));
+        assert_eq!(name("https://example.com/a"), Ok("https://example.com/a".into()));
+        for bad in ["drafts/../hello.md", "..", "./a", "a/.", "a\\..\\b", "a\nb"] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -123,9 +123,9 @@ fn target(operation: Operation, arguments: &str) -> Result<Option<String>, Failu
     };
     let members = value.as_object().into_iter().flatten();
     let surplus = members.map(|(name, _)| name.as_str()).any(|name| name != key && !others.contains(&name));
-    match value.get(key) {
-        Some(Value::String(name)) if !surplus => Ok(Some(name.to_owned())),
-        Some(Value::Object(_)) if !surplus && operation == Operation::Complete => Ok(None),
+    match (operation, value.get(key)) {
+        (Operation::Complete, Some(Value::Object(_))) if !surplus => Ok(None),
+        (Operation::Resource | Operation::Prompt, Some(Value::String(name))) if !surplus => Ok(Some(name.to_owned())),
         _ => Err(not_started(format!("`{}` takes `{key}` and nothing unknown", operation.method()))),
     }
 }

@@ -66,8 +66,11 @@ impl Core {
         let run = match &step.run {
             Some(run) => run.clone(),
             // One per agent and user, as the gate keeps them.
-            None => RunId::parse(&format!("implicit-{}", Digest::of(format!("{:?}{:?}", actor.agent, actor.user).as_bytes())))
-                .map_err(|error| error.to_string())?,
+            None => RunId::parse(&format!(
+                "implicit-{}",
+                Digest::of(format!("{:?}{:?}", actor.agent, actor.user).as_bytes())
+            ))
+            .map_err(|error| error.to_string())?,
         };
         self.runs.entry(run.clone()).or_insert_with(RunFacts::fresh);
         match Call::resolve(caller, owner, tool, step.arguments.clone(), run) {

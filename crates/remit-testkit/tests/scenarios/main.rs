@@ -1,6 +1,6 @@
 //! One scenario, three depths: the decision alone, the gate over a store in memory, and the whole
 //! gateway over HTTP and SQLite. What is said of one of them must be true of all.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod core;
 mod server;
@@ -30,7 +30,8 @@ fn read(folder: &Path) -> Folder {
 /// The scenarios of the repository, by file.
 fn ours() -> (Folder, Vec<(String, Scenario)>) {
     let place = root().join("scenarios");
-    let mut files: Vec<_> = std::fs::read_dir(&place).expect("scenarios").map(|entry| entry.expect("entry").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(&place).expect("scenarios").map(|entry| entry.expect("entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     let found = files.iter().map(|file| {

@@ -111,12 +111,11 @@ async fn understand(edge: &Edge, asked: &Asked) -> Result<remit_app::Request, Re
     let tool = asked.text("tool")?.ok_or_else(|| Refusal::new(Code::Malformed, "`tool` is missing"))?.to_owned();
     let run = asked.run()?;
     let caller = edge.caller_in(&asked.identified, run.as_ref()).await?;
-    let header = |name: &str| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let key = asked.text("idempotency_key")?.or_else(|| header("idempotency-key"));
+    let key = asked.text("idempotency_key")?.or(asked.header("idempotency-key")?);
     if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
         return Err(Refusal::new(Code::Malformed, "the idempotency key must have 1 to 255 bytes"));
     }
-    let traceparent = header("traceparent").and_then(crate::telemetry::traceparent);
+    let traceparent = asked.header("traceparent")?.and_then(crate::telemetry::traceparent);
     Ok(remit_app::Request {
         caller,
         tool,

@@ -101,10 +101,20 @@ impl Asked {
         }
     }
 
+    /// A header that may be given once. Two of them would let a call slip out of one.
+    pub fn header(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next().map(|value| value.to_str());
+        match (value, values.next()) {
+            (None, _) => Ok(None),
+            (Some(Ok(text)), None) => Ok(Some(text)),
+            _ => Err(Refusal::new(Code::Malformed, format!("the header `{name}` is unreadable or given twice"))),
+        }
+    }
+
     /// The run that the body or the header names.
     pub fn run(&self) -> Result<Option<RunId>, Refusal> {
-        let header = self.headers.get("remit-run").and_then(|value| value.to_str().ok());
-        let named = self.text("run")?.or(header);
+        let named = self.text("run")?.or(self.header("remit-run")?);
         let parse =
             |id| RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"));
         named.map(parse).transpose()

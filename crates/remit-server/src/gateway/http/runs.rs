@@ -16,7 +16,7 @@ use crate::edge::Edge;
 use crate::gateway::http::{Asked, ok, refused};
 use crate::identify::{Identified, MayDeclare};
 
-/// `POST /v1/runs`: opens one. Only a key that may declare users can name one.
+/// `POST /v1/runs`: opens one for a user. Only a key that may declare users can.
 pub(super) async fn open(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let asked = match Asked::read(&edge, request).await {
         Ok(asked) => asked,
@@ -65,16 +65,19 @@ fn declared(asked: &Asked) -> Result<Caller, Refusal> {
     let malformed = |error: remit_core::ids::InvalidId| Refusal::new(Code::Malformed, error.to_string());
     let user = asked.text("user")?.map(UserId::parse).transpose().map_err(malformed)?;
     let workflow = asked.text("workflow")?.map(WorkflowId::parse).transpose().map_err(malformed)?;
+    // An agent that could open runs itself could leave behind what its present run has seen.
+    if may_declare == MayDeclare::Nobody {
+        let refusal = Refusal::new(Code::PolicyNoPermit, "this key may not open runs");
+        return Err(refusal.with_remedy("Runs are opened by host applications: with a key that `may_declare` users."));
+    }
     let caller = match user {
-        None => caller,
-        Some(user) if caller.user() == Some(&user) => caller,
+        None => return Err(Refusal::new(Code::Malformed, "`user` is missing: a run is opened for somebody")),
         Some(user) => {
-            let may = caller.user().is_none()
-                && match &may_declare {
-                    MayDeclare::Nobody => false,
-                    MayDeclare::Anybody => true,
-                    MayDeclare::These(users) => users.contains(&user),
-                };
+            let may = match &may_declare {
+                MayDeclare::Nobody => false,
+                MayDeclare::Anybody => true,
+                MayDeclare::These(users) => users.contains(&user),
+            };
             if !may {
                 return Err(Refusal::new(Code::PolicyNoPermit, "this key may not open runs for that user"));
             }
