@@ -1,7 +1,7 @@
 //! Depth 3: the whole gateway as it is run: a folder on a disk, SQLite, HTTP with keys, an upstream
 //! behind a socket, people at the admin API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,8 +25,17 @@ pub fn beyond(scenario: &Scenario) -> Option<&'static str> {
     if scenario.steps.iter().any(|step| step.at.is_some()) {
         return Some("the server's clock cannot be moved");
     }
-    let delegated = calls.into_iter().any(|call| !call.actor.via.is_empty());
+    let mut calls = calls.into_iter();
+    if calls.clone().any(|call| call.actor.user.is_none() && runs(call)) {
+        return Some("over HTTP a run is opened for a user");
+    }
+    let delegated = calls.any(|call| !call.actor.via.is_empty());
     delegated.then_some("plain HTTP proves no delegation")
+}
+
+/// Whether the call needs a run that somebody opened. A workflow is declared with one, too.
+fn runs(call: &CallStep) -> bool {
+    call.run.is_some() || call.actor.workflow.is_some()
 }
 
 /// The stage.
@@ -34,17 +43,20 @@ pub struct Server {
     running: Running,
     wire: Wire,
     upstream: Upstream,
-    agents: BTreeMap<String, String>,
+    keys: BTreeSet<String>,
     runs: BTreeMap<(String, String), String>,
     asked: Option<String>,
     _place: tempfile::TempDir,
 }
 
-/// The text of an agent's key.
-fn agent_key(actor: &Actor) -> (String, String) {
-    let name = format!("{} for {}", actor.agent, actor.user.as_ref().map_or("nobody", |user| user.as_str()));
-    let key = format!("scenario-agent-{name}");
-    (name, key)
+/// The key of an agent that works for this user and for nobody else.
+fn agent_key(actor: &Actor) -> String {
+    format!("scenario-agent-{}-{:?}", actor.agent, actor.user)
+}
+
+/// The key of the host application around an agent: only such a key opens runs.
+fn host_key(actor: &Actor) -> String {
+    format!("scenario-host-{}", actor.agent)
 }
 
 fn operator_key(id: &str) -> String {
@@ -59,18 +71,20 @@ impl Server {
         let pins = folder.text("pins/business.json").ok_or("no pins")?;
         let upstream = Upstream::serve(pins, Duration::ZERO).await?;
         let mut keys = String::from("agents:\n");
-        let mut agents = BTreeMap::new();
+        let mut known = BTreeSet::new();
         for step in &scenario.steps {
             let Deed::Call(call) = &step.deed else { continue };
-            let (name, key) = agent_key(&call.actor);
-            if agents.insert(name, key.clone()).is_none() {
-                let user = call.actor.user.as_ref().map(|user| format!("    user: {user}\n")).unwrap_or_default();
-                keys.push_str(&format!(
-                    "  - id: key-{}\n    agent: {}\n{user}    expires: 2099-01-01\n    sha256: {}\n",
-                    agents.len(),
-                    call.actor.agent,
-                    hex(&key),
-                ));
+            let actor = &call.actor;
+            let user = actor.user.as_ref().map(|user| format!("user: {user}, ")).unwrap_or_default();
+            let both = [(agent_key(actor), user), (host_key(actor), "may_declare: any, ".to_owned())];
+            for (key, more) in both {
+                if known.insert(key.clone()) {
+                    let (id, agent, sha256) = (known.len(), &actor.agent, hex(&key));
+                    let line = format!(
+                        "  - {{ id: key-{id}, agent: {agent}, {more}expires: 2099-01-01, sha256: {sha256} }}\n"
+                    );
+                    keys.push_str(&line);
+                }
             }
         }
         keys.push_str(folder.text("keys.yaml").ok_or("no keys")?);
@@ -91,7 +105,7 @@ impl Server {
         let address = "127.0.0.1:0".parse().map_err(|_| "no address")?;
         let running = Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string())?;
         let wire = Wire::to(&running.url);
-        Ok(Self { running, wire, upstream, agents, runs: BTreeMap::new(), asked: None, _place: place })
+        Ok(Self { running, wire, upstream, keys: known, runs: BTreeMap::new(), asked: None, _place: place })
     }
 
     pub async fn stop(self) {
@@ -99,16 +113,18 @@ impl Server {
     }
 
     async fn call(&mut self, step: &CallStep) -> Result<Seen, String> {
-        let (name, key) = agent_key(&step.actor);
-        assert!(self.agents.contains_key(&name), "every actor was given a key");
+        let mut key = agent_key(&step.actor);
+        assert!(self.keys.contains(&key), "every actor was given a key");
         let mut body = json!({"tool": step.tool.as_str(), "arguments": step.arguments});
-        // A workflow is declared when a run is opened, and holds for that run.
-        let workflow = step.actor.workflow.as_ref().map(|workflow| workflow.as_str());
-        if step.run.is_some() || workflow.is_some() {
+        if runs(step) {
+            key = host_key(&step.actor);
             let run = step.run.as_ref().map_or("unnamed", |run| run.as_str());
-            let at = (format!("{name} within {workflow:?}"), run.to_owned());
+            let at = (format!("{:?}", step.actor), run.to_owned());
             if !self.runs.contains_key(&at) {
-                let opened = self.wire.done(&key, "/v1/runs", Some(&json!({"workflow": workflow}))).await?;
+                let user = step.actor.user.as_ref().map(|user| user.as_str());
+                let workflow = step.actor.workflow.as_ref().map(|workflow| workflow.as_str());
+                let opening = json!({"user": user, "workflow": workflow});
+                let opened = self.wire.done(&key, "/v1/runs", Some(&opening)).await?;
                 let id = opened["run"].as_str().ok_or_else(|| format!("no run: {opened}"))?;
                 self.runs.insert(at.clone(), id.to_owned());
             }

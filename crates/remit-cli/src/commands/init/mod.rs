@@ -61,11 +61,13 @@ impl Init {
         if folder.join("remit.yaml").exists() {
             return Err(Failure::said(format!("`{}` has a remit.yaml already; nothing was changed", folder.display())));
         }
+        // Read before anything is written: a client that cannot be taken over leaves no half-made folder.
+        let client = self.from.as_deref().map(takeover::read).transpose()?;
         let starter = STARTER.map(|(name, text)| (name, text.replace("{tenant}", tenant.as_str())));
         write_all(folder, starter.iter().map(|(name, text)| (*name, text.as_str())))?;
         let keys = furnish(folder)?;
-        match &self.from {
-            Some(file) => takeover::take_over(folder, file, self.accept_proposals, &keys)?,
+        match client {
+            Some(client) => takeover::take_over(folder, client, self.accept_proposals, &keys)?,
             None => {
                 let remit = std::env::current_exe().map_err(|error| Failure::Io("this program".into(), error))?;
                 let program = format!("{:?}", remit.display().to_string());

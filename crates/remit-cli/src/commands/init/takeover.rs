@@ -1,6 +1,7 @@
 //! Taking over an MCP client's configuration: its servers become upstreams, secrets move into files
 //! that only their owner can read, and the client is pointed at Remit. It can be undone.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,28 +15,62 @@ use crate::commands::init::{Keys, private, write_all};
 use crate::commands::{Failure, Outcome, agents, block_on, say, table, tools};
 use crate::{boot, upstreams};
 
-/// Takes over.
-pub(super) fn take_over(folder: &Path, file: &Path, accept: bool, keys: &Keys) -> Result<(), Failure> {
-    let at = |error| Failure::Io(file.display().to_string(), error);
-    let text = std::fs::read_to_string(file).map_err(at)?;
-    let config = remit_core::json::parse(text.as_bytes())
-        .map_err(|error| Failure::said(format!("{}: {error}", file.display())))?;
+/// A client's configuration, read and found fit to be taken over.
+pub(super) struct Client {
+    file: PathBuf,
+    text: String,
+    config: Value,
+    ids: Vec<(UpstreamId, Value)>,
+}
+
+/// Reads a client's configuration. Whatever is wrong with it is said here, before anything is written.
+pub(super) fn read(file: &Path) -> Result<Client, Failure> {
+    let said = |text: String| Failure::said(format!("{}: {text}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::Io(file.display().to_string(), error))?;
+    let config = remit_core::json::parse(text.as_bytes()).map_err(|error| said(error.to_string()))?;
     let servers = config["mcpServers"].as_object().filter(|servers| !servers.is_empty());
-    let servers = servers.ok_or_else(|| Failure::said(format!("`{}` has no `mcpServers`", file.display())))?;
-    let mut ids = Vec::new();
-    for (name, server) in servers {
+    let mut ids: Vec<(UpstreamId, Value)> = Vec::new();
+    for (name, server) in servers.ok_or_else(|| said("it has no `mcpServers`".into()))? {
         let id = slug(name)?;
-        if ids.contains(&id) {
-            return Err(Failure::said(format!("two servers would both be called `{id}`")));
+        if ids.iter().any(|(known, _)| *known == id) {
+            return Err(said(format!("two servers would both be called `{id}`")));
         }
-        let text = upstream(folder, &id, server)?;
+        if server["url"].is_string() == server["command"].is_string() {
+            return Err(said(format!("server `{name}` needs either `url` or `command`")));
+        }
+        if secrets(server).len() > 1 {
+            let why = "has several secrets, and an upstream has one credential: describe it by hand in upstreams/";
+            return Err(said(format!("server `{name}` {why}")));
+        }
+        ids.push((id, server.clone()));
+    }
+    if backup_of(file).exists() {
+        let backup = backup_of(file);
+        return Err(said(format!("`{}` is there already; undo that first with `remit init --undo`", backup.display())));
+    }
+    Ok(Client { file: file.to_owned(), text, config, ids })
+}
+
+/// Takes over.
+pub(super) fn take_over(folder: &Path, client: Client, accept: bool, keys: &Keys) -> Result<(), Failure> {
+    for (id, server) in &client.ids {
+        let text = upstream(folder, id, server)?;
         write_all(folder, [(format!("upstreams/{id}.yaml").as_str(), text.as_str())])?;
-        ids.push(id);
     }
     let grants = "agent: assistant\nowner: team:operators\nstage: supervised\nexpires: 2030-01-31\nread:\n  - tools: [\"*\"]\n    labels_up_to: internal\nwrite: none\ntrigger: none\nexpose: none\napprove: none\n";
     write_all(folder, [("remits/assistant.yaml", grants)])?;
     discover(folder, accept)?;
-    point_at_remit(folder, file, &text, config, keys)
+    point_at_remit(folder, client, keys)
+}
+
+/// The headers or variables of a server that hold a secret: name and value.
+fn secrets(server: &Value) -> Vec<(&String, &str)> {
+    let text = |value: &Value| value.as_str().is_some();
+    let headers = server["headers"].as_object().into_iter().flatten();
+    let variables = server["env"].as_object().into_iter().flatten();
+    let secret = variables.filter(|(name, _)| SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word)));
+    let found = headers.chain(secret).filter(|(_, value)| text(value));
+    found.map(|(name, value)| (name, value.as_str().unwrap_or_default())).collect()
 }
 
 fn slug(name: &str) -> Result<UpstreamId, Failure> {
@@ -47,51 +82,40 @@ fn slug(name: &str) -> Result<UpstreamId, Failure> {
 /// Words in the name of a variable that say its value is a secret.
 const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
 
-/// The file of one upstream. A secret goes into a file of its own; the client's copy is what the backup keeps.
+/// The file of one upstream. Its secret goes into a file of its own.
 fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Failure> {
     let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let mut out = format!("upstream: {id}\nowner: team:operators\n");
-    let secret = |value: &str| {
-        let path = boot::state_of(folder).join(format!("{id}.secret"));
-        private(&path, value).map(|()| format!("file:.remit/{id}.secret"))
-    };
-    let mut credentials = 0;
+    let secrets = secrets(server);
     if let Some(url) = server["url"].as_str() {
         out.push_str(&format!("url: {}\n", quoted(url)));
-        for (name, value) in server["headers"].as_object().into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default();
-            let (prefix, value) = value.split_once(' ').map_or(("", value), |(scheme, rest)| (scheme, rest));
-            let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix} ") };
-            credentials += 1;
-            let from = secret(value)?;
-            out.push_str(&format!("credential:\n  header: {name}\n  prefix: {}\n  from: {from}\n", quoted(&prefix)));
-        }
     } else {
-        let command = server["command"]
-            .as_str()
-            .ok_or_else(|| Failure::said(format!("server `{id}` has neither `url` nor `command`")))?;
         let rest = server["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let argv: Vec<_> = std::iter::once(command).chain(rest).map(quoted).collect();
-        out.push_str(&format!("command: [{}]\npass_env: [PATH, HOME]\n", argv.join(", ")));
-        let mut plain = String::new();
-        for (name, value) in server["env"].as_object().into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default();
-            if SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word)) {
-                credentials += 1;
-                let from = secret(value)?;
-                out.push_str(&format!("credential:\n  env: {name}\n  from: {from}\n"));
-            } else {
-                plain.push_str(&format!("  {name}: {}\n", quoted(value)));
-            }
-        }
+        let argv: Vec<_> = server["command"].as_str().into_iter().chain(rest).map(quoted).collect();
+        // Where the client would have started it, as far as that can be known.
+        let here = std::env::current_dir().map_err(|error| Failure::Io("this folder".into(), error))?;
+        let here = quoted(&here.display().to_string());
+        out.push_str(&format!("command: [{}]\ncwd: {here}\npass_env: [PATH, HOME]\n", argv.join(", ")));
+        let plain = server["env"].as_object().into_iter().flatten();
+        let plain = plain.filter(|(name, _)| !secrets.iter().any(|(secret, _)| secret == name));
+        let plain: String =
+            plain.map(|(name, value)| format!("  {name}: {}\n", quoted(value.as_str().unwrap_or_default()))).collect();
         if !plain.is_empty() {
             out.push_str(&format!("env:\n{plain}"));
         }
     }
-    if credentials > 1 {
-        return Err(Failure::said(format!(
-            "server `{id}` has several secrets; an upstream has one credential: describe it by hand in upstreams/"
-        )));
+    if let Some((name, value)) = secrets.first() {
+        let (prefix, value) = match value.split_once(' ').filter(|_| server["url"].is_string()) {
+            Some((scheme, rest)) => (format!("{scheme} "), rest),
+            None => (String::new(), *value),
+        };
+        private(&boot::state_of(folder).join(format!("{id}.secret")), value)?;
+        let slot = if server["url"].is_string() {
+            format!("header: {name}\n  prefix: {}", quoted(&prefix))
+        } else {
+            format!("env: {name}")
+        };
+        out.push_str(&format!("credential:\n  {slot}\n  from: file:.remit/{id}.secret\n"));
     }
     out.push_str("timeout: 60s\n");
     Ok(out)
@@ -162,20 +186,17 @@ fn backup_of(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn point_at_remit(folder: &Path, file: &Path, text: &str, mut config: Value, keys: &Keys) -> Result<(), Failure> {
-    let backup = backup_of(file);
-    if backup.exists() {
-        return Err(Failure::said(format!(
-            "`{}` is there already; undo that first with `remit init --undo`",
-            backup.display()
-        )));
-    }
-    private(&backup, text)?;
+fn point_at_remit(folder: &Path, client: Client, keys: &Keys) -> Result<(), Failure> {
+    let Client { file, text, mut config, .. } = client;
+    private(&backup_of(&file), &text)?;
     let url = format!("{}/mcp", boot::url_of(folder)?);
     config["mcpServers"] = json!({"remit": {
         "type": "http", "url": url, "headers": {"Authorization": format!("Bearer {}", keys.agent)},
     }});
-    agents::replace(file, &format!("{config:#}\n"))?;
+    agents::replace(&file, &format!("{config:#}\n"))?;
+    // It holds the agent's key from now on.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| Failure::Io(file.display().to_string(), error))?;
     say(format!("`{}` now points at Remit; `remit init --undo {}` gives it back.\n", file.display(), file.display()))
 }
 
