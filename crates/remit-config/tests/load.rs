@@ -90,7 +90,7 @@ fn a_tool_is_callable_when_it_is_classified_and_pinned() {
     let refund = config.snapshot.registry().tool(&ToolName::parse("payments/refund").expect("name")).expect("tool");
     assert_eq!((refund.timeout_ms, refund.labels.sensitivity), (5000, Sensitivity::Confidential));
     let arguments = json!({"amount": 12.5, "payment": {"id": "p-1"}});
-    let resource = refund.resource.resolve(refund.class, &arguments);
+    let resource = refund.resource.resolve(refund.class, &arguments).expect("canonical");
     assert_eq!(resource.name(), "payment:p-1");
     assert_eq!(resource.dimensions[&Dimension::Product], "billing");
     assert_eq!(refund.cost.of(&arguments), Ok(12_500_000));

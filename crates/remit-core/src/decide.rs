@@ -311,7 +311,10 @@ impl<'a> Bench<'a> {
             let Some(slice) = self.snapshot.slice(profile, &self.call.tool.name) else { continue };
             for id in self.forbids(link, slice, &self.case.approved)? {
                 needed.extend(self.satisfying(link, slice, &id)?);
-                decision.policies.push(id);
+                // One guardrail may stop several links; it is named once.
+                if !decision.policies.contains(&id) {
+                    decision.policies.push(id);
+                }
             }
         }
         let mut rules: Vec<RuleId> = Vec::new();

@@ -86,9 +86,11 @@ impl Envelope {
         }
         let signatures = members.get("signatures").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let [signature] = signatures else { return Err(bad("expected exactly one signature")) };
+        let own = signature.as_object().is_some_and(|members| members.len() == 2);
+        let keyid = signature.get("keyid").and_then(Value::as_str).filter(|_| own);
+        let keyid = keyid.ok_or_else(|| bad("a signature has `keyid` and `sig` and nothing else"))?.to_owned();
         let bytes = decode(signature.get("sig")).and_then(|bytes| bytes.try_into().ok());
         let bytes = bytes.ok_or_else(|| bad("no signature of 64 bytes"))?;
-        let keyid = signature.get("keyid").and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Self { payload, signature: Signature { keyid, bytes } })
     }
 }

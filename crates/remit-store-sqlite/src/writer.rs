@@ -32,6 +32,8 @@ use crate::store::Shared;
 
 /// Most deeds in one commit. It bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1024;
+/// How long a group that nobody waits for stays open for others; a part of the bound at most.
+const LINGER: Duration = Duration::from_millis(2);
 /// After how many deeds the log is copied into the file. At two or three pages a deed this keeps the
 /// log at some ten megabytes.
 const CHECKPOINT_DEEDS: usize = 2_000;
@@ -54,6 +56,8 @@ pub(crate) trait Deed: Send {
     fn apply(&mut self, db: &Connection) -> Result<(), Undo>;
     /// Tells the caller, once the group's fate is known.
     fn answer(self: Box<Self>, fate: Result<(), &str>);
+    /// Whether a caller waits for the answer.
+    fn awaited(&self) -> bool;
 }
 
 /// Why a deed is undone.
@@ -78,6 +82,10 @@ impl<T, F> Waiting<T, F> {
 }
 
 impl<T: Send, F: FnOnce(&Connection) -> Result<T, Failure> + Send> Deed for Waiting<T, F> {
+    fn awaited(&self) -> bool {
+        self.reply.is_some()
+    }
+
     fn apply(&mut self, db: &Connection) -> Result<(), Undo> {
         let Some(deed) = self.deed.take() else { return Err(Undo::Alone) };
         match deed(db) {
@@ -149,10 +157,21 @@ impl Writer {
         let due = self.unsynced.is_some_and(|since| since.elapsed() >= self.within / 2);
         let mut group = Group { deeds: Vec::new(), full: due || self.within.is_zero() };
         let mut next = first;
+        let mut awaited = false;
+        let until = Instant::now() + LINGER.min(self.within / 4);
         while let Some((urgency, deed)) = next {
             group.full |= urgency == Urgency::Now;
+            awaited |= deed.awaited();
             group.deeds.push(deed);
-            next = if group.deeds.len() < GROUP_MAX { self.queue.try_recv().ok() } else { None };
+            next = match group.deeds.len() {
+                GROUP_MAX.. => None,
+                _ => self.queue.try_recv().ok(),
+            };
+            // Receipts that nobody waits for keep the group open for the call that comes next: at low
+            // load that is one commit a call instead of two.
+            if next.is_none() && !awaited && !group.full {
+                next = self.queue.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+            }
         }
         group
     }

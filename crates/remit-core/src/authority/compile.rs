@@ -258,7 +258,9 @@ fn validate(
         let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
         faults.extend(result.validation_errors().map(|error| place(error.policy_id(), error, held, files)));
         // A guardrail for tools that nobody has classified yet is foresight, not a mistake.
-        let idle = |warning: &&ValidationWarning| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+        let idle = |warning: &&ValidationWarning| {
+            matches!(warning, ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_))
+        };
         let worth = result.validation_warnings().filter(|warning| !idle(warning));
         warnings.extend(worth.map(|warning| place(warning.policy_id(), warning, held, files)));
     };

@@ -258,6 +258,7 @@ impl World {
             server_name: "remit".into(),
             base_url: "https://gate.test/".into(),
             body_bytes_max: 64 * 1024,
+            loopback: false,
         };
         let edge = Edge::new(gate, fleet, settings, notices.clone(), metrics, keyring(), Arc::new(NoReload));
         let edge = Arc::new(edge);
