@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::authority::Snapshot;
 use crate::decide::RunFacts;
 use crate::identity::{Caller, Link};
-use crate::ids::RuleId;
+use crate::ids::{AgentId, RuleId};
 use crate::registry::{Dimension, Resource, Tool};
 
 /// Cedar's view of one call. A value that Cedar cannot build is a bug or an attack; the error text
@@ -37,19 +37,18 @@ impl Facts {
         let (arguments, resource) = given.map_or((None, &nowhere), |(a, r)| (Some(a), r));
         let action = uid("Action", tool.name.as_str())?;
         let tenant = uid("Tenant", snapshot.tenant().as_str())?;
-        let mut entities = vec![Entity::new_no_attrs(
-            action.clone(),
-            HashSet::from([
-                uid("Action", tool.class.as_str())?,
-                uid("Action", &format!("{}/*", tool.name.upstream()))?,
-            ]),
-        )];
-        for link in caller.links() {
+        // Tool and calling agent are the same for many calls, so their slice brings them along.
+        let (base, known) = match snapshot.base(caller, tool) {
+            Some(base) => (base.clone(), Some(Link::Agent(caller.calling_agent().clone()))),
+            None => (base(snapshot, None, tool)?, None),
+        };
+        let mut entities = Vec::with_capacity(4);
+        for link in caller.links().filter(|link| known.as_ref() != Some(link)) {
             entities.push(principal(snapshot, &link, &tenant)?);
         }
         let (resource_uid, entity) = touched(resource, &tenant)?;
         entities.push(entity);
-        let entities = Entities::from_entities(entities, None).map_err(|e| e.to_string())?;
+        let entities = base.add_entities(entities, None).map_err(|e| e.to_string())?;
         let mut context = moment(snapshot, now);
         context.extend(run_facts(run));
         context.extend(facets(resource, run));
@@ -85,6 +84,17 @@ impl Facts {
         let (action, resource) = (self.action.clone(), self.resource.clone());
         Request::new(principal, action, resource, context.clone(), None).map_err(|e| e.to_string())
     }
+}
+
+/// A tool's action with its groups, and an agent, when there is one.
+pub(crate) fn base(snapshot: &Snapshot, agent: Option<&AgentId>, tool: &Tool) -> Result<Entities, String> {
+    let groups = [uid("Action", tool.class.as_str())?, uid("Action", &format!("{}/*", tool.name.upstream()))?];
+    let mut entities = vec![Entity::new_no_attrs(uid("Action", tool.name.as_str())?, HashSet::from(groups))];
+    if let Some(agent) = agent {
+        let tenant = uid("Tenant", snapshot.tenant().as_str())?;
+        entities.push(principal(snapshot, &Link::Agent(agent.clone()), &tenant)?);
+    }
+    Entities::from_entities(entities, None).map_err(|e| e.to_string())
 }
 
 /// The entity types, read once: Cedar would parse each name each time.

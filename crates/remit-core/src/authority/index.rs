@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Effect, Policy, PolicySet, ResourceConstraint};
+use cedar_policy::{Effect, Entities, Policy, PolicySet, ResourceConstraint};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -59,6 +59,8 @@ pub(crate) struct Slice {
     pub variable: Vec<String>,
     /// Guardrails in `observe` mode, when there are any.
     pub observed: Option<PolicySet>,
+    /// Where the holder is one agent: that agent's and the tool's entities.
+    pub base: Option<Entities>,
     /// The permits, in the order in which they count: policy name, remit and grant.
     pub permits: Vec<(String, usize, usize)>,
     /// Indices of the guardrails.
@@ -310,6 +312,12 @@ impl Snapshot {
         &self.limits
     }
 
+    /// The entities that every call of this tool by this agent has.
+    pub(crate) fn base(&self, caller: &Caller, tool: &Tool) -> Option<&Entities> {
+        let profile = self.agents.get(caller.calling_agent())?;
+        self.slice(profile, &tool.name)?.base.as_ref()
+    }
+
     pub(crate) fn grant(&self, remit: usize, grant: usize) -> Option<(&Remit, &Grant)> {
         let held = self.held.get(remit)?;
         Some((&held.remit, held.remit.grants.get(grant)?))
@@ -359,7 +367,12 @@ impl Snapshot {
             let fixed = PolicySet::from_policies(fixed).unwrap_or_default();
             let policies = PolicySet::from_policies(binding).unwrap_or_default();
             let observed = (!observed.is_empty()).then(|| PolicySet::from_policies(observed).unwrap_or_default());
-            Slice { policies, fixed, variable, observed, permits, guardrails, rules }
+            let agent = profile.held.first().and_then(|at| self.held.get(*at)).map(|held| &held.remit.holder);
+            let base = match agent {
+                Some(Holder::Agent(id)) => super::facts::base(self, Some(id), tool).ok(),
+                _ => None,
+            };
+            Slice { policies, fixed, variable, observed, base, permits, guardrails, rules }
         }))
     }
 }
