@@ -27,8 +27,8 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::commands::Failure;
 use crate::reload::Reloader;
+use crate::terminal::Failure;
 use crate::upstreams;
 
 /// How long started calls may take to finish when the gateway is told to stop.
@@ -249,13 +249,13 @@ pub fn url_of(folder: &Path) -> Result<String, Failure> {
 pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
     let mut out = String::new();
     for fault in faults {
-        out.push_str(&format!("{}: {}\n", fault.locus, crate::client::visible(&fault.message)));
+        out.push_str(&format!("{}: {}\n", fault.locus, crate::terminal::visible(&fault.message)));
         let text = folder.and_then(|folder| folder.text(&fault.locus.file));
         let line = text.and_then(|text| text.lines().nth(fault.locus.line.checked_sub(1)?));
         if let Some(line) = line {
             let line: String = line.chars().take(160).collect();
             let gap = " ".repeat(fault.locus.column.saturating_sub(1).min(160));
-            out.push_str(&format!("  | {}\n  | {gap}^\n", crate::client::visible(&line)));
+            out.push_str(&format!("  | {}\n  | {gap}^\n", crate::terminal::visible(&line)));
         }
         if let Some(help) = &fault.help {
             out.push_str(&format!("  = {help}\n"));

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use crate::commands::{Failure, block_on};
+use crate::terminal::{Failure, block_on};
 
 /// How to reach a gateway as an operator.
 #[derive(clap::Args, Clone, Debug)]
@@ -106,41 +106,5 @@ impl Gateway {
             .map_err(|error| Failure::said(error.to_string()))?;
         let response = client.request(request).await.map_err(|error| Failure::said(error.to_string()))?;
         if response.status().is_success() { Ok(()) } else { Err(Failure::said(response.status().to_string())) }
-    }
-}
-
-/// A text of an answer, or a dash.
-pub fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => visible(text),
-        Value::Null => "-".into(),
-        other => visible(&other.to_string()),
-    }
-}
-
-/// A text as a terminal may show it: control, bidirectional and invisible characters are spelt out.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{ad}'
-            | '\u{e0000}'..='\u{e007f}' => out.extend(c.escape_unicode()),
-            c if c.is_control() => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_text_cannot_play_with_the_terminal() {
-        assert_eq!(super::visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\n");
     }
 }

@@ -8,6 +8,7 @@ pub mod client;
 pub mod commands;
 pub mod rehearse;
 pub mod sample;
+pub mod terminal;
 
 mod reload;
 mod tls;

@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 
-use crate::commands::Failure;
+use crate::terminal::Failure;
 
 /// An acceptor for this chain and key, both PEM.
 pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {

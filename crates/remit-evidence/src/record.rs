@@ -132,6 +132,19 @@ pub(crate) fn statement(draft: Draft, tenant: &TenantId, writer_key: &str, seq: 
     Statement { payload: remit_core::json::canonical(&statement).into_bytes(), disclosures }
 }
 
+/// The values that stand beside a record: name and value of each that can be read. Whether they are
+/// the ones that were signed is for [`verify`](crate::verify) to say.
+#[must_use]
+pub fn disclosed(texts: &[String]) -> Vec<(String, Value)> {
+    use base64::Engine as _;
+    let read = |text: &String| {
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
+        let value = remit_core::json::parse(&bytes).ok()?;
+        Some((value.get(1)?.as_str()?.to_owned(), value.get(2)?.clone()))
+    };
+    texts.iter().filter_map(read).collect()
+}
+
 /// Base64url without padding, as disclosures are written (RFC 9901, 4.2.1).
 fn encode(text: &str) -> String {
     use base64::Engine as _;

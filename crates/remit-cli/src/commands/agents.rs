@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use remit_core::ids::{AgentId, Digest, UserId};
 
 use crate::boot;
-use crate::commands::{Failure, Outcome, say, table};
+use crate::terminal::{Failure, Outcome, say, table};
 
 /// List agents, or issue a key.
 #[derive(Args)]

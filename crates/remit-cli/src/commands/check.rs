@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::boot;
-use crate::client::visible;
-use crate::commands::{Outcome, say};
+use crate::terminal::{Outcome, say, visible};
 
 /// Check the configuration folder: files, names, types, policies.
 #[derive(Args)]

@@ -9,8 +9,8 @@ use remit_config::Config;
 use remit_config::settings::{Authentication, StorePlace};
 
 use crate::boot;
-use crate::client::{Access, text};
-use crate::commands::{Failure, Outcome, say};
+use crate::client::Access;
+use crate::terminal::{Failure, Outcome, say, text};
 use crate::upstreams;
 
 /// Look at a set-up and say what is wrong with it.

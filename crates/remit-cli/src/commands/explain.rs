@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::{Access, text, visible};
-use crate::commands::{Outcome, runs, say};
+use crate::client::Access;
+use crate::commands::runs;
+use crate::terminal::{Outcome, say, text, visible};
 
 /// Say why a call was decided as it was.
 #[derive(Args)]

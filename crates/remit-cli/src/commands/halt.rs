@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::client::{Access, text};
-use crate::commands::{Failure, Outcome, say, table};
+use crate::client::Access;
+use crate::terminal::{Failure, Outcome, say, table, text};
 
 /// Stop something at once; without a target, list what is stopped.
 #[derive(Args)]

@@ -16,9 +16,10 @@ mod test;
 mod tools;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::terminal::Outcome;
 
 /// Deterministic authority for AI agents: decide, hold, count, record.
 #[derive(Parser)]
@@ -74,32 +75,6 @@ enum Command {
     Sample(crate::sample::Sample),
 }
 
-/// What ends a command early.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// In words, for the person at the terminal.
-    #[error("{0}")]
-    Said(String),
-    /// Reading or writing failed.
-    #[error("{0}: {1}")]
-    Io(String, #[source] std::io::Error),
-}
-
-impl Failure {
-    /// A failure in words.
-    pub fn said(text: impl Into<String>) -> Self {
-        Self::Said(text.into())
-    }
-
-    /// Whether the reader of our output went away.
-    pub fn broken_pipe(&self) -> bool {
-        matches!(self, Self::Io(_, error) if error.kind() == std::io::ErrorKind::BrokenPipe)
-    }
-}
-
-/// How a command ends.
-pub type Outcome = Result<ExitCode, Failure>;
-
 impl Cli {
     /// Runs the verb.
     pub fn run(self) -> Outcome {
@@ -126,26 +101,4 @@ impl Cli {
             Command::Sample(verb) => verb.run(),
         }
     }
-}
-
-/// Runs something asynchronous on a runtime of its own.
-pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime.map_err(|error| Failure::Io("the runtime".into(), error))?.block_on(future))
-}
-
-/// Prints a line; a closed pipe ends the command quietly.
-pub fn say(text: impl std::fmt::Display) -> Result<(), Failure> {
-    use std::io::Write as _;
-    writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Io("standard output".into(), error))
-}
-
-/// A table without frames, as wide as its words.
-pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(head.iter().copied());
-    for row in rows {
-        table.add_row(row);
-    }
-    table
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::{Access, text, visible};
-use crate::commands::{Outcome, say, table};
+use crate::client::Access;
+use crate::terminal::{Outcome, say, table, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::boot;
 use crate::client::Access;
-use crate::commands::{Failure, Outcome, say};
+use crate::terminal::{Failure, Outcome, say};
 
 /// Export signed records, or verify exported ones.
 #[derive(Args)]

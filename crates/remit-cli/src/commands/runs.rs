@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::{Access, text};
-use crate::commands::{Outcome, say, table};
+use crate::client::Access;
+use crate::terminal::{Outcome, say, table, text};
 
 /// List runs, or show one with its records.
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use remit_config::{FileKind, schema};
 
-use crate::commands::{Outcome, say};
+use crate::terminal::{Outcome, say};
 
 /// Print the JSON Schema of a configuration file, for editors.
 #[derive(Args)]

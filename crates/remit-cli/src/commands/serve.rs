@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::boot::{self, Booted, Running};
-use crate::commands::{Failure, Outcome, block_on};
+use crate::terminal::{Failure, Outcome, block_on};
 
 /// Run the gateway.
 #[derive(Args)]

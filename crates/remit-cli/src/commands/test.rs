@@ -11,8 +11,8 @@ use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 
 use crate::boot;
-use crate::commands::{Failure, Outcome, block_on, say};
 use crate::rehearse::{Rehearsal, play};
+use crate::terminal::{Failure, Outcome, block_on, say};
 
 /// Play the folder's scenarios (tests/*.yaml) against its authority.
 #[derive(Args)]

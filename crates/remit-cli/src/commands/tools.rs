@@ -8,8 +8,9 @@ use remit_config::pins::{Pin, Pins};
 use remit_core::ids::{ToolName, UpstreamId};
 use serde_json::Value;
 
-use crate::client::{Access, Gateway, text};
-use crate::commands::{Failure, Outcome, agents, say, table};
+use crate::client::{Access, Gateway};
+use crate::commands::agents;
+use crate::terminal::{Failure, Outcome, say, table, text};
 
 /// List tools and their pins; look at changed ones and approve them.
 #[derive(Args)]
@@ -99,7 +100,7 @@ fn diff(gateway: &Gateway, name: &str) -> Outcome {
     let tool = tool.ok_or_else(|| Failure::said(format!("no upstream serves `{name}`, and none was approved")))?;
     say(format!("{name}: {}", text(&tool["state"])))?;
     if tool["state"] == "new" {
-        say(crate::client::visible(&serde_json::to_string_pretty(&tool["served"]).unwrap_or_default()))?;
+        say(crate::terminal::visible(&serde_json::to_string_pretty(&tool["served"]).unwrap_or_default()))?;
     }
     for change in tool["diff"].as_array().cloned().unwrap_or_default() {
         say(format!("{}\n  - {}\n  + {}", text(&change["at"]), text(&change["approved"]), text(&change["served"])))?;

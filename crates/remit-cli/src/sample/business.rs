@@ -14,8 +14,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::commands::Failure;
 use crate::sample::protocol::{Toolbox, answer, tool};
+use crate::terminal::Failure;
 
 /// What has been done.
 #[derive(Default)]

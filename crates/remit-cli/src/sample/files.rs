@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::commands::Failure;
 use crate::sample::protocol::{Toolbox, answer, tool};
+use crate::terminal::Failure;
 
 /// Largest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

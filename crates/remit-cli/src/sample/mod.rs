@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::commands::{Failure, Outcome, block_on};
+use crate::terminal::{Failure, Outcome, block_on};
 
 use jiff::Timestamp;
 use remit_config::pins::{Pin, Pins};
@@ -62,7 +62,7 @@ impl Sample {
             }
             Which::Pins { sample } => {
                 let text = pins(&sample).ok_or_else(|| Failure::said(format!("there is no sample `{sample}`")))?;
-                crate::commands::say(text.trim_end())?;
+                crate::terminal::say(text.trim_end())?;
             }
             Which::Files { root } => files::serve(&root)?,
         }

@@ -10,10 +10,11 @@ use remit_app::ports::RecordFilter;
 use remit_app::run::RunFilter;
 use remit_core::ids::{AgentId, RecordId, RunId};
 use remit_core::verdict::{Code, Refusal};
+use remit_evidence::record::disclosed;
 use remit_evidence::writer::SignedRecord;
 use serde_json::{Value, json};
 
-use crate::admin::{answer, disclosures, operator, unavailable};
+use crate::admin::{answer, operator, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::run_shown;
 use crate::identify::Role;
@@ -155,7 +156,7 @@ fn number(params: &HashMap<String, String>, name: &str) -> u32 {
 
 fn record_shown(record: &SignedRecord) -> Value {
     let statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
-    let disclosed: serde_json::Map<String, Value> = disclosures(&record.disclosures).into_iter().collect();
+    let values: serde_json::Map<String, Value> = disclosed(&record.disclosures).into_iter().collect();
     json!({
         "record": record.id.as_str(),
         "kind": record.kind.as_str(),
@@ -164,6 +165,6 @@ fn record_shown(record: &SignedRecord) -> Value {
         "writer": {"key": record.writer, "seq": record.seq},
         "digest": record.digest.to_string(),
         "statement": statement["predicate"],
-        "disclosed": disclosed,
+        "disclosed": values,
     })
 }

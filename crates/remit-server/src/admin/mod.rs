@@ -10,8 +10,6 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
@@ -66,17 +64,6 @@ pub(crate) fn answer(result: Result<Value, Refusal>) -> Response {
 
 pub(crate) fn unavailable(_: remit_app::intent::Unavailable) -> Refusal {
     Refusal::new(Code::StoreUnavailable, "the store is unavailable")
-}
-
-/// The disclosed values of a record: name and value.
-#[must_use]
-pub fn disclosures(texts: &[String]) -> Vec<(String, Value)> {
-    let read = |text: &String| {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let value = remit_core::json::parse(&bytes).ok()?;
-        Some((value.get(1)?.as_str()?.to_owned(), value.get(2)?.clone()))
-    };
-    texts.iter().filter_map(read).collect()
 }
 
 async fn reload(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {

@@ -132,7 +132,12 @@ async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
 
 /// A text among a record's disclosures.
 fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
-    crate::admin::disclosures(disclosures).into_iter().find(|(found, _)| found == name)?.1.as_str().map(str::to_owned)
+    remit_evidence::record::disclosed(disclosures)
+        .into_iter()
+        .find(|(found, _)| found == name)?
+        .1
+        .as_str()
+        .map(str::to_owned)
 }
 
 /// Where a question of this caller stands.

@@ -7,9 +7,10 @@ use remit_core::ids::Digest;
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 
+use crate::commands::agents;
 use crate::commands::demo::UPSTREAM_TOKEN;
-use crate::commands::{Failure, agents};
 use crate::sample;
+use crate::terminal::Failure;
 
 /// What the demo has made.
 pub struct Furnished {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::boot::Running;
-use crate::commands::{Failure, Outcome, block_on, say};
 use crate::sample;
+use crate::terminal::{Failure, Outcome, block_on, say};
 
 /// Play one agent's run and explain what happens.
 #[derive(Args)]

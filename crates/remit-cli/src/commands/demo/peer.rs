@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::commands::Failure;
+use crate::terminal::Failure;
 
 /// An agent's connection.
 pub struct Peer {

@@ -9,7 +9,8 @@ use crate::client::Gateway;
 use crate::commands::demo::UPSTREAM_TOKEN;
 use crate::commands::demo::folder::Furnished;
 use crate::commands::demo::peer::Peer;
-use crate::commands::{Failure, runs, say};
+use crate::commands::runs;
+use crate::terminal::{Failure, say};
 
 /// The story of one agent's run.
 pub struct Story<'a> {

@@ -11,7 +11,8 @@ use clap::Args;
 use remit_core::ids::{Digest, TenantId};
 
 use crate::boot;
-use crate::commands::{Failure, Outcome, agents, say};
+use crate::commands::agents;
+use crate::terminal::{Failure, Outcome, say};
 
 /// Write a working configuration folder, or take over an MCP client's configuration.
 #[derive(Args)]

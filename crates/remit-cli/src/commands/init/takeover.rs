@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::commands::init::propose::propose;
 use crate::commands::init::{Keys, private, write_all};
-use crate::commands::{Failure, Outcome, agents, block_on, say, table, tools};
+use crate::commands::{agents, tools};
+use crate::terminal::{Failure, Outcome, block_on, say, table};
 use crate::{boot, upstreams};
 
 /// A client's configuration, read and found fit to be taken over.

@@ -1,0 +1,89 @@
+//! The person at the terminal: what is said to them, and how a command ends.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+/// What ends a command early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// In words, for the person at the terminal.
+    #[error("{0}")]
+    Said(String),
+    /// Reading or writing failed.
+    #[error("{0}: {1}")]
+    Io(String, #[source] std::io::Error),
+}
+
+impl Failure {
+    /// A failure in words.
+    pub fn said(text: impl Into<String>) -> Self {
+        Self::Said(text.into())
+    }
+
+    /// Whether the reader of our output went away.
+    pub fn broken_pipe(&self) -> bool {
+        matches!(self, Self::Io(_, error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// How a command ends.
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// Runs something asynchronous on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::Io("the runtime".into(), error))?.block_on(future))
+}
+
+/// Prints a line; a closed pipe ends the command quietly.
+pub fn say(text: impl std::fmt::Display) -> Result<(), Failure> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Io("standard output".into(), error))
+}
+
+/// A table without frames, as wide as its words.
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(head.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    table
+}
+
+/// A text of an answer, or a dash.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => visible(text),
+        Value::Null => "-".into(),
+        other => visible(&other.to_string()),
+    }
+}
+
+/// A text as a terminal may show it: control, bidirectional and invisible characters are spelt out.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{ad}'
+            | '\u{e0000}'..='\u{e007f}' => out.extend(c.escape_unicode()),
+            c if c.is_control() => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_cannot_play_with_the_terminal() {
+        assert_eq!(super::visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\n");
+    }
+}
