@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use remit_core::ids::Digest;
 use remit_evidence::dsse::Envelope;
 use remit_evidence::record::Kind;
+use remit_evidence::record::disclosed;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
-use remit_server::admin::disclosures;
 use remit_server::keys::Ed25519;
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
@@ -293,7 +293,7 @@ async fn the_records_tell_it(
             let envelope = Envelope::parse(entry["envelope"].to_string().as_bytes()).expect("an envelope");
             let record = trust.verify(&envelope).unwrap_or_else(|error| panic!("{error}: {entry}"));
             let texts: Vec<String> = serde_json::from_value(entry["disclosures"].clone()).expect("disclosures");
-            let arguments = disclosures(&texts).into_iter().find(|(name, _)| name == "arguments");
+            let arguments = disclosed(&texts).into_iter().find(|(name, _)| name == "arguments");
             if record.kind == Kind::Decision && record.predicate["verdict"] == "allow" {
                 let name = arguments.as_ref().and_then(|(_, arguments)| name(arguments)).expect("a name").to_owned();
                 let tool = record.predicate["tool"]["name"].as_str().expect("a tool").to_owned();
