@@ -21,13 +21,9 @@ use crate::refusal;
 
 /// `POST /v1/calls`: decide and execute.
 pub(super) async fn call(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let asked = match Asked::read(&edge, request).await {
-        Ok(asked) => asked,
-        Err(response) => return response,
-    };
-    let request = match understand(&edge, &asked).await {
+    let request = match understood(&edge, request).await {
         Ok(request) => request,
-        Err(refusal) => return refused(&refusal),
+        Err(response) => return response,
     };
     // On a task of its own: a client that goes away does not take the receipt with it.
     let gate = edge.gate.clone();
@@ -39,13 +35,9 @@ pub(super) async fn call(State(edge): State<Arc<Edge>>, request: Request) -> Res
 
 /// `POST /v1/decisions`: decide, for a service that executes itself and reports afterwards.
 pub(super) async fn decide(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let asked = match Asked::read(&edge, request).await {
-        Ok(asked) => asked,
-        Err(response) => return response,
-    };
-    let request = match understand(&edge, &asked).await {
+    let request = match understood(&edge, request).await {
         Ok(request) => request,
-        Err(refusal) => return refused(&refusal),
+        Err(response) => return response,
     };
     match edge.gate.rule(request).await {
         Ruling::Admitted { record, reservations, run } => {
@@ -104,6 +96,11 @@ pub(super) async fn report(State(edge): State<Arc<Edge>>, Path(id): Path<String>
         Ok(()) => ok(json!({"recorded": true})),
         Err(refusal) => refused(&refusal),
     }
+}
+
+async fn understood(edge: &Edge, request: Request) -> Result<remit_app::Request, Response> {
+    let asked = Asked::read(edge, request).await?;
+    understand(edge, &asked).await.map_err(|refusal| refused(&refusal))
 }
 
 async fn understand(edge: &Edge, asked: &Asked) -> Result<remit_app::Request, Refusal> {
