@@ -61,8 +61,8 @@ struct Turn {
     cpu_us: f64,
 }
 
-/// Runs everything and prints a table.
-pub fn run(remit: &Path) {
+/// Runs everything, or only the kind and concurrency that are named, and prints a table.
+pub fn run(remit: &Path, only: &[&str]) {
     let upstream = spawn(Command::new(std::env::current_exe().unwrap_or_default()).arg("upstream"), "http://");
     let folder = furnish(&upstream.url);
     let began = Instant::now();
@@ -78,8 +78,9 @@ pub fn run(remit: &Path) {
             "{:>6} {:>4} {:>8} {:>10} {:>9} {:>9} {:>10} {:>9} {:>12}",
             "kind", "conc", "", "calls/s", "p50 us", "p99 us", "cpu us", "added p50", "of direct"
         );
-        for kind in KINDS {
-            for concurrency in [1, 8, 64] {
+        let wanted = |word: &str| only.is_empty() || only.contains(&word);
+        for kind in KINDS.into_iter().filter(|kind| wanted(kind.name)) {
+            for concurrency in [1, 8, 64].into_iter().filter(|concurrency| wanted(&concurrency.to_string())) {
                 compare(&upstream, &gateway, kind, concurrency).await;
             }
         }

@@ -1,7 +1,7 @@
 //! Measurements, run by `just bench`. Every number is measured in this run, on this machine.
 //!
 //! `remit-bench decide` times decisions; `remit-bench gateway PATH` times governed calls through the
-//! program at PATH.
+//! program at PATH; `remit-bench gateway PATH write 64` only those.
 
 mod decide;
 mod gateway;
@@ -15,7 +15,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["decide"] => decide::run(),
         ["upstream"] => upstream::run(),
-        ["gateway", remit] => gateway::run(std::path::Path::new(remit)),
-        _ => eprintln!("usage: remit-bench decide | gateway PATH-TO-REMIT"),
+        ["gateway", remit, only @ ..] => gateway::run(std::path::Path::new(remit), only),
+        _ => eprintln!("usage: remit-bench decide | gateway PATH-TO-REMIT [KIND] [CONCURRENCY]"),
     }
 }

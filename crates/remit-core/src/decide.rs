@@ -4,13 +4,13 @@
 //! Every link of the caller's chain has to be allowed. What people could still approve is asked
 //! for; everything else that stands in the way denies.
 
-use cedar_policy::{Authorizer, Context, PolicySet};
 use jiff::Timestamp;
 
 use crate::authority::remit::{Grant, Limit, Remit};
 use crate::authority::{Facts, Slice, Snapshot, Standing};
 use crate::budget::{BudgetKey, BudgetState, Exhausted, Reservation, Unit};
 use crate::call::Call;
+use crate::cedar::Context;
 use crate::halt::Halt;
 use crate::identity::{Caller, Link};
 use crate::ids::RuleId;
@@ -89,8 +89,7 @@ pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts
             let held = slice.permits.iter().find(|(name, ..)| name == id);
             held.and_then(|(_, r, g)| snapshot.grant(*r, *g)).is_some_and(|(remit, _)| !expired(remit, now))
         };
-        let Ok(context) = satisfied(slice) else { return false };
-        let Ok(finding) = evaluate(&facts, link, &slice.fixed, &context) else { return false };
+        let Ok(finding) = facts.evaluate(link, &slice.fixed, &satisfied(slice)) else { return false };
         if !finding.forbids.is_empty() {
             return false;
         }
@@ -120,12 +119,6 @@ struct Bench<'a> {
     now: Timestamp,
     facts: Facts,
     standing: Standing<'a>,
-}
-
-/// What one link's policies say.
-struct Finding {
-    permits: Vec<String>,
-    forbids: Vec<String>,
 }
 
 /// What one link's authority rests on.
@@ -176,7 +169,7 @@ impl<'a> Bench<'a> {
 
     /// The grounds of every link, or the first refusal. Authority is the intersection of the links.
     fn assess(&self, approved: &[RuleId]) -> Result<Vec<Grounds>, Refusal> {
-        let context = self.context(approved)?;
+        let context = self.facts.context(approved);
         let mut grounds = Vec::with_capacity(self.standing.links.len());
         for (link, profile) in &self.standing.links {
             let observes = profile.observes(self.snapshot);
@@ -203,7 +196,9 @@ impl<'a> Bench<'a> {
     /// Permits that need nothing more come first. When one of them matches, those that would need an
     /// approval are not looked at: no approval buys a budget that is used up.
     fn link(&self, link: &Link, slice: &Slice, context: &Context) -> Result<Grounds, Refusal> {
-        let finding = evaluate(&self.facts, link, &slice.policies, context)
+        let finding = self
+            .facts
+            .evaluate(link, &slice.policies, context)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         if let Some(first) = finding.forbids.first() {
             return Err(self.guardrail(slice, first));
@@ -230,10 +225,6 @@ impl<'a> Bench<'a> {
             Refusal::new(Code::RemitExpired, text)
         });
         Err(refusal.or(lapsed).unwrap_or_else(|| no_permit(link, self.call, Some((self.snapshot, slice)))))
-    }
-
-    fn context(&self, approved: &[RuleId]) -> Result<Context, Refusal> {
-        self.facts.context(approved).map_err(|text| Refusal::new(Code::PolicyError, text))
     }
 
     fn guardrail(&self, slice: &Slice, id: &str) -> Refusal {
@@ -338,7 +329,7 @@ impl<'a> Bench<'a> {
     }
 
     fn forbids(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Vec<String>, Refusal> {
-        let finding = evaluate(&self.facts, link, &slice.policies, &self.context(approved)?);
+        let finding = self.facts.evaluate(link, &slice.policies, &self.facts.context(approved));
         finding.map(|f| f.forbids).map_err(|text| Refusal::new(Code::PolicyError, text))
     }
 
@@ -361,8 +352,7 @@ impl<'a> Bench<'a> {
         for (link, profile) in &self.standing.links {
             let slice = self.snapshot.slice(profile, &self.call.tool.name);
             let Some(observed) = slice.and_then(|slice| slice.observed.as_ref()) else { continue };
-            let found = self.facts.context(&self.case.approved);
-            let refusal = match found.and_then(|context| evaluate(&self.facts, link, observed, &context)) {
+            let refusal = match self.facts.evaluate(link, observed, &self.facts.context(&self.case.approved)) {
                 Ok(finding) if finding.forbids.is_empty() => continue,
                 Ok(finding) => {
                     Refusal::new(Code::PolicyGuardrail, format!("{} would forbid it", finding.forbids.join(", ")))
@@ -424,25 +414,4 @@ fn no_permit(link: &Link, call: &Call, near: Option<(&Snapshot, &Slice)>) -> Ref
     let refusal =
         Refusal::new(Code::PolicyNoPermit, reason).with_remedy(format!("It would pass if {}.", wants.join("; or if ")));
     Refusal { factor, ..refusal }
-}
-
-/// Evaluates one set of policies for one link. Cedar by itself skips a policy that errs, so that an
-/// erring forbid would not forbid; here any error is the answer.
-fn evaluate(facts: &Facts, link: &Link, policies: &PolicySet, context: &Context) -> Result<Finding, String> {
-    let request = facts.request(link, context)?;
-    let response = Authorizer::new().is_authorized(&request, policies, facts.entities());
-    if let Some(error) = response.diagnostics().errors().next() {
-        return Err(format!("a policy could not be evaluated: {error}"));
-    }
-    let reasons: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
-    Ok(match response.decision() {
-        cedar_policy::Decision::Allow => Finding { permits: reasons, forbids: Vec::new() },
-        cedar_policy::Decision::Deny => Finding { permits: Vec::new(), forbids: sorted(reasons) },
-    })
-}
-
-/// Cedar reports in no order; records need one.
-fn sorted(mut ids: Vec<String>) -> Vec<String> {
-    ids.sort();
-    ids
 }

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod registry;
 pub mod verdict;
 
+mod cedar;
 mod decide;
 
 pub use authority::Snapshot;

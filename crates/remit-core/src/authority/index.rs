@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Effect, Entities, Policy, PolicySet, ResourceConstraint};
+use cedar_policy::{Effect, Policy, PolicySet, ResourceConstraint};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
 use crate::calendar::Calendar;
 use crate::call::Call;
+use crate::cedar::Entities;
 use crate::identity::{Caller, Link};
 use crate::ids::{AgentId, Digest, RuleId, TeamId, TenantId, ToolName, UserId, WorkflowId};
 use crate::registry::{Registry, Tool};

@@ -1,10 +1,11 @@
 //! A tool's arguments as policies see them: the part of its input schema that Cedar has types for.
 //! What Cedar cannot hold exactly is left out, so that a policy that reads it errs, and denies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use cedar_policy::RestrictedExpression;
 use serde_json::Value;
+
+use crate::cedar;
 
 /// A type of Cedar's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,24 +89,22 @@ impl Shape {
     }
 
     /// The value as Cedar holds it; `None` when it cannot hold it exactly.
-    #[must_use]
-    pub fn express(&self, value: &Value) -> Option<RestrictedExpression> {
+    pub(crate) fn express(&self, value: &Value) -> Option<cedar::Value> {
         Some(match (self, value) {
-            (Self::Bool, Value::Bool(b)) => RestrictedExpression::new_bool(*b),
-            (Self::String, Value::String(s)) => RestrictedExpression::new_string(s.clone()),
-            (Self::Long, Value::Number(n)) => RestrictedExpression::new_long(integer(n)?),
-            (Self::Decimal, Value::Number(n)) => RestrictedExpression::new_decimal(decimal_text(&n.to_string())?),
+            (Self::Bool, Value::Bool(b)) => cedar::Value::from(*b),
+            (Self::String, Value::String(s)) => cedar::text(s),
+            (Self::Long, Value::Number(n)) => cedar::Value::from(integer(n)?),
+            (Self::Decimal, Value::Number(n)) => cedar::decimal(&decimal_text(&n.to_string())?)?,
             (Self::Set(of), Value::Array(items)) => {
                 let items: Option<Vec<_>> = items.iter().map(|item| of.express(item)).collect();
-                RestrictedExpression::new_set(items?)
+                cedar::set(items?)
             }
             (Self::Record(members), Value::Object(values)) => {
                 let fields = values.iter().filter_map(|(name, value)| {
                     let member = members.get(name)?;
-                    Some((name.clone(), member.shape.express(value)?))
+                    Some((name.as_str(), member.shape.express(value)?))
                 });
-                // Names in a JSON object are unique, so the record cannot hold a name twice.
-                RestrictedExpression::new_record(fields.collect::<HashMap<_, _>>()).ok()?
+                cedar::record(fields)
             }
             _ => return None,
         })
