@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{Digest, QuestionId, RecordId, RunId};
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TeamId, WorkflowId};
+use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::authorize::Asked;
 use crate::gate::Gate;
@@ -49,58 +50,56 @@ impl Gate {
         now: Timestamp,
     ) -> Draft {
         let mut body = call_body(call);
-        body.insert("verdict".into(), json!(decision.verdict.as_str()));
-        body.insert(
-            "policy".into(),
-            json!({
-                "snapshot": decision.snapshot.to_string(),
-                "engine": "cedar/4",
-                "determining": decision.policies,
-            }),
-        );
+        body.text("verdict", decision.verdict.as_str());
+        body.object("policy", |policy| {
+            policy.text("snapshot", &decision.snapshot.to_string()).text("engine", "cedar/4");
+            policy.texts("determining", &decision.policies);
+        });
         let refused = match &decision.verdict {
             Verdict::Allow { reservations, approvals } => {
-                let reserved = reservations
-                    .iter()
-                    .map(|r| json!({"budget": r.key.0, "span": r.span.id, "amount": r.amount, "limit": r.limit}));
-                body.insert("reserved".into(), reserved.collect());
-                body.insert("approvals".into(), approvals.iter().map(|rule| json!(rule.as_str())).collect());
+                body.objects("reserved", reservations, |r, reserved| {
+                    reserved.text("budget", &r.key.0).text("span", &r.span.id).number("amount", r.amount);
+                    reserved.number("limit", r.limit);
+                });
+                body.texts("approvals", approvals.iter().map(RuleId::as_str));
                 None
             }
             Verdict::Ask { rules, refusal } => {
-                body.insert("asks".into(), rules.iter().map(|rule| json!(rule.as_str())).collect());
+                body.texts("asks", rules.iter().map(RuleId::as_str));
                 Some(refusal)
             }
             Verdict::Deny(refusal) => Some(refusal),
         };
         if let Some(refusal) = refused {
-            body.insert("refusal".into(), refusal_body(refusal));
+            body.object("refusal", |body| refusal_body(refusal, body));
         }
         if !decision.observed.is_empty() {
-            body.insert("observed".into(), decision.observed.iter().map(refusal_body).collect());
+            body.objects("observed", &decision.observed, refusal_body);
         }
         if !decision.warnings.is_empty() {
-            body.insert("warnings".into(), decision.warnings.iter().map(|key| json!(key.0)).collect());
+            body.texts("warnings", decision.warnings.iter().map(|key| &key.0));
         }
-        body.insert("facts".into(), facts(&case.file));
+        body.object("facts", |body| facts(&case.file, body));
         self.draft(Kind::Decision, id.clone(), now, body, call)
     }
 
     pub(crate) fn refusal_draft(&self, id: &RecordId, call: &Call, refusal: &Refusal, now: Timestamp) -> Draft {
         let mut body = call_body(call);
-        body.insert("verdict".into(), json!("deny"));
-        body.insert("refusal".into(), refusal_body(refusal));
+        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, body));
         self.draft(Kind::Decision, id.clone(), now, body, call)
     }
 
     pub(crate) fn unresolved_draft(&self, id: &RecordId, asked: &Asked, refusal: &Refusal, now: Timestamp) -> Draft {
-        let mut body = Map::new();
-        body.insert("agent".into(), json!({"id": asked.caller.calling_agent().as_str()}));
-        body.insert("verdict".into(), json!("deny"));
-        body.insert("refusal".into(), refusal_body(refusal));
-        let mut disclosures = vec![("requested", json!({"tool": asked.tool, "arguments": asked.arguments}))];
-        disclosures.extend(asked.caller.user().map(|user| ("user", json!(user.as_str()))));
-        disclosures.push(("reason", json!(bounded(&refusal.reason))));
+        let mut body = Object::new();
+        body.object("agent", |agent| {
+            agent.text("id", asked.caller.calling_agent().as_str());
+        });
+        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, body));
+        let mut requested = Object::new();
+        requested.text("tool", &asked.tool).value("arguments", &asked.arguments);
+        let mut disclosures = vec![("requested", requested.finish())];
+        disclosures.extend(asked.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
+        disclosures.push(("reason", json::quoted(bounded(&refusal.reason))));
         let traceparent = asked.traceparent.clone();
         Draft { disclosures, traceparent, ..plain(Kind::Decision, id.clone(), now, body) }
     }
@@ -114,9 +113,8 @@ impl Gate {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Draft {
-        let mut body = Map::new();
-        body.insert("intent".into(), json!(intent.as_str()));
-        body.insert("result".into(), outcome_body(outcome));
+        let mut body = Object::new();
+        body.text("intent", intent.as_str()).object("result", |body| outcome_body(outcome, body));
         Draft {
             run: Some(run.clone()),
             traceparent,
@@ -126,15 +124,13 @@ impl Gate {
     }
 
     pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote) -> Draft {
-        let mut body = Map::new();
-        body.insert("question".into(), json!(question.id.as_str()));
-        body.insert("rule".into(), json!(vote.rule.as_str()));
-        body.insert("call".into(), json!(question.call.to_string()));
-        body.insert("choice".into(), json!(if vote.approve { "approve" } else { "deny" }));
+        let mut body = Object::new();
+        body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
+        body.text("call", &question.call.to_string());
+        body.text("choice", if vote.approve { "approve" } else { "deny" });
         // Vouched for by the operator's login, not signed by the person: the two must never look alike.
-        body.insert("assurance".into(), json!("operator_attested"));
-        body.insert("expires".into(), json!(millis(question.expires_at)));
-        let disclosures = vec![("approver", json!(vote.by.as_str())), ("reason", json!(vote.reason))];
+        body.text("assurance", "operator_attested").text("expires", &millis(question.expires_at));
+        let disclosures = vec![("approver", json::quoted(vote.by.as_str())), ("reason", json::quoted(&vote.reason))];
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
@@ -144,134 +140,118 @@ impl Gate {
     }
 
     pub(crate) fn run_draft(&self, run: &Run, closed: Option<Timestamp>) -> Draft {
-        let mut body = Map::new();
-        body.insert("event".into(), json!(if closed.is_some() { "close" } else { "open" }));
-        body.insert("agent".into(), json!({"id": run.agent.as_str()}));
-        body.insert("implicit".into(), json!(run.implicit));
-        body.insert("workflow".into(), json!(run.workflow.as_ref().map(ToString::to_string)));
-        body.insert("environment".into(), json!(run.environment));
-        body.insert("release_phase".into(), json!(run.release_phase));
+        let mut body = Object::new();
+        body.text("event", if closed.is_some() { "close" } else { "open" }).flag("implicit", run.implicit);
+        body.object("agent", |agent| {
+            agent.text("id", run.agent.as_str());
+        });
+        body.text_or_null("workflow", run.workflow.as_ref().map(WorkflowId::as_str));
+        body.text_or_null("environment", run.environment.as_deref());
+        body.text_or_null("release_phase", run.release_phase.as_deref());
         if closed.is_some() {
-            body.insert("calls".into(), json!(run.calls));
+            body.number("calls", run.calls);
         }
         let mut disclosures = Vec::new();
-        disclosures.extend(run.user.as_ref().map(|user| ("user", json!(user.as_str()))));
-        disclosures.extend(run.intent.as_ref().map(|intent| ("intent", json!(intent))));
+        disclosures.extend(run.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        disclosures.extend(run.intent.as_ref().map(|intent| ("intent", json::quoted(intent))));
         let at = closed.unwrap_or(run.opened_at);
         Draft { run: Some(run.id.clone()), disclosures, ..plain(Kind::Run, self.record_id(), at, body) }
     }
 
     pub(crate) fn halt_draft(&self, target: &HaltTarget, by: &str, reason: &str, on: bool, now: Timestamp) -> Draft {
-        let mut body = Map::new();
-        body.insert("event".into(), json!(if on { "halt" } else { "resume" }));
-        body.insert("target".into(), json!(target.to_string()));
-        let disclosures = vec![("operator", json!(by)), ("reason", json!(reason))];
+        let mut body = Object::new();
+        body.text("event", if on { "halt" } else { "resume" }).text("target", &target.to_string());
+        let disclosures = vec![("operator", json::quoted(by)), ("reason", json::quoted(reason))];
         Draft { disclosures, ..plain(Kind::Halt, self.record_id(), now, body) }
     }
 
     pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, now: Timestamp) -> Draft {
-        let mut body = Map::new();
-        body.insert("snapshot".into(), json!(snapshot.digest().to_string()));
-        body.insert("by".into(), json!(by));
-        body.insert("remits".into(), json!(snapshot.remits().count()));
-        body.insert("tools".into(), json!(snapshot.registry().tools().len()));
+        let mut body = Object::new();
+        body.text("snapshot", &snapshot.digest().to_string()).text("by", by);
+        body.number("remits", snapshot.remits().count() as u64);
+        body.number("tools", snapshot.registry().tools().len() as u64);
         plain(Kind::Policy, self.record_id(), now, body)
     }
 
     pub(crate) fn key_draft(&self, now: Timestamp) -> Draft {
         let key = Digest::from_bytes(self.writer.public_key());
-        let mut body = Map::new();
-        body.insert("delegate".into(), json!(key.to_string()));
-        body.insert("software".into(), json!(concat!("remit/", env!("CARGO_PKG_VERSION"))));
+        let mut body = Object::new();
+        body.text("delegate", &key.to_string()).text("software", concat!("remit/", env!("CARGO_PKG_VERSION")));
         plain(Kind::Key, self.record_id(), now, body)
     }
 
-    fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Map<String, Value>, call: &Call) -> Draft {
-        let mut disclosures = vec![("arguments", call.arguments.clone()), ("resource", json!(call.resource.name()))];
-        disclosures.extend(call.caller.user().map(|user| ("user", json!(user.as_str()))));
+    fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {
+        let arguments = call.canonical_arguments().to_owned();
+        let mut disclosures = vec![("arguments", arguments), ("resource", json::quoted(&call.resource.name()))];
+        disclosures.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         Draft { run: Some(call.run.clone()), disclosures, ..plain(kind, id, now, body) }
     }
 }
 
-fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Map<String, Value>) -> Draft {
+fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
     let (run, traceparent) = (None, None);
     Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
 }
 
-fn call_body(call: &Call) -> Map<String, Value> {
-    let mut body = Map::new();
-    let via: Vec<_> = call.caller.via().iter().map(ToString::to_string).collect();
-    body.insert(
-        "agent".into(),
-        json!({
-            "id": call.caller.calling_agent().as_str(),
-            "owner": call.agent_owner.as_ref().map(ToString::to_string),
-            "via": via,
-            "workflow": call.caller.workflow().map(ToString::to_string),
-        }),
-    );
-    body.insert(
-        "tool".into(),
-        json!({
-            "name": call.tool.name.as_str(),
-            "class": call.tool.class.as_str(),
-            "risk": call.tool.risk.as_str(),
-            "reversible": call.tool.reversible,
-            "pin": call.tool.definition.digest().to_string(),
-        }),
-    );
-    body.insert("cost_micro_usd".into(), json!(call.cost));
+fn call_body(call: &Call) -> Object {
+    let mut body = Object::new();
+    body.object("agent", |agent| {
+        agent.text("id", call.caller.calling_agent().as_str());
+        agent.text_or_null("owner", call.agent_owner.as_ref().map(TeamId::as_str));
+        agent.texts("via", call.caller.via().iter().map(AgentId::as_str));
+        agent.text_or_null("workflow", call.caller.workflow().map(WorkflowId::as_str));
+    });
+    body.object("tool", |tool| {
+        tool.text("name", call.tool.name.as_str()).text("class", call.tool.class.as_str());
+        tool.text("risk", call.tool.risk.as_str()).flag("reversible", call.tool.reversible);
+        tool.text("pin", &call.tool.definition.digest().to_string());
+    });
+    body.number("cost_micro_usd", call.cost);
     body
 }
 
 /// What a refusal says. The reason of invalid input repeats what was sent, so it is a disclosure.
-fn refusal_body(refusal: &Refusal) -> Value {
+fn refusal_body(refusal: &Refusal, body: &mut Object) {
     let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
-    json!({
-        "code": refusal.code.as_str(),
-        "reason": bounded(reason),
-        "remedy": bounded(&refusal.remedy),
-        "factor": refusal.factor.as_ref().map(ToString::to_string),
-    })
+    body.text("code", refusal.code.as_str()).text("reason", bounded(reason)).text("remedy", bounded(&refusal.remedy));
+    body.text_or_null("factor", refusal.factor.as_ref().map(ToString::to_string).as_deref());
 }
 
-fn bounded(text: &str) -> String {
-    text.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect()
+fn bounded(text: &str) -> &str {
+    let most = remit_core::limits::REASON_BYTES_MAX / 4;
+    text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
 
 /// The facts the decision was made from, so that it can be made again.
-fn facts(case: &CaseFile) -> Value {
-    let budgets = case.budgets.iter().map(|state| {
-        json!({
-            "key": state.budget.key.0, "span": state.span.id, "limit": state.budget.limit,
-            "settled": state.settled, "reserved": state.reserved, "object_known": state.object_known,
-        })
+fn facts(case: &CaseFile, body: &mut Object) {
+    body.object("run", |run| {
+        run.texts("labels", case.run.labels.words()).number("calls", case.run.calls);
+        run.number("spend_micro_usd", case.run.spend).flag("closed", case.run.closed);
+        run.text_or_null("environment", case.run.environment.as_deref());
+        run.text_or_null("release_phase", case.run.release_phase.as_deref());
     });
-    json!({
-        "run": {
-            "labels": case.run.labels.words().collect::<Vec<_>>(), "calls": case.run.calls,
-            "spend_micro_usd": case.run.spend, "environment": case.run.environment,
-            "release_phase": case.run.release_phase, "closed": case.run.closed,
-        },
-        "budgets": budgets.collect::<Vec<_>>(),
-        "approved": case.approved.iter().map(|rule| rule.as_str()).collect::<Vec<_>>(),
-        "refused": case.refused,
-        "halts": case.halts.iter().map(|halt| halt.target.to_string()).collect::<Vec<_>>(),
-    })
+    body.objects("budgets", &case.budgets, |state, budget| {
+        budget.text("key", &state.budget.key.0).text("span", &state.span.id).number("limit", state.budget.limit);
+        budget.number("settled", state.settled).number("reserved", state.reserved);
+        budget.flag("object_known", state.object_known);
+    });
+    body.texts("approved", case.approved.iter().map(RuleId::as_str));
+    body.text_or_null("refused", case.refused.as_deref());
+    body.texts("halts", case.halts.iter().map(|halt| halt.target.to_string()));
 }
 
-fn outcome_body(outcome: &Outcome) -> Value {
+fn outcome_body(outcome: &Outcome, body: &mut Object) {
+    body.text("state", outcome.state());
     match outcome {
-        Outcome::Completed(Answer::Result(result)) => json!({
-            "state": outcome.state(),
-            "is_error": result.get("isError").and_then(Value::as_bool).unwrap_or(false),
-            "digest": Digest::of(remit_core::json::canonical(result).as_bytes()).to_string(),
-        }),
+        Outcome::Completed(Answer::Result(result)) => {
+            body.flag("is_error", result.get("isError").and_then(Value::as_bool).unwrap_or(false));
+            body.text("digest", &Digest::of(json::canonical(result).as_bytes()).to_string());
+        }
         Outcome::Completed(Answer::Error { code, .. }) => {
-            json!({"state": outcome.state(), "is_error": true, "rpc_code": code})
+            body.flag("is_error", true).raw("rpc_code", &code.to_string());
         }
         Outcome::NotStarted { code, reason } | Outcome::Unknown { code, reason } => {
-            json!({"state": outcome.state(), "code": code.as_str(), "reason": bounded(reason)})
+            body.text("code", code.as_str()).text("reason", bounded(reason));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What records say. Each kind has its own predicate type; all share one header.
 
 use remit_core::ids::{Digest, RecordId, RunId, TenantId};
-use serde_json::{Map, Value, json};
+use remit_core::json::{self, Object};
+use serde_json::Value;
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,9 +71,10 @@ pub struct Draft {
     /// Records it refers to: relation and digest.
     pub links: Vec<(&'static str, Digest)>,
     /// What the kind itself says.
-    pub body: Map<String, Value>,
-    /// Values that may later be disclosed or erased: name and value. The record holds only their digests.
-    pub disclosures: Vec<(&'static str, Value)>,
+    pub body: Object,
+    /// Values that may later be disclosed or erased: name, and the value as canonical JSON. The record
+    /// holds only their digests.
+    pub disclosures: Vec<(&'static str, String)>,
 }
 
 /// Randomness for one record, brought by the caller.
@@ -96,40 +98,43 @@ pub(crate) struct Statement {
 pub(crate) fn statement(draft: Draft, tenant: &TenantId, writer_key: &str, seq: u64, entropy: &Entropy) -> Statement {
     let mut disclosures = Vec::with_capacity(draft.disclosures.len());
     let mut digests = Vec::with_capacity(draft.disclosures.len());
-    for (at, (name, value)) in draft.disclosures.into_iter().enumerate() {
-        let salt = Digest::of(&[&entropy.salt[..], &(at as u64).to_be_bytes()].concat());
-        let salt = salt.to_string();
-        let disclosure = encode(&remit_core::json::canonical(&json!([salt.get(..32), name, value])));
+    for (at, (name, value)) in (0u64..).zip(draft.disclosures) {
+        let salt = Digest::of(&[&entropy.salt[..], &at.to_be_bytes()].concat());
+        let disclosure = encode(&format!("[\"{}\",{},{value}]", hex(&salt.as_bytes()[..16]), json::quoted(name)));
         digests.push(Digest::of(disclosure.as_bytes()).to_string());
         disclosures.push(disclosure);
     }
     digests.sort();
+    let nonce = hex(&entropy.nonce);
+    let action = Digest::of(format!("{nonce}{}", digests.concat()).as_bytes());
     let mut predicate = draft.body;
-    let mut set = |name: &str, value: Value| drop(predicate.insert(name.to_owned(), value));
-    set("v", json!(1));
-    set("kind", json!(draft.kind.as_str()));
-    set("record_id", json!(draft.id.as_str()));
-    set("nonce", json!(hex(&entropy.nonce)));
-    set("tenant", json!(tenant.as_str()));
-    set("writer", json!({"key": writer_key, "seq": seq}));
-    set("time", json!(draft.time));
+    predicate.number("v", 1).text("kind", draft.kind.as_str()).text("record_id", draft.id.as_str());
+    predicate.text("nonce", &nonce).text("tenant", tenant.as_str()).text("time", &draft.time);
+    predicate.object("writer", |writer| {
+        writer.text("key", writer_key).number("seq", seq);
+    });
     if let Some(run) = &draft.run {
-        set("run", json!({"id": run.as_str()}));
+        predicate.object("run", |of| {
+            of.text("id", run.as_str());
+        });
     }
     if let Some(traceparent) = &draft.traceparent {
-        set("trace", json!({"traceparent": traceparent}));
+        predicate.object("trace", |trace| {
+            trace.text("traceparent", traceparent);
+        });
     }
-    let links = draft.links.iter().map(|(rel, digest)| json!({"rel": rel, "digest": digest.to_string()}));
-    set("links", links.collect());
-    let action = Digest::of(format!("{}{}", hex(&entropy.nonce), digests.concat()).as_bytes());
-    set("_sd", json!(digests));
-    let statement = json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "action", "digest": {"sha256": action.to_string()}}],
-        "predicateType": draft.kind.predicate_type(),
-        "predicate": predicate,
+    predicate.objects("links", &draft.links, |(rel, digest), link| {
+        link.text("digest", &digest.to_string()).text("rel", rel);
     });
-    Statement { payload: remit_core::json::canonical(&statement).into_bytes(), disclosures }
+    predicate.texts("_sd", &digests);
+    // The members stand in canonical order.
+    let payload = format!(
+        "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicate\":{},\"predicateType\":\"{}\",\
+         \"subject\":[{{\"digest\":{{\"sha256\":\"{action}\"}},\"name\":\"action\"}}]}}",
+        predicate.finish(),
+        draft.kind.predicate_type(),
+    );
+    Statement { payload: payload.into_bytes(), disclosures }
 }
 
 /// The values that stand beside a record: name and value of each that can be read. Whether they are
@@ -152,5 +157,36 @@ fn encode(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever reads records may rely on their bytes: a change here needs a new version.
+    #[test]
+    fn a_statement_is_canonical_and_its_bytes_are_frozen() {
+        let mut body = Object::new();
+        body.text("verdict", "deny");
+        let draft = Draft {
+            kind: Kind::Decision,
+            id: RecordId::parse("rec_1").expect("id"),
+            time: "2026-11-21T10:00:00.000Z".into(),
+            run: Some(RunId::parse("run_1").expect("id")),
+            traceparent: Some("00-a-b-01".into()),
+            links: vec![("decision", Digest::of(b"x"))],
+            body,
+            disclosures: vec![("arguments", "{\"amount\":5}".into()), ("user", json::quoted("ada"))],
+        };
+        let tenant = TenantId::parse("acme").expect("id");
+        let made = statement(draft, &tenant, "key", 7, &Entropy { nonce: [7; 16], salt: [9; 16] });
+        let value = json::parse(&made.payload).expect("JSON");
+        assert_eq!(json::canonical(&value).as_bytes(), made.payload, "canonical");
+        let frozen = include_str!("../tests/vectors/statement.json").trim_end();
+        assert_eq!(String::from_utf8_lossy(&made.payload), frozen);
+        let disclosed = disclosed(&made.disclosures);
+        assert_eq!(disclosed[0], ("arguments".to_owned(), serde_json::json!({"amount": 5})));
+    }
 }

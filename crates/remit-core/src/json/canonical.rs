@@ -13,7 +13,7 @@ pub fn canonical(value: &Value) -> String {
     out
 }
 
-fn write(value: &Value, out: &mut String) {
+pub(super) fn write(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -47,12 +47,20 @@ fn write(value: &Value, out: &mut String) {
     }
 }
 
+/// The canonical text of a text.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    string(text, &mut out);
+    out
+}
+
 /// RFC 8785 3.2.3 sorts by UTF-16 code units, which differs from byte order above U+FFFF.
 fn by_utf16(a: &str, b: &str) -> std::cmp::Ordering {
     if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
-fn string(text: &str, out: &mut String) {
+pub(super) fn string(text: &str, out: &mut String) {
     out.push('"');
     let mut start = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -81,6 +89,8 @@ fn string(text: &str, out: &mut String) {
 fn number(number: &Number, out: &mut String) {
     if number.is_f64() {
         float(number.as_f64().unwrap_or_default(), out);
+    } else if let Some(whole) = number.as_u64() {
+        out.push_str(&whole.to_string());
     } else {
         let _ = write!(out, "{number}");
     }

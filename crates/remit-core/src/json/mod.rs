@@ -3,7 +3,9 @@
 //! parsers can be made to disagree about what a call says.
 
 mod canonical;
+mod object;
 mod parse;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, quoted};
+pub use object::Object;
 pub use parse::{JsonError, parse};
