@@ -2,7 +2,7 @@
 //!
 //! INVARIANT (limits are never overspent): `settled + reserved <= lim` after every deed. The one
 //! writer adds only after it has compared with the limit, settling only moves or removes, and the
-//! table's own constraint says it again.
+//! table's own constraint says it again. The counters themselves stand in the [book](crate::book).
 //!
 //! The limit belongs to the authority and may change between two decisions. A reservation carries
 //! the limit it was decided under, and becomes the row's only when everything counted fits it: a
@@ -17,24 +17,62 @@
 use remit_core::budget::{Budget, BudgetState, Reservation, Span};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::columns::{amount, int, micros};
+use crate::book::{Book, Counter};
+use crate::columns::{amount, int, micros, time};
 use crate::failure::Failure;
+use crate::writer::Desk;
 
-/// What is settled and reserved; nothing, as long as nothing was.
+/// What is settled and reserved according to the file; nothing, as long as nothing was.
 pub(crate) fn used(db: &Connection, key: &str, span: &str) -> Result<(u64, u64), Failure> {
-    let mut statement = db.prepare_cached("SELECT settled, reserved FROM budgets WHERE key = ?1 AND span = ?2")?;
-    let row = statement.query_row([key, span], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    Ok(row.map_or((0, 0), |(settled, reserved)| (amount(settled), amount(reserved))))
+    Ok(counter(db, key, span)?.map_or((0, 0), |counter| (counter.settled, counter.reserved)))
 }
 
-/// One budget as a decision sees it.
+fn counter(db: &Connection, key: &str, span: &str) -> Result<Option<Counter>, Failure> {
+    let mut statement =
+        db.prepare_cached("SELECT settled, reserved, ends, lim FROM budgets WHERE key = ?1 AND span = ?2")?;
+    let mut rows = statement.query([key, span])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let ends: Option<i64> = row.get(2)?;
+    let ends = ends.map(time).transpose()?;
+    Ok(Some(Counter::new(ends, amount(row.get(0)?), amount(row.get(1)?), amount(row.get(3)?))))
+}
+
+/// Writes a counter of the book.
+pub(crate) fn write(db: &Connection, key: &str, span: &str, counter: &Counter) -> Result<(), Failure> {
+    db.prepare_cached(
+        "INSERT INTO budgets (key, span, ends, settled, reserved, lim) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET settled = excluded.settled, reserved = excluded.reserved, lim = excluded.lim",
+    )?
+    .execute(params![
+        key,
+        span,
+        counter.ends.map(micros),
+        int(counter.settled),
+        int(counter.reserved),
+        int(counter.limit)
+    ])?;
+    Ok(())
+}
+
+/// One budget as a decision sees it, when the book knows it and no object is counted.
+pub(crate) fn at_hand(book: &Book, budget: &Budget, span: &Span, object: Option<&str>) -> Option<BudgetState> {
+    let counter = book.counter(&budget.key.0, span).filter(|_| object.is_none())?;
+    let (settled, reserved) = (counter.settled, counter.reserved);
+    Some(BudgetState { budget: budget.clone(), span: span.clone(), settled, reserved, object_known: false })
+}
+
+/// One budget as a decision sees it: the book's, or else the file's.
 pub(crate) fn state(
     db: &Connection,
+    book: Option<&Counter>,
     budget: &Budget,
     span: &Span,
     object: Option<&str>,
 ) -> Result<BudgetState, Failure> {
-    let (settled, mut reserved) = used(db, &budget.key.0, &span.id)?;
+    let (settled, mut reserved) = match book {
+        Some(counter) => (counter.settled, counter.reserved),
+        None => used(db, &budget.key.0, &span.id)?,
+    };
     let mut object_known = false;
     if let Some(object) = object
         && let Some(counted) = Counted::of(db, &budget.key.0, &span.id, object)?
@@ -47,52 +85,60 @@ pub(crate) fn state(
     Ok(BudgetState { budget: budget.clone(), span: span.clone(), settled, reserved, object_known })
 }
 
+/// The counter of a reservation, from the book or else from the file.
+fn current(desk: &Desk<'_>, reservation: &Reservation) -> Result<Counter, Failure> {
+    let Reservation { key, span, .. } = reservation;
+    if let Some(counter) = desk.book().counter(&key.0, span) {
+        return Ok(counter.clone());
+    }
+    Ok(counter(desk.db, &key.0, &span.id)?.unwrap_or_else(|| Counter::new(span.ends, 0, 0, 0)))
+}
+
 /// Reserves, or is a conflict when there is no room.
-pub(crate) fn reserve(db: &Connection, reservation: &Reservation) -> Result<(), Failure> {
+pub(crate) fn reserve(desk: &Desk<'_>, reservation: &Reservation) -> Result<(), Failure> {
     let Reservation { key, span, limit, amount, object, .. } = reservation;
     if let Some(object) = object {
-        let held = db
+        let held = desk
+            .db
             .prepare_cached("UPDATE objects SET holders = holders + 1 WHERE key = ?1 AND span = ?2 AND object = ?3")?
             .execute([&key.0, &span.id, object])?;
         if held == 1 {
             return Ok(());
         }
     }
-    let (settled, reserved) = used(db, &key.0, &span.id)?;
-    let sum = settled.checked_add(reserved).and_then(|used| used.checked_add(*amount));
+    let mut counter = current(desk, reservation)?;
     let limit = (*limit).min(i64::MAX.unsigned_abs());
-    if sum.is_none_or(|sum| sum > limit) {
+    if !counter.has_room(*amount, limit) {
         return Err(Failure::Conflict("budget"));
     }
-    db.prepare_cached(
-        "INSERT INTO budgets (key, span, ends, settled, reserved, lim) VALUES (?1, ?2, ?3, 0, ?4, ?5)
-         ON CONFLICT DO UPDATE SET reserved = reserved + excluded.reserved, lim = excluded.lim",
-    )?
-    .execute(params![key.0, span.id, span.ends.map(micros), int(*amount), int(limit)])?;
+    counter.reserved = counter.reserved.saturating_add(*amount);
+    counter.limit = limit;
+    desk.book().set_counter(&key.0, span, counter);
     if let Some(object) = object {
-        db.prepare_cached(
-            "INSERT INTO objects (key, span, object, amount, holders, booked) VALUES (?1, ?2, ?3, ?4, 1, 0)",
-        )?
-        .execute(params![key.0, span.id, object, int(*amount)])?;
+        desk.db
+            .prepare_cached(
+                "INSERT INTO objects (key, span, object, amount, holders, booked) VALUES (?1, ?2, ?3, ?4, 1, 0)",
+            )?
+            .execute(params![key.0, span.id, object, int(*amount)])?;
     }
     Ok(())
 }
 
 /// Books or releases what one call had reserved.
-pub(crate) fn settle(db: &Connection, reservation: &Reservation, charged: bool) -> Result<(), Failure> {
+pub(crate) fn settle(desk: &Desk<'_>, reservation: &Reservation, charged: bool) -> Result<(), Failure> {
     let amount = match &reservation.object {
         None => reservation.amount,
-        Some(object) => let_go(db, reservation, object, charged)?,
+        Some(object) => let_go(desk.db, reservation, object, charged)?,
     };
-    db.prepare_cached(
-        "UPDATE budgets SET reserved = reserved - ?3, settled = settled + ?4 WHERE key = ?1 AND span = ?2",
-    )?
-    .execute(params![
-        reservation.key.0,
-        reservation.span.id,
-        int(amount),
-        int(if charged { amount } else { 0 }),
-    ])?;
+    if amount == 0 {
+        return Ok(());
+    }
+    let mut counter = current(desk, reservation)?;
+    counter.reserved = counter.reserved.saturating_sub(amount);
+    if charged {
+        counter.settled = counter.settled.saturating_add(amount);
+    }
+    desk.book().set_counter(&reservation.key.0, &reservation.span, counter);
     Ok(())
 }
 

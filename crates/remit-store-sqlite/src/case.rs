@@ -1,24 +1,55 @@
 //! The facts of one case. This is read before every decision, so it is a handful of look-ups by
 //! primary key, each with a cached statement.
 
+use std::sync::{Mutex, PoisonError};
+
 use remit_app::intent::{Basis, Case};
 use remit_app::ports::CaseQuery;
 use remit_app::question::{Question, QuestionState};
+use remit_core::CaseFile;
 use remit_core::ids::{Digest, RuleId};
-use remit_core::{CaseFile, RunFacts};
 use rusqlite::Connection;
 
-use crate::columns::amount;
+use crate::book::Book;
 use crate::failure::Failure;
 use crate::halts::Halts;
 use crate::{budgets, questions, runs};
 
-/// Reads one case, inside one read transaction.
-pub(crate) fn load(db: &Connection, query: &CaseQuery<'_>, halts: &Halts) -> Result<Case, Failure> {
-    let (run, version) = run_facts(db, query)?;
+/// The case as far as the book tells it: most calls belong to a run that is under way, draw on budgets
+/// that were drawn on before, and were never asked about. Then the file is not looked at.
+pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Option<Case> {
+    if book.was_asked(&query.call) || book.halts != halts.version {
+        return None;
+    }
+    let page = book.run(query.run)?;
+    let budgets = query.budgets.iter().map(|(b, span, object)| budgets::at_hand(book, b, span, object.as_deref()));
+    let budgets = budgets.collect::<Option<Vec<_>>>()?;
+    let (run, version, halts_version) = (page.facts.clone(), page.version, halts.version);
+    let (approved, approvals, halts) = (Vec::new(), Vec::new(), halts.list.clone());
+    Some(Case {
+        file: CaseFile { run, budgets, approved, refused: None, halts },
+        basis: Basis { halts: halts_version, run: version, approvals },
+        open_question: None,
+    })
+}
+
+/// Reads one case inside one read transaction, and from the book what is ahead of the file.
+pub(crate) fn load(
+    db: &Connection,
+    book: Option<&Mutex<Book>>,
+    query: &CaseQuery<'_>,
+    halts: &Halts,
+) -> Result<Case, Failure> {
+    let book = || book.map(|book| book.lock().unwrap_or_else(PoisonError::into_inner));
+    let page = book()
+        .and_then(|book| book.run(query.run).cloned())
+        .map_or_else(|| runs::page(db, query.run), |page| Ok(Some(page)))?;
+    // A decision about a run that does not exist has nothing to rest on.
+    let page = page.ok_or_else(|| Failure::rejected(format!("there is no run `{}`", query.run)))?;
     let mut states = Vec::with_capacity(query.budgets.len());
     for (budget, span, object) in &query.budgets {
-        states.push(budgets::state(db, budget, span, object.as_deref())?);
+        let counter = book().and_then(|book| book.counter(&budget.key.0, span).cloned());
+        states.push(budgets::state(db, counter.as_ref(), budget, span, object.as_deref())?);
     }
     let live = questions::live(db, &query.call, query.now)?;
     let denied = live.iter().rev().find(|question| question.state(query.now) == QuestionState::Denied);
@@ -32,13 +63,13 @@ pub(crate) fn load(db: &Connection, query: &CaseQuery<'_>, halts: &Halts) -> Res
     let open = live.iter().rev().find(|question| question.state(query.now) == QuestionState::Open);
     Ok(Case {
         file: CaseFile {
-            run,
+            run: page.facts,
             budgets: states,
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
             refused: refused.map(|vote| vote.reason.clone()),
             halts: halts.list.clone(),
         },
-        basis: Basis { halts: halts.version, run: version, approvals },
+        basis: Basis { halts: halts.version, run: page.version, approvals },
         open_question: open.map(|question| question.id.clone()),
     })
 }
@@ -50,23 +81,4 @@ fn satisfies(question: &Question, query: &CaseQuery<'_>, rule: &RuleId, definiti
     let live = matches!(question.state(query.now), QuestionState::Approved | QuestionState::Open);
     let asked = question.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
     live && asked.is_some_and(|asked| question.yes(rule) >= quorum.max(asked.quorum) as usize)
-}
-
-/// The run and its version. A decision about a run that does not exist has nothing to rest on.
-fn run_facts(db: &Connection, query: &CaseQuery<'_>) -> Result<(RunFacts, u64), Failure> {
-    let mut statement = db.prepare_cached(
-        "SELECT sensitivity, untrusted, marks, calls, spend, environment, release_phase, closed_at IS NOT NULL, version
-         FROM runs WHERE id = ?1",
-    )?;
-    let mut rows = statement.query([query.run.as_str()])?;
-    let row = rows.next()?.ok_or_else(|| Failure::rejected(format!("there is no run `{}`", query.run)))?;
-    let facts = RunFacts {
-        labels: runs::read_labels(row, 0)?,
-        calls: amount(row.get(3)?),
-        spend: amount(row.get(4)?),
-        environment: row.get(5)?,
-        release_phase: row.get(6)?,
-        closed: row.get(7)?,
-    };
-    Ok((facts, amount(row.get(8)?)))
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use crate::columns::{amount, malformed, micros, time};
 use crate::failure::Failure;
 use crate::records;
+use crate::writer::Desk;
 
 /// The halts in force at one version.
 #[derive(Debug, Default)]
@@ -39,28 +40,30 @@ pub(crate) fn version(db: &Connection) -> Result<u64, Failure> {
 }
 
 /// Orders a halt, or replaces the one on the same target.
-pub(crate) fn put(db: &Connection, halt: &Halt, record: &SignedRecord) -> Result<(), Failure> {
-    db.prepare_cached(
-        "INSERT INTO halts (target, ordered_by, reason, since) VALUES (?1, ?2, ?3, ?4)
+pub(crate) fn put(desk: &Desk<'_>, halt: &Halt, record: &SignedRecord) -> Result<(), Failure> {
+    desk.db
+        .prepare_cached(
+            "INSERT INTO halts (target, ordered_by, reason, since) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET ordered_by = excluded.ordered_by, reason = excluded.reason, since = excluded.since",
-    )?
-    .execute(params![halt.target.to_string(), halt.by, halt.reason, micros(halt.since)])?;
-    changed(db)?;
-    records::append(db, record)
+        )?
+        .execute(params![halt.target.to_string(), halt.by, halt.reason, micros(halt.since)])?;
+    changed(desk)?;
+    records::append(desk.db, record).map(drop)
 }
 
 /// Lifts a halt; false, and nothing is recorded, when there was none.
-pub(crate) fn lift(db: &Connection, target: &HaltTarget, record: &SignedRecord) -> Result<bool, Failure> {
-    let lifted = db.prepare_cached("DELETE FROM halts WHERE target = ?1")?.execute([target.to_string()])?;
+pub(crate) fn lift(desk: &Desk<'_>, target: &HaltTarget, record: &SignedRecord) -> Result<bool, Failure> {
+    let lifted = desk.db.prepare_cached("DELETE FROM halts WHERE target = ?1")?.execute([target.to_string()])?;
     if lifted == 0 {
         return Ok(false);
     }
-    changed(db)?;
-    records::append(db, record)?;
+    changed(desk)?;
+    records::append(desk.db, record)?;
     Ok(true)
 }
 
-fn changed(db: &Connection) -> Result<(), Failure> {
-    db.prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'halts'")?.execute([])?;
+fn changed(desk: &Desk<'_>) -> Result<(), Failure> {
+    desk.db.prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'halts'")?.execute([])?;
+    desk.book().halts_changed();
     Ok(())
 }

@@ -6,11 +6,13 @@ use remit_app::outcome::{Outcome, StoredOutcome};
 use remit_core::budget::{Reservation, Unit};
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, UserId};
 use remit_core::verdict::Code;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use crate::book::Pending;
 use crate::columns::{OutcomeColumns, digest, micros, reservations, reservations_text, time};
 use crate::failure::Failure;
-use crate::{budgets, halts, questions, records, runs};
+use crate::writer::Desk;
+use crate::{budgets, questions, records, runs};
 
 /// What a commit did, before it is durable. The receipt is made from it only after the group's
 /// commit has succeeded.
@@ -26,28 +28,49 @@ pub(crate) enum Applied {
 ///
 /// The idempotency key comes first: whoever repeats a call is told about the first one, even when
 /// the second decision would have been another. Its record is then not stored.
-pub(crate) fn commit(db: &Connection, intent: &Intent) -> Result<Applied, Failure> {
+pub(crate) fn commit(desk: &Desk<'_>, intent: &Intent) -> Result<Applied, Failure> {
     if let Some(key) = &intent.idempotency
-        && let Some((record, call)) = earlier(db, intent, key)?
+        && let Some((record, call)) = earlier(desk.db, intent, key)?
     {
         return Ok(Applied::Repeated { intent: record, call });
     }
-    let applied = match &intent.effect {
+    match &intent.effect {
         Effect::Admit { reservations, approvals, .. } => {
-            admit(db, intent, reservations, approvals)?;
-            Applied::Admitted(intent.record.id.clone())
+            admit(desk, intent, reservations, approvals)?;
+            Ok(Applied::Admitted(intent.record.id.clone()))
         }
-        Effect::Hold(question) => Applied::Held(questions::hold(db, question)?),
-        Effect::Refuse => Applied::Refused,
-    };
-    records::append(db, &intent.record)?;
-    Ok(applied)
+        Effect::Hold(question) => {
+            let held = questions::hold(desk, question)?;
+            records::append(desk.db, &intent.record)?;
+            Ok(Applied::Held(held))
+        }
+        Effect::Refuse => {
+            records::append(desk.db, &intent.record)?;
+            Ok(Applied::Refused)
+        }
+    }
+}
+
+/// Whether a decision changes the file before all has been checked, so that it may have to be undone
+/// there. Most change only the book before, which takes its steps back by itself.
+pub(crate) fn is_guarded(intent: &Intent) -> bool {
+    match &intent.effect {
+        Effect::Admit { reservations, approvals, .. } => !approvals.is_empty() || counts_objects(reservations),
+        Effect::Hold(_) => true,
+        Effect::Refuse => false,
+    }
+}
+
+/// Whether these reservations touch the table of objects.
+pub(crate) fn counts_objects(reservations: &[Reservation]) -> bool {
+    reservations.iter().any(|reservation| reservation.object.is_some())
 }
 
 /// The intent that was admitted under this key of this agent and user.
 fn earlier(db: &Connection, intent: &Intent, key: &IdempotencyKey) -> Result<Option<(RecordId, Digest)>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT record, call FROM intents WHERE agent = ?1 AND ifnull(user, '') = ?2 AND idempotency = ?3",
+        "SELECT records.id, call FROM intents JOIN records USING (position)
+         WHERE agent = ?1 AND ifnull(user, '') = ?2 AND idempotency = ?3",
     )?;
     let user = intent.user.as_ref().map_or("", UserId::as_str);
     let mut rows = statement.query([intent.agent.as_str(), user, &key.0])?;
@@ -56,12 +79,13 @@ fn earlier(db: &Connection, intent: &Intent, key: &IdempotencyKey) -> Result<Opt
 }
 
 /// Checks what the decision rests on, in the order in which it is cheapest to find out, and takes
-/// what it uses up.
-fn admit(db: &Connection, intent: &Intent, reservations: &[Reservation], approvals: &[RuleId]) -> Result<(), Failure> {
-    if halts::version(db)? != intent.basis.halts {
+/// what it uses up. Everything that may fail stands before the first change of the file.
+fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approvals: &[RuleId]) -> Result<(), Failure> {
+    let db = desk.db;
+    if desk.book().halts != intent.basis.halts {
         return Err(Failure::Conflict("halts"));
     }
-    runs::count_call(db, &intent.run, intent.basis.run, intent.at)?;
+    runs::count_call(desk, &intent.run, intent.basis.run, intent.at)?;
     let mut used = Vec::new();
     for rule in approvals {
         let named = intent.basis.approvals.iter().find(|(approved, _)| approved == rule);
@@ -73,16 +97,15 @@ fn admit(db: &Connection, intent: &Intent, reservations: &[Reservation], approva
         questions::mark_used(db, question)?;
     }
     for reservation in reservations {
-        budgets::reserve(db, reservation)?;
+        budgets::reserve(desk, reservation)?;
     }
+    let position = records::append(db, &intent.record)?;
     db.prepare_cached(
-        "INSERT INTO intents (record, decision, run, agent, user, call, tool, at, idempotency, reservations)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
-        intent.record.id.as_str(),
-        &intent.record.digest.as_bytes()[..],
-        intent.run.as_str(),
+        position,
         intent.agent.as_str(),
         intent.user.as_ref().map(UserId::as_str),
         &intent.call.as_bytes()[..],
@@ -91,46 +114,64 @@ fn admit(db: &Connection, intent: &Intent, reservations: &[Reservation], approva
         intent.idempotency.as_ref().map(|key| &key.0),
         reservations_text(reservations),
     ])?;
+    let pending = Pending { position, run: intent.run.clone(), reservations: reservations.to_vec() };
+    desk.book().began(&intent.record.id, pending);
     Ok(())
 }
 
 /// Settles an admitted call. What it had reserved is what was stored at its admission, whatever the
 /// settlement says. A second settlement changes nothing, and its record is not stored.
-pub(crate) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), Failure> {
-    let mut statement = db.prepare_cached("SELECT state, run, reservations FROM intents WHERE record = ?1")?;
-    let row = statement.query_row([settlement.intent.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-    });
-    let Some((state, run, reserved)) = row.optional()? else {
-        return Err(Failure::rejected(format!("there is no admitted call `{}`", settlement.intent)));
-    };
-    if state == "settled" {
+pub(crate) fn settle(desk: &Desk<'_>, settlement: &Settlement) -> Result<(), Failure> {
+    let known = desk.book().pending(&settlement.intent).cloned();
+    let Some(pending) = known.map_or_else(|| under_way(desk.db, &settlement.intent), |pending| Ok(Some(pending)))?
+    else {
         return Ok(());
-    }
+    };
     if !settlement.charged && !matches!(settlement.outcome, Outcome::NotStarted { .. }) {
         return Err(Failure::rejected("only a call that never started is released"));
     }
-    let (run, reserved) = (RunId::parse(&run)?, reservations(&reserved)?);
-    for reservation in &reserved {
-        budgets::settle(db, reservation, settlement.charged)?;
+    let Pending { position, run, reservations } = pending;
+    if let Some(record) = &settlement.record {
+        records::append(desk.db, record)?;
     }
-    let spend = if settlement.charged { spend(&reserved) } else { 0 };
-    runs::book(db, &run, spend, settlement.labels.as_ref())?;
+    for reservation in &reservations {
+        budgets::settle(desk, reservation, settlement.charged)?;
+    }
+    let spend = if settlement.charged { spend(&reservations) } else { 0 };
+    runs::book(desk, &run, spend, settlement.labels.as_ref())?;
     let columns = OutcomeColumns::of(&settlement.outcome);
-    db.prepare_cached(
-        "UPDATE intents SET state = 'settled', settled_at = ?2, charged = ?3, outcome = ?4, code = ?5, reason = ?6,
-           answer = ?7 WHERE record = ?1",
-    )?
-    .execute(params![
-        settlement.intent.as_str(),
-        micros(settlement.at),
-        settlement.charged,
-        columns.outcome,
-        columns.code,
-        columns.reason,
-        columns.answer,
-    ])?;
-    settlement.record.as_ref().map_or(Ok(()), |record| records::append(db, record))
+    desk.db
+        .prepare_cached(
+            "UPDATE intents SET state = 'settled', settled_at = ?2, charged = ?3, outcome = ?4, code = ?5, reason = ?6,
+               answer = ?7 WHERE position = ?1",
+        )?
+        .execute(params![
+            position,
+            micros(settlement.at),
+            settlement.charged,
+            columns.outcome,
+            columns.code,
+            columns.reason,
+            columns.answer,
+        ])?;
+    desk.book().ended(&settlement.intent);
+    Ok(())
+}
+
+/// An intent that the book does not know; `None` when it is settled.
+fn under_way(db: &Connection, intent: &RecordId) -> Result<Option<Pending>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT position, run, state, reservations FROM intents JOIN records USING (position) WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([intent.as_str()])?;
+    let Some(row) = rows.next()? else {
+        return Err(Failure::rejected(format!("there is no admitted call `{intent}`")));
+    };
+    if row.get::<_, String>(2)? == "settled" {
+        return Ok(None);
+    }
+    let run = RunId::parse(&row.get::<_, String>(1)?)?;
+    Ok(Some(Pending { position: row.get(0)?, run, reservations: reservations(&row.get::<_, String>(3)?)? }))
 }
 
 /// What one call costs. It is reserved on several levels of the tree, and spent once.
@@ -140,8 +181,9 @@ fn spend(reserved: &[Reservation]) -> u64 {
 
 /// What came of an admitted call.
 pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<StoredOutcome>, Failure> {
-    let mut statement =
-        db.prepare_cached("SELECT state, outcome, code, reason, answer FROM intents WHERE record = ?1")?;
+    let mut statement = db.prepare_cached(
+        "SELECT state, outcome, code, reason, answer FROM intents JOIN records USING (position) WHERE id = ?1",
+    )?;
     let mut rows = statement.query([intent.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     if row.get::<_, String>(0)? == "admitted" {
@@ -155,7 +197,7 @@ pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<Store
 /// unknown, so they are charged.
 pub(crate) fn unsettled(db: &Connection, before: Timestamp) -> Result<Vec<Settlement>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT record, decision, run, at, reservations FROM intents
+        "SELECT id, digest, run, at, reservations FROM intents JOIN records USING (position)
          WHERE state = 'admitted' AND at < ?1 ORDER BY at, position",
     )?;
     let mut rows = statement.query(params![micros(before)])?;

@@ -35,6 +35,7 @@
 //! gap between the writer's sequence in the file and what others have received shows it. A failed
 //! fsync, a full disk or any other error of the file ends the store: see `writer.rs`.
 
+mod book;
 mod budgets;
 mod case;
 mod columns;

@@ -13,11 +13,11 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::faults::Faults;
-use crate::halts;
 use crate::readers::{self, Readers};
 use crate::schema::{self, SchemaError};
 use crate::store::{Shared, SqliteStore};
 use crate::writer::Writer;
+use crate::{halts, questions};
 
 /// How a store behaves.
 #[derive(Clone, Debug)]
@@ -97,7 +97,8 @@ impl SqliteStore {
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
         let db = writing(path, &options)?;
         let halts = halts::all(&db).map_err(|failure| not_ours(path, failure))?;
-        let shared = Arc::new(Shared::new(halts));
+        let asked = questions::asked(&db).map_err(|failure| not_ours(path, failure))?;
+        let shared = Arc::new(Shared::new(halts, asked));
         let (sender, queue) = sync_channel(options.queue.max(1));
         let writer = Writer {
             db,

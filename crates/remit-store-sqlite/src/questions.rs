@@ -1,5 +1,7 @@
 //! Questions and votes.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
 use remit_core::approval::CallParties;
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 use crate::columns::{digest, malformed, micros, time, value};
 use crate::failure::Failure;
 use crate::records;
+use crate::writer::Desk;
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
                       expires_at, used FROM questions";
@@ -19,7 +22,9 @@ const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, argum
 ///
 /// One that asks for fewer rules, or for rules that have been defined anew since, is not kept: votes
 /// on it could never let the call pass, and the caller would wait for it until it lapses.
-pub(crate) fn hold(db: &Connection, question: &Question) -> Result<QuestionId, Failure> {
+pub(crate) fn hold(desk: &Desk<'_>, question: &Question) -> Result<QuestionId, Failure> {
+    let db = desk.db;
+    desk.book().will_ask(question.call);
     let known = live(db, &question.call, question.asked_at)?;
     let same = |old: &&Question| {
         old.state(question.asked_at) == QuestionState::Open && question.rules.iter().all(|r| old.rules.contains(r))
@@ -104,6 +109,17 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
 /// One question with its votes.
 pub(crate) fn one(db: &Connection, id: &QuestionId) -> Result<Option<Question>, Failure> {
     Ok(select(db, &format!("{SELECT} WHERE id = ?1"), [id.as_str()])?.pop())
+}
+
+/// The calls about which there are questions that are not used up.
+pub(crate) fn asked(db: &Connection) -> Result<HashSet<Digest>, Failure> {
+    let mut statement = db.prepare("SELECT DISTINCT call FROM questions WHERE NOT used")?;
+    let mut rows = statement.query([])?;
+    let mut calls = HashSet::new();
+    while let Some(row) = rows.next()? {
+        calls.insert(digest(row.get(0)?)?);
+    }
+    Ok(calls)
 }
 
 /// Questions for exactly this call that were neither used nor have lapsed, oldest first.

@@ -13,9 +13,12 @@ use crate::failure::Failure;
 /// How many records are read when the filter names no limit.
 const LIMIT_DEFAULT: u32 = 1_000;
 
-/// Appends one record. A second one with the same id, or at the same place of the same writer's
-/// sequence, is rejected.
-pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<(), Failure> {
+const SELECT: &str = "SELECT records.id, kind, run, time, key, seq, payload, ifnull(keyid, key), signature, \
+                      disclosures, digest FROM records JOIN writers ON writers.id = writer";
+
+/// Appends one record and says where it stands. A second one with the same id, or at the same place of
+/// the same writer's sequence, is rejected, and nothing has changed then.
+pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<i64, Failure> {
     db.prepare_cached(
         "INSERT INTO records (id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -25,24 +28,32 @@ pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<(), Failu
         record.kind.as_str(),
         record.run.as_ref().map(RunId::as_str),
         record.time,
-        record.writer,
+        writer(db, &record.writer)?,
         int(record.seq),
         record.envelope.payload,
-        record.envelope.signature.keyid,
+        // The hint names the writer, unless somebody else signed.
+        Some(&record.envelope.signature.keyid).filter(|keyid| **keyid != record.writer),
         &record.envelope.signature.bytes[..],
         // Disclosures are base64url, so a line each is unambiguous.
         record.disclosures.join("\n"),
         &record.digest.as_bytes()[..],
     ])?;
-    Ok(())
+    Ok(db.last_insert_rowid())
+}
+
+/// The short name of a writer's key. There are few of them: one for each start of a gateway.
+fn writer(db: &Connection, key: &str) -> Result<i64, Failure> {
+    let known = db.prepare_cached("SELECT id FROM writers WHERE key = ?1")?.query_row([key], |row| row.get(0));
+    if let Some(id) = known.optional()? {
+        return Ok(id);
+    }
+    db.prepare_cached("INSERT INTO writers (key) VALUES (?1)")?.execute([key])?;
+    Ok(db.last_insert_rowid())
 }
 
 /// One record.
 pub(crate) fn one(db: &Connection, id: &RecordId) -> Result<Option<SignedRecord>, Failure> {
-    let mut statement = db.prepare_cached(concat!(
-        "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest ",
-        "FROM records WHERE id = ?1"
-    ))?;
+    let mut statement = db.prepare_cached(&format!("{SELECT} WHERE records.id = ?1"))?;
     statement.query_row([id.as_str()], |row| Ok(read(row))).optional()?.transpose()
 }
 
@@ -54,17 +65,11 @@ pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedR
     let mut statement;
     let mut rows = match &filter.run {
         None => {
-            statement = db.prepare_cached(
-                "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest
-                 FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
-            )?;
+            statement = db.prepare_cached(&format!("{SELECT} WHERE position > ?1 ORDER BY position LIMIT ?2"))?;
             statement.query(params![after, limit])?
         }
         Some(run) => {
-            statement = db.prepare_cached(
-                "SELECT id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest
-                 FROM records WHERE run = ?3 ORDER BY position LIMIT ?2 OFFSET ?1",
-            )?;
+            statement = db.prepare_cached(&format!("{SELECT} WHERE run = ?3 ORDER BY position LIMIT ?2 OFFSET ?1"))?;
             statement.query(params![after, limit, run.as_str()])?
         }
     };

@@ -2,21 +2,25 @@
 
 use jiff::Timestamp;
 use remit_app::run::{Run, RunFilter};
+use remit_core::RunFacts;
 use remit_core::ids::{AgentId, RunId, UserId, WorkflowId};
 use remit_core::labels::{Labels, Sensitivity};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::book::Page;
 use crate::columns::{amount, int, malformed, micros, time};
 use crate::failure::Failure;
 use crate::records;
+use crate::writer::Desk;
 
 /// How many runs are listed when the filter names no limit.
 const LIMIT_DEFAULT: u32 = 100;
 
 /// Opens a run.
-pub(crate) fn open(db: &Connection, run: &Run, record: &SignedRecord) -> Result<(), Failure> {
-    let added = db
+pub(crate) fn open(desk: &Desk<'_>, run: &Run, record: &SignedRecord) -> Result<(), Failure> {
+    let added = desk
+        .db
         .prepare_cached(
             "INSERT INTO runs (id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at,
                used_at, closed_at, calls, spend, sensitivity, untrusted, marks, version)
@@ -44,53 +48,92 @@ pub(crate) fn open(db: &Connection, run: &Run, record: &SignedRecord) -> Result<
     if added == 0 {
         return Err(Failure::Conflict("run"));
     }
-    records::append(db, record)
+    records::append(desk.db, record).map(drop)
 }
 
 /// Closes an open run.
-pub(crate) fn close(db: &Connection, run: &RunId, at: Timestamp, record: &SignedRecord) -> Result<(), Failure> {
-    let closed = db
-        .prepare_cached("UPDATE runs SET closed_at = ?2, version = version + 1 WHERE id = ?1 AND closed_at IS NULL")?
+pub(crate) fn close(desk: &Desk<'_>, run: &RunId, at: Timestamp, record: &SignedRecord) -> Result<(), Failure> {
+    let mut page = current(desk, run)?.filter(|page| !page.facts.closed).ok_or(Failure::Conflict("run"))?;
+    page.facts.closed = true;
+    page.version += 1;
+    desk.db
+        .prepare_cached("UPDATE runs SET closed_at = ?2 WHERE id = ?1")?
         .execute(params![run.as_str(), micros(at)])?;
-    if closed == 0 {
-        return Err(Failure::Conflict("run"));
-    }
-    records::append(db, record)
+    desk.book().set_run(run, page);
+    records::append(desk.db, record).map(drop)
 }
 
 /// Counts an admitted call in its run, unless the run is no longer as the decision saw it.
-pub(crate) fn count_call(db: &Connection, run: &RunId, version: u64, at: Timestamp) -> Result<(), Failure> {
-    let counted = db
-        .prepare_cached(
-            "UPDATE runs SET calls = calls + 1, used_at = max(used_at, ?3)
-             WHERE id = ?1 AND version = ?2 AND closed_at IS NULL",
-        )?
-        .execute(params![run.as_str(), int(version), micros(at)])?;
-    if counted == 1 { Ok(()) } else { Err(Failure::Conflict("run")) }
+pub(crate) fn count_call(desk: &Desk<'_>, run: &RunId, version: u64, at: Timestamp) -> Result<(), Failure> {
+    let found = current(desk, run)?.filter(|page| page.version == version && !page.facts.closed);
+    let mut page = found.ok_or(Failure::Conflict("run"))?;
+    page.facts.calls = page.facts.calls.saturating_add(1);
+    page.used_at = page.used_at.max(at);
+    desk.book().set_run(run, page);
+    Ok(())
 }
 
 /// Adds what a settled call spent and what its answer carried. The version changes only when the
 /// labels do: most answers bring nothing new, and must not turn other calls into conflicts.
-pub(crate) fn book(db: &Connection, run: &RunId, spend: u64, labels: Option<&Labels>) -> Result<(), Failure> {
-    if spend > 0 {
-        let mut statement = db.prepare_cached("SELECT spend FROM runs WHERE id = ?1")?;
-        if let Some(before) = statement.query_row([run.as_str()], |row| row.get(0)).optional()? {
-            let sum = amount(before).saturating_add(spend);
-            db.prepare_cached("UPDATE runs SET spend = ?2 WHERE id = ?1")?.execute(params![run.as_str(), int(sum)])?;
-        }
+pub(crate) fn book(desk: &Desk<'_>, run: &RunId, spend: u64, labels: Option<&Labels>) -> Result<(), Failure> {
+    let Some(mut page) = current(desk, run)? else { return Ok(()) };
+    let mut sum = page.facts.labels.clone();
+    labels.into_iter().for_each(|new| sum.collect(new));
+    let brings_labels = sum != page.facts.labels;
+    if spend == 0 && !brings_labels {
+        return Ok(());
     }
-    let Some(new) = labels else { return Ok(()) };
-    let mut statement = db.prepare_cached("SELECT sensitivity, untrusted, marks FROM runs WHERE id = ?1")?;
-    let known = statement.query_row([run.as_str()], |row| Ok(read_labels(row, 0))).optional()?.transpose()?;
-    let Some(known) = known else { return Ok(()) };
-    let mut sum = known.clone();
-    sum.collect(new);
-    if sum != known {
-        db.prepare_cached(
-            "UPDATE runs SET sensitivity = ?2, untrusted = ?3, marks = ?4, version = version + 1 WHERE id = ?1",
-        )?
-        .execute(params![run.as_str(), sum.sensitivity.as_str(), sum.untrusted, marks_text(&sum)])?;
+    page.facts.spend = page.facts.spend.saturating_add(spend).min(i64::MAX.unsigned_abs());
+    page.facts.labels = sum;
+    page.version += u64::from(brings_labels);
+    desk.book().set_run(run, page);
+    Ok(())
+}
+
+/// What changes about a run, from the book or else from the file.
+fn current(desk: &Desk<'_>, run: &RunId) -> Result<Option<Page>, Failure> {
+    if let Some(page) = desk.book().run(run) {
+        return Ok(Some(page.clone()));
     }
+    page(desk.db, run)
+}
+
+/// What changes about a run, according to the file.
+pub(crate) fn page(db: &Connection, run: &RunId) -> Result<Option<Page>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT sensitivity, untrusted, marks, calls, spend, environment, release_phase, closed_at IS NOT NULL, version,
+           used_at FROM runs WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([run.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let facts = RunFacts {
+        labels: read_labels(row, 0)?,
+        calls: amount(row.get(3)?),
+        spend: amount(row.get(4)?),
+        environment: row.get(5)?,
+        release_phase: row.get(6)?,
+        closed: row.get(7)?,
+    };
+    Ok(Some(Page::new(facts, time(row.get(9)?)?, amount(row.get(8)?))))
+}
+
+/// Writes what has changed about a run in the book.
+pub(crate) fn write(db: &Connection, run: &RunId, page: &Page) -> Result<(), Failure> {
+    let facts = &page.facts;
+    db.prepare_cached(
+        "UPDATE runs SET calls = ?2, used_at = ?3, spend = ?4, sensitivity = ?5, untrusted = ?6, marks = ?7, version = ?8
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        run.as_str(),
+        int(facts.calls),
+        micros(page.used_at),
+        int(facts.spend),
+        facts.labels.sensitivity.as_str(),
+        facts.labels.untrusted,
+        marks_text(&facts.labels),
+        int(page.version),
+    ])?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 /// Says that a file is ours, in its header ("Rmit").
 const APPLICATION_ID: i64 = 0x526d_6974;
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,10 @@ pub(crate) enum SchemaError {
     Foreign,
     #[error("the file has schema version {0}, and this program knows versions up to {VERSION}: use a newer program")]
     Newer(i64),
+    #[error(
+        "the file has schema version {0}, of a program that was never released: move it away, and a new one is begun"
+    )]
+    Unreleased(i64),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
 }
@@ -39,6 +43,7 @@ pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     match (application, version) {
         (APPLICATION_ID, VERSION) => Ok(true),
+        (APPLICATION_ID, older @ ..VERSION) => Err(SchemaError::Unreleased(older)),
         (APPLICATION_ID, newer) => Err(SchemaError::Newer(newer)),
         (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(false),
         _ => Err(SchemaError::Foreign),
@@ -51,6 +56,9 @@ const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('halts', 0), ('flushes', 0);
 
+-- The keys that records were signed with.
+CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
+
 -- The signed records, in the order in which they became durable. Never changed, never deleted.
 CREATE TABLE records (
   position INTEGER PRIMARY KEY,
@@ -58,10 +66,10 @@ CREATE TABLE records (
   kind TEXT NOT NULL CHECK (kind IN ('decision', 'approval', 'execution', 'run', 'halt', 'policy', 'key')),
   run TEXT,
   time TEXT NOT NULL,
-  writer TEXT NOT NULL,
+  writer INTEGER NOT NULL,
   seq INTEGER NOT NULL CHECK (seq >= 0),
   payload BLOB NOT NULL,
-  keyid TEXT NOT NULL,
+  keyid TEXT,
   signature BLOB NOT NULL CHECK (length(signature) = 64),
   disclosures TEXT NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
@@ -69,12 +77,10 @@ CREATE TABLE records (
 ) STRICT;
 CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
 
--- Admitted calls. A call is settled once: then it has an outcome, and only then.
+-- Admitted calls, each at the position of its decision record. A call is settled once: then it has an
+-- outcome, and only then.
 CREATE TABLE intents (
   position INTEGER PRIMARY KEY,
-  record TEXT NOT NULL UNIQUE,
-  decision BLOB NOT NULL CHECK (length(decision) = 32),
-  run TEXT NOT NULL,
   agent TEXT NOT NULL,
   user TEXT,
   call BLOB NOT NULL CHECK (length(call) = 32),

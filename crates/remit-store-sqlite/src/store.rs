@@ -1,7 +1,8 @@
 //! The port: each deed goes to the writer, each question to a reader.
 
+use std::collections::HashSet;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -13,16 +14,17 @@ use remit_app::question::{Question, Vote};
 use remit_app::run::{Run, RunFilter};
 use remit_core::budget::{Budget, Span};
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::{AgentId, QuestionId, RecordId, RunId, UserId};
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RunId, UserId};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::book::Book;
 use crate::failure::Failure;
 use crate::halts::Halts;
 use crate::intents::Applied;
 use crate::readers::Readers;
-use crate::writer::{Message, Urgency, Waiting};
+use crate::writer::{Desk, Message, Urgency, Waiting};
 use crate::{budgets, case, halts, intents, questions, records, runs};
 
 /// The [`Store`] port on one SQLite file. Dropping it waits for what was handed over, as
@@ -41,11 +43,18 @@ pub(crate) struct Shared {
     dead: OnceLock<String>,
     /// The halts of the last commit. Every case needs them, and they hardly ever change.
     halts: RwLock<Arc<Halts>>,
+    /// Counters and runs, ahead of the file.
+    book: Mutex<Book>,
 }
 
 impl Shared {
-    pub(crate) fn new(halts: Halts) -> Self {
-        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)) }
+    pub(crate) fn new(halts: Halts, asked: HashSet<Digest>) -> Self {
+        let book = Mutex::new(Book::open(asked, halts.version));
+        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)), book }
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store can promise nothing any more. The first reason stays.
@@ -78,7 +87,12 @@ impl SqliteStore {
     }
 
     pub(crate) fn looking(readers: Readers) -> Self {
-        Self { readers, shared: Arc::new(Shared::new(Halts::default())), sender: Mutex::new(None), thread: None }
+        Self {
+            readers,
+            shared: Arc::new(Shared::new(Halts::default(), HashSet::new())),
+            sender: Mutex::new(None),
+            thread: None,
+        }
     }
 
     fn hand_over(&self, message: Message) -> Result<(), Failure> {
@@ -97,13 +111,22 @@ impl SqliteStore {
         Failure::Broken(self.shared.alive().err().unwrap_or_else(|| "the store's writer has stopped".to_owned()))
     }
 
-    async fn write<T, F>(&self, urgency: Urgency, deed: F) -> Result<T, Failure>
+    /// Does a deed that must be durable when this returns.
+    async fn write<T, F>(&self, deed: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        F: FnOnce(&Desk<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.write_as(Urgency::Now, true, deed).await
+    }
+
+    async fn write_as<T, F>(&self, urgency: Urgency, guarded: bool, deed: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Desk<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.hand_over((urgency, Box::new(Waiting::new(deed, Some(reply)))))?;
+        self.hand_over((urgency, Box::new(Waiting::new(deed, guarded, Some(reply)))))?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
@@ -121,13 +144,23 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable> {
-        self.read(|db| case::load(db, query, &*self.halts_in_force(db)?))
+        let book = self.thread.is_some().then_some(&self.shared.book);
+        if book.is_some() {
+            self.shared.alive().map_err(Failure::Broken)?;
+            let halts = self.shared.halts();
+            let at_hand = case::at_hand(&self.shared.book(), query, &halts);
+            if let Some(case) = at_hand {
+                return Ok(case);
+            }
+        }
+        self.read(|db| case::load(db, book, query, &*self.halts_in_force(db)?))
     }
 
     async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError> {
         let batched = matches!(intent.effect, Effect::Admit { batched: true, .. });
         let urgency = if batched { Urgency::Soon } else { Urgency::Now };
-        let applied = self.write(urgency, move |db| intents::commit(db, &intent)).await?;
+        let guarded = intents::is_guarded(&intent);
+        let applied = self.write_as(urgency, guarded, move |desk| intents::commit(desk, &intent)).await?;
         // Committed: only now is there a receipt.
         Ok(match applied {
             Applied::Admitted(record) => Committed::Admitted(Receipt::assert_committed(record)),
@@ -138,12 +171,14 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<(), Unavailable> {
-        Ok(self.write(Urgency::Now, move |db| intents::settle(db, &settlement)).await?)
+        let guarded = intents::counts_objects(&settlement.reservations);
+        Ok(self.write_as(Urgency::Now, guarded, move |desk| intents::settle(desk, &settlement)).await?)
     }
 
     fn settle_soon(&self, settlement: Settlement) -> Result<(), Unavailable> {
-        let deed = move |db: &Connection| intents::settle(db, &settlement);
-        Ok(self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, None))))?)
+        let guarded = intents::counts_objects(&settlement.reservations);
+        let deed = move |desk: &Desk<'_>| intents::settle(desk, &settlement);
+        Ok(self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, guarded, None))))?)
     }
 
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable> {
@@ -156,12 +191,12 @@ impl Store for SqliteStore {
 
     async fn open_run(&self, run: &Run, record: SignedRecord) -> Result<(), CommitError> {
         let run = run.clone();
-        Ok(self.write(Urgency::Now, move |db| runs::open(db, &run, &record)).await?)
+        Ok(self.write(move |desk| runs::open(desk, &run, &record)).await?)
     }
 
     async fn close_run(&self, run: &RunId, at: Timestamp, record: SignedRecord) -> Result<(), CommitError> {
         let run = run.clone();
-        Ok(self.write(Urgency::Now, move |db| runs::close(db, &run, at, &record)).await?)
+        Ok(self.write(move |desk| runs::close(desk, &run, at, &record)).await?)
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>, Unavailable> {
@@ -190,7 +225,7 @@ impl Store for SqliteStore {
     }
 
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
-        Ok(self.write(Urgency::Now, move |db| questions::answer(db, &vote, &record)).await?)
+        Ok(self.write(move |desk| questions::answer(desk.db, &vote, &record)).await?)
     }
 
     async fn halts(&self) -> Result<Vec<Halt>, Unavailable> {
@@ -202,16 +237,16 @@ impl Store for SqliteStore {
     }
 
     async fn put_halt(&self, halt: Halt, record: SignedRecord) -> Result<(), Unavailable> {
-        Ok(self.write(Urgency::Now, move |db| halts::put(db, &halt, &record)).await?)
+        Ok(self.write(move |desk| halts::put(desk, &halt, &record)).await?)
     }
 
     async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable> {
         let target = target.clone();
-        Ok(self.write(Urgency::Now, move |db| halts::lift(db, &target, &record)).await?)
+        Ok(self.write(move |desk| halts::lift(desk, &target, &record)).await?)
     }
 
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {
-        Ok(self.write(Urgency::Now, move |db| records::append(db, &record)).await?)
+        Ok(self.write(move |desk| records::append(desk.db, &record).map(drop)).await?)
     }
 
     async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable> {

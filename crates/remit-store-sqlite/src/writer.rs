@@ -1,8 +1,9 @@
 //! The writer: one thread, one connection, and many deeds per commit.
 //!
-//! The thread takes every deed that waits, applies each inside a savepoint of its own (a conflict
-//! undoes that deed and no other), commits once, and only then answers them all: callers share one
-//! fsync, and whoever decides again after a conflict reads what it conflicted with.
+//! The thread takes every deed that waits, applies each as a whole or not at all (a conflict undoes that
+//! deed and no other), commits once, and only then answers them all: callers share one fsync, and
+//! whoever decides again after a conflict reads what it conflicted with. Counters and runs that many
+//! deeds of a group change are changed in the [book](crate::book), and written once.
 //!
 //! A group commits with an fsync (`synchronous=FULL`) as soon as one of its deeds asks for that. A
 //! group of nothing but batched intents and handed-over receipts is committed to the log without one
@@ -18,13 +19,14 @@
 //! somebody else holds on our file: the gateway's file is no place to write to while it runs.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::book::Book;
 use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
 use crate::halts;
@@ -50,10 +52,25 @@ pub(crate) enum Urgency {
 /// What is handed to the thread. It ends when nobody can hand over any more, after the last of them.
 pub(crate) type Message = (Urgency, Box<dyn Deed>);
 
+/// What a deed works on: the file, and the book.
+pub(crate) struct Desk<'a> {
+    pub db: &'a Connection,
+    shared: &'a Shared,
+}
+
+impl Desk<'_> {
+    /// The book. Held for one look or one change, never while the file is used.
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.shared.book()
+    }
+}
+
 /// One deed on its way.
 pub(crate) trait Deed: Send {
     /// Does it. An error means that it must be undone.
-    fn apply(&mut self, db: &Connection) -> Result<(), Undo>;
+    fn apply(&mut self, desk: &Desk<'_>) -> Result<(), Undo>;
+    /// Whether it may have changed the file when it fails, so that a savepoint must guard it.
+    fn guarded(&self) -> bool;
     /// Tells the caller, once the group's fate is known.
     fn answer(self: Box<Self>, fate: Result<(), &str>);
     /// Whether a caller waits for the answer.
@@ -71,24 +88,29 @@ pub(crate) enum Undo {
 /// A deed that is a function, and whoever waits for it.
 pub(crate) struct Waiting<T, F> {
     deed: Option<F>,
+    guarded: bool,
     result: Option<Result<T, Failure>>,
     reply: Option<oneshot::Sender<Result<T, Failure>>>,
 }
 
 impl<T, F> Waiting<T, F> {
-    pub(crate) fn new(deed: F, reply: Option<oneshot::Sender<Result<T, Failure>>>) -> Self {
-        Self { deed: Some(deed), result: None, reply }
+    pub(crate) fn new(deed: F, guarded: bool, reply: Option<oneshot::Sender<Result<T, Failure>>>) -> Self {
+        Self { deed: Some(deed), guarded, result: None, reply }
     }
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, Failure> + Send> Deed for Waiting<T, F> {
+impl<T: Send, F: FnOnce(&Desk<'_>) -> Result<T, Failure> + Send> Deed for Waiting<T, F> {
+    fn guarded(&self) -> bool {
+        self.guarded
+    }
+
     fn awaited(&self) -> bool {
         self.reply.is_some()
     }
 
-    fn apply(&mut self, db: &Connection) -> Result<(), Undo> {
+    fn apply(&mut self, desk: &Desk<'_>) -> Result<(), Undo> {
         let Some(deed) = self.deed.take() else { return Err(Undo::Alone) };
-        match deed(db) {
+        match deed(desk) {
             Err(Failure::Broken(why)) => Err(Undo::File(why)),
             result => {
                 let undo = if result.is_ok() { Ok(()) } else { Err(Undo::Alone) };
@@ -215,14 +237,14 @@ impl Writer {
     fn apply(&self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<(), String> {
         let text = |error: rusqlite::Error| error.to_string();
         self.execute("BEGIN IMMEDIATE").map_err(text)?;
+        let desk = Desk { db: &self.db, shared: &self.shared };
         for deed in deeds.iter_mut() {
-            self.execute("SAVEPOINT deed").map_err(text)?;
-            match deed.apply(&self.db) {
-                Ok(()) => {}
-                Err(Undo::Alone) => self.execute("ROLLBACK TO deed").map_err(text)?,
-                Err(Undo::File(why)) => return Err(why),
-            }
-            self.execute("RELEASE deed").map_err(text)?;
+            self.one(&desk, deed.as_mut())?;
+        }
+        let changed = desk.book().take_changed();
+        for row in changed {
+            // Whatever SQLite says here, a broken constraint too: the book and the file disagree.
+            row.write(&self.db).map_err(|failure| remit_app::intent::Unavailable::from(failure).0)?;
         }
         if full && self.unsynced.is_some() {
             // A commit without changes has no fsync. This one makes sure that there is something.
@@ -234,12 +256,44 @@ impl Writer {
         self.refresh_halts().map_err(|_| "the halts could not be read back".to_owned())
     }
 
+    /// Applies one deed. When it fails it has changed nothing.
+    fn one(&self, desk: &Desk<'_>, deed: &mut dyn Deed) -> Result<(), String> {
+        let text = |error: rusqlite::Error| error.to_string();
+        desk.book().begin();
+        if !deed.guarded() {
+            let changes = self.db.total_changes();
+            return match deed.apply(desk) {
+                Ok(()) => Ok(()),
+                Err(Undo::File(why)) => Err(why),
+                // INVARIANT (all of a deed or none): an unguarded deed changes the file last, and cannot
+                // fail any more then. If it did, half of it stands there.
+                Err(Undo::Alone) if self.db.total_changes() != changes => Err("a deed was left half done".into()),
+                Err(Undo::Alone) => {
+                    desk.book().undo();
+                    Ok(())
+                }
+            };
+        }
+        self.execute("SAVEPOINT deed").map_err(text)?;
+        match deed.apply(desk) {
+            Ok(()) => {}
+            Err(Undo::Alone) => {
+                desk.book().undo();
+                self.execute("ROLLBACK TO deed").map_err(text)?;
+            }
+            Err(Undo::File(why)) => return Err(why),
+        }
+        self.execute("RELEASE deed").map_err(text)
+    }
+
     /// Brings the copy of the halts that every case is read with up to date. Before the answers go
     /// out: whoever has ordered a halt, or conflicted with one, must see it in the next case.
     fn refresh_halts(&self) -> Result<(), Failure> {
-        if halts::version(&self.db)? != self.shared.halts().version {
+        let version = self.shared.book().halts;
+        if version != self.shared.halts().version {
             self.shared.set_halts(halts::all(&self.db)?);
         }
+        self.shared.book().trim();
         Ok(())
     }
 

@@ -1,0 +1,306 @@
+//! The book: counters and runs that calls keep changing, held in memory and written once a group.
+//!
+//! Each call changes the same few rows: its budgets, its run. Written one by one they would be most of a
+//! deed's cost, so the writer keeps them here, and puts what has changed into the file with the
+//! group's commit. A case is read from here too, so that reading needs no look at the file.
+//!
+//! What is read may be ahead of the file by the group that is just being written. That is sound: a
+//! decision made on it is itself written after that group, and if the group fails the store is dead and
+//! the decision with it. A crash loses the book, which is only ever a copy: rows that are not in it
+//! are read from the file.
+//!
+//! INVARIANT (limits are never overspent): `budgets::reserve` alone adds, and it compares first. The
+//! table's constraint says it again when the counter is written.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use remit_core::RunFacts;
+use remit_core::budget::{Reservation, Span};
+use remit_core::ids::{Digest, RecordId, RunId};
+use rusqlite::Connection;
+
+use crate::failure::Failure;
+use crate::{budgets, runs};
+
+/// Most rows of each kind that stay in memory after a commit. Beyond, all go, and come back as they
+/// are asked for.
+const ROWS_MAX: usize = 20_000;
+/// Most calls under way that are remembered; the others are read from the file when they end.
+const PENDING_MAX: usize = 100_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    counters: HashMap<String, Vec<(String, Counter)>>,
+    runs: HashMap<RunId, Page>,
+    pending: HashMap<RecordId, Pending>,
+    /// Calls about which there is or was a question that is not used up.
+    asked: HashSet<Digest>,
+    /// How often halts have changed.
+    pub halts: u64,
+    /// What has been changed since the last group. A deed that was undone may have left more than is.
+    changed: Vec<Changed>,
+    /// How to take the present deed back, last step first.
+    steps: Vec<Step>,
+}
+
+/// One budget within one span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counter {
+    pub ends: Option<Timestamp>,
+    pub settled: u64,
+    pub reserved: u64,
+    pub limit: u64,
+    dirty: bool,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub facts: RunFacts,
+    pub used_at: Timestamp,
+    pub version: u64,
+    dirty: bool,
+}
+
+/// One admitted call that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    /// Where its intent stands.
+    pub position: i64,
+    pub run: RunId,
+    pub reservations: Vec<Reservation>,
+}
+
+/// A row to be written.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Counter(String, String, Counter),
+    Run(RunId, Page),
+}
+
+impl Row {
+    pub(crate) fn write(&self, db: &Connection) -> Result<(), Failure> {
+        match self {
+            Self::Counter(key, span, counter) => budgets::write(db, key, span, counter),
+            Self::Run(run, page) => runs::write(db, run, page),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Changed {
+    Counter(String, Span),
+    Run(RunId),
+}
+
+#[derive(Debug)]
+enum Step {
+    Counter(String, String, Option<Counter>),
+    Run(RunId, Option<Box<Page>>),
+    Began(RecordId),
+    Ended(RecordId, Option<Pending>),
+    Halts(u64),
+}
+
+impl Counter {
+    pub(crate) const fn new(ends: Option<Timestamp>, settled: u64, reserved: u64, limit: u64) -> Self {
+        Self { ends, settled, reserved, limit, dirty: false }
+    }
+
+    /// Whether there is room for so much more under this limit.
+    pub(crate) fn has_room(&self, amount: u64, limit: u64) -> bool {
+        let sum = self.settled.checked_add(self.reserved).and_then(|used| used.checked_add(amount));
+        sum.is_some_and(|sum| sum <= limit)
+    }
+}
+
+impl Page {
+    pub(crate) const fn new(facts: RunFacts, used_at: Timestamp, version: u64) -> Self {
+        Self { facts, used_at, version, dirty: false }
+    }
+}
+
+impl Book {
+    /// A book that knows the calls people are or were asked about.
+    pub(crate) fn open(asked: HashSet<Digest>, halts: u64) -> Self {
+        Self { asked, halts, ..Self::default() }
+    }
+
+    /// A deed begins: from here on steps can be taken back.
+    pub(crate) fn begin(&mut self) {
+        self.steps.clear();
+    }
+
+    /// The present deed is undone.
+    pub(crate) fn undo(&mut self) {
+        while let Some(step) = self.steps.pop() {
+            match step {
+                Step::Counter(key, span, Some(counter)) => self.put(&key, &span, counter),
+                Step::Counter(key, span, None) => {
+                    if let Some(spans) = self.counters.get_mut(&key) {
+                        spans.retain(|(known, _)| *known != span);
+                    }
+                }
+                Step::Run(run, page) => drop(match page {
+                    Some(page) => self.runs.insert(run, *page),
+                    None => self.runs.remove(&run),
+                }),
+                Step::Began(intent) => drop(self.pending.remove(&intent)),
+                Step::Ended(intent, Some(pending)) => drop(self.pending.insert(intent, pending)),
+                Step::Ended(_, None) => {}
+                Step::Halts(version) => self.halts = version,
+            }
+        }
+    }
+
+    fn put(&mut self, key: &str, span: &str, counter: Counter) {
+        let Some(spans) = self.counters.get_mut(key) else {
+            self.counters.insert(key.to_owned(), vec![(span.to_owned(), counter)]);
+            return;
+        };
+        match spans.iter_mut().find(|(known, _)| known == span) {
+            Some((_, known)) => *known = counter,
+            None => spans.push((span.to_owned(), counter)),
+        }
+    }
+
+    pub(crate) fn counter(&self, key: &str, span: &Span) -> Option<&Counter> {
+        self.counters.get(key)?.iter().find(|(known, _)| *known == span.id).map(|(_, counter)| counter)
+    }
+
+    /// Changes a counter in the present deed.
+    pub(crate) fn set_counter(&mut self, key: &str, span: &Span, counter: Counter) {
+        let before = self.counter(key, span).cloned();
+        if before.as_ref().is_none_or(|before| !before.dirty) {
+            self.changed.push(Changed::Counter(key.to_owned(), span.clone()));
+        }
+        self.steps.push(Step::Counter(key.to_owned(), span.id.clone(), before));
+        self.put(key, &span.id, Counter { dirty: true, ..counter });
+    }
+
+    pub(crate) fn run(&self, run: &RunId) -> Option<&Page> {
+        self.runs.get(run)
+    }
+
+    /// Changes a run in the present deed.
+    pub(crate) fn set_run(&mut self, run: &RunId, page: Page) {
+        let before = self.runs.insert(run.clone(), Page { dirty: true, ..page });
+        if before.as_ref().is_none_or(|before| !before.dirty) {
+            self.changed.push(Changed::Run(run.clone()));
+        }
+        self.steps.push(Step::Run(run.clone(), before.map(Box::new)));
+    }
+
+    /// A call was admitted.
+    pub(crate) fn began(&mut self, intent: &RecordId, pending: Pending) {
+        if self.pending.len() < PENDING_MAX {
+            self.steps.push(Step::Began(intent.clone()));
+            self.pending.insert(intent.clone(), pending);
+        }
+    }
+
+    pub(crate) fn pending(&self, intent: &RecordId) -> Option<&Pending> {
+        self.pending.get(intent)
+    }
+
+    /// A call has ended.
+    pub(crate) fn ended(&mut self, intent: &RecordId) {
+        let before = self.pending.remove(intent);
+        self.steps.push(Step::Ended(intent.clone(), before));
+    }
+
+    /// A question is about to be asked about this call. Too many are remembered rather than too few: it
+    /// only decides whether the file is looked at.
+    pub(crate) fn will_ask(&mut self, call: Digest) {
+        self.asked.insert(call);
+    }
+
+    pub(crate) fn was_asked(&self, call: &Digest) -> bool {
+        self.asked.contains(call)
+    }
+
+    /// Halts have changed.
+    pub(crate) fn halts_changed(&mut self) {
+        self.steps.push(Step::Halts(self.halts));
+        self.halts += 1;
+    }
+
+    /// What has changed since the last group, to be written with this one.
+    pub(crate) fn take_changed(&mut self) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(self.changed.len());
+        for changed in std::mem::take(&mut self.changed) {
+            match changed {
+                Changed::Counter(key, span) => {
+                    let spans = self.counters.get_mut(&key).into_iter().flatten();
+                    for (_, counter) in spans.filter(|(known, counter)| *known == span.id && counter.dirty) {
+                        counter.dirty = false;
+                        rows.push(Row::Counter(key.clone(), span.id.clone(), counter.clone()));
+                    }
+                }
+                Changed::Run(run) => {
+                    if let Some(page) = self.runs.get_mut(&run).filter(|page| page.dirty) {
+                        page.dirty = false;
+                        rows.push(Row::Run(run, page.clone()));
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// After a commit: keeps the book within its bounds.
+    pub(crate) fn trim(&mut self) {
+        self.steps.clear();
+        if self.counters.values().map(Vec::len).sum::<usize>() > ROWS_MAX {
+            self.counters.clear();
+        }
+        if self.runs.len() > ROWS_MAX {
+            self.runs.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span() -> Span {
+        Span { id: "2026-11-21".into(), ends: None }
+    }
+
+    fn reserved(book: &Book) -> Option<u64> {
+        book.counter("bot", &span()).map(|counter| counter.reserved)
+    }
+
+    #[test]
+    fn a_deed_that_is_undone_leaves_the_book_as_it_was() {
+        let mut book = Book::default();
+        book.begin();
+        book.set_counter("bot", &span(), Counter::new(None, 0, 5, 9));
+        book.begin();
+        book.set_counter("bot", &span(), Counter::new(None, 0, 6, 9));
+        book.set_counter("bot", &span(), Counter::new(None, 0, 7, 9));
+        book.halts_changed();
+        book.undo();
+        assert_eq!((reserved(&book), book.halts), (Some(5), 0));
+        let rows = book.take_changed();
+        assert!(matches!(&rows[..], [Row::Counter(_, _, counter)] if counter.reserved == 5), "{rows:?}");
+        book.begin();
+        book.set_counter("other", &span(), Counter::new(None, 0, 1, 9));
+        book.undo();
+        assert!(book.counter("other", &span()).is_none() && book.take_changed().is_empty());
+    }
+
+    #[test]
+    fn what_was_written_is_not_written_again() {
+        let mut book = Book::default();
+        for reserved in [1, 2] {
+            book.begin();
+            book.set_counter("bot", &span(), Counter::new(None, 0, reserved, 9));
+            assert_eq!(book.take_changed().len(), 1);
+            assert!(book.take_changed().is_empty());
+        }
+    }
+}
