@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod admin;
 pub mod edge;
+mod errand;
 pub mod fleet;
 pub mod gateway;
 pub mod identify;

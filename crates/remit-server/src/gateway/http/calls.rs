@@ -16,6 +16,7 @@ use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
 use crate::edge::Edge;
+use crate::errand::Errand;
 use crate::gateway::http::{Asked, ok, refused};
 use crate::refusal;
 
@@ -25,9 +26,8 @@ pub(super) async fn call(State(edge): State<Arc<Edge>>, request: Request) -> Res
         Ok(request) => request,
         Err(response) => return response,
     };
-    // On a task of its own: a client that goes away does not take the receipt with it.
     let gate = edge.gate.clone();
-    match tokio::spawn(async move { gate.call(request).await }).await {
+    match Errand::new(async move { gate.call(request).await }).await {
         Ok(reply) => answer(reply),
         Err(_) => refused(&Refusal::new(Code::Internal, "the call ended without an answer")),
     }

@@ -22,6 +22,7 @@ use super::listen::{self, Filter};
 use super::presence::{Gone, Place, presence};
 use super::session::Session;
 use super::{Mcp, handshake, headers, sse};
+use crate::errand::{Broken, Errand};
 use crate::identify::Identified;
 use crate::{accept, refusal};
 
@@ -166,11 +167,10 @@ async fn modern(mcp: &Arc<Mcp>, identified: Identified, headers: &HeaderMap, fra
     if listens {
         let (sender, receiver) = channel(BACKLOG);
         client.outbox = Some(Outbox::new(sender));
-        spawn(mcp, client, None, id, method, params);
+        tokio::spawn(errand(mcp, client, None, id, method, params));
         return Ok(sse::response(receiver, stay));
     }
-    let task = spawn(mcp, client, None, id, method, params);
-    let response = finished(task.await, true);
+    let response = finished(errand(mcp, client, None, id, method, params).await, true);
     drop(stay);
     Ok(response)
 }
@@ -201,11 +201,10 @@ async fn legacy(
     if wants_progress(&method, &params) {
         let (sender, receiver) = channel(BACKLOG);
         client.outbox = Some(Outbox::new(sender));
-        spawn(mcp, client, Some(place), id, method, params);
+        tokio::spawn(errand(mcp, client, Some(place), id, method, params));
         return sse::response(receiver, stay);
     }
-    let task = spawn(mcp, client, Some(place), id, method, params);
-    let response = finished(task.await, false);
+    let response = finished(errand(mcp, client, Some(place), id, method, params).await, false);
     drop(stay);
     response
 }
@@ -251,18 +250,17 @@ fn wants_progress(method: &str, params: &Map<String, Value>) -> bool {
     token.is_some_and(|token| token.is_string() || token.is_number()) && upstream_method(method).is_some()
 }
 
-/// Runs a request on a task of its own: a connection that is lost takes no receipt with it. The
-/// answer goes to the outbox where there is one, else it is the task's.
-fn spawn(
+/// Answers one request. With an outbox the answer goes there, else it is the errand's.
+fn errand(
     mcp: &Arc<Mcp>,
     client: Client,
     place: Option<Place>,
     id: Value,
     method: String,
     params: Map<String, Value>,
-) -> tokio::task::JoinHandle<(StatusCode, Value)> {
+) -> Errand<(StatusCode, Value)> {
     let mcp = mcp.clone();
-    tokio::spawn(async move {
+    Errand::new(async move {
         let answer = dispatch(&mcp, &client, &id, &method, &params).await;
         if let Some(place) = place {
             mcp.under_way.leave(&place);
@@ -281,10 +279,10 @@ fn spawn(
     })
 }
 
-fn finished(ended: Result<(StatusCode, Value), tokio::task::JoinError>, modern: bool) -> Response {
+fn finished(ended: Result<(StatusCode, Value), Broken>, modern: bool) -> Response {
     match ended {
         Ok((status, message)) => json_response(if modern { status } else { StatusCode::OK }, &message),
-        Err(_) => {
+        Err(Broken) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             failed(&Fault { status, ..Fault::new(INTERNAL, "the request ended without an answer") }, None, true)
         }
