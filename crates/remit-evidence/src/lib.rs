@@ -7,6 +7,7 @@
 //! [`record`] and [`writer`] make records; [`verify`] checks them, and shares no code path with signing.
 
 pub mod dsse;
+pub mod log;
 pub mod record;
 pub mod verify;
 pub mod writer;
