@@ -3,5 +3,12 @@
 //! Everything is pure. Private keys stay with whoever implements `note::NoteSigner`, files with
 //! whoever implements the readers. The formats are those of C2SP, so that others can read them.
 
+pub mod audit;
+pub mod bundle;
+pub mod checkpoint;
+pub mod cosignature;
 pub mod leaf;
 pub mod merkle;
+pub mod note;
+pub mod tile;
+pub mod vkey;
