@@ -10,5 +10,7 @@ pub mod cosignature;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod policy;
+pub mod proof;
 pub mod tile;
 pub mod vkey;
