@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
+pub mod cose;
 pub mod cosignature;
 pub mod leaf;
 pub mod merkle;
