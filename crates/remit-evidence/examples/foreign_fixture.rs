@@ -148,7 +148,7 @@ fn keys() -> Fallible<(Writer, Ed25519, Quantum, Ed25519)> {
 }
 
 fn record(writer: &Writer, at: u16) -> Fallible<SignedRecord> {
-    let body = json!({"verdict": if at % 7 == 0 { "deny" } else { "allow" }});
+    let body = json!({"verdict": if at.is_multiple_of(7) { "deny" } else { "allow" }});
     let draft = Draft {
         kind: Kind::Decision,
         id: RecordId::parse(&format!("record-{at}"))?,

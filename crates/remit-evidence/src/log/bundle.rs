@@ -1,7 +1,7 @@
 //! Entry bundles: the entries of a log in files of 256 (C2SP tlog-tiles, "Log entries"). Each entry
 //! stands behind its length in two bytes, big-endian.
 
-use super::tile::{Content, Tile, TileError, TileReader, WIDTH_FULL};
+use super::tile::{Content, File, Tile, TileError, TileReader, WIDTH_FULL};
 
 /// The largest entry a bundle can hold.
 pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
@@ -54,11 +54,7 @@ pub enum Ungrown<E> {
 ///
 /// # Errors
 /// When an entry is too large, or the bundle at the edge cannot be read or is malformed.
-pub fn grow<R: TileReader + ?Sized>(
-    old: u64,
-    entries: &[&[u8]],
-    reader: &R,
-) -> Result<Vec<(Tile, Vec<u8>)>, Ungrown<R::Error>> {
+pub fn grow<R: TileReader + ?Sized>(old: u64, entries: &[&[u8]], reader: &R) -> Result<Vec<File>, Ungrown<R::Error>> {
     let mut edge = Vec::new();
     let tile = Tile::holding(Content::Entries, old.wrapping_sub(1), old).filter(|tile| !tile.is_full());
     let stored = tile.map(|tile| reader.tile(tile).map_err(|error| TileError::Read(tile, error))).transpose()?;

@@ -33,6 +33,9 @@ pub struct Tile {
     width: u16,
 }
 
+/// A file to be written: where, and its bytes.
+pub type File = (Tile, Vec<u8>);
+
 /// Why tiles cannot be read or grown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TileError<E> {
@@ -200,16 +203,11 @@ impl<R: TileReader> HashReader for TiledHashes<R> {
 ///
 /// # Errors
 /// When a tile of the old edge cannot be read or is malformed.
-pub fn grow<R: TileReader + ?Sized>(
-    old: u64,
-    leaves: &[Digest],
-    reader: &R,
-) -> Result<Vec<(Tile, Vec<u8>)>, TileError<R::Error>> {
+pub fn grow<R: TileReader + ?Sized>(old: u64, leaves: &[Digest], reader: &R) -> Result<Vec<File>, TileError<R::Error>> {
     let (mut tiles, mut new) = (Vec::new(), leaves.to_vec());
     for level in 0..=LEVEL_MAX {
         let content = Content::Hashes(level);
         let count = old.checked_shr(HEIGHT * u32::from(level)).unwrap_or(0);
-        let mut index = count >> HEIGHT;
         if new.is_empty() {
             break;
         }
@@ -219,7 +217,7 @@ pub fn grow<R: TileReader + ?Sized>(
             hashes = edge.hashes(&bytes).ok_or(TileError::Content(edge))?;
         }
         hashes.append(&mut new);
-        for part in hashes.chunks(usize::from(WIDTH_FULL)) {
+        for (index, part) in (count >> HEIGHT..).zip(hashes.chunks(usize::from(WIDTH_FULL))) {
             let width = u16::try_from(part.len()).unwrap_or(WIDTH_FULL);
             if let Some(tile) = Tile::new(content, index, width) {
                 tiles.push((tile, part.iter().flat_map(|hash| *hash.as_bytes()).collect()));
@@ -227,7 +225,6 @@ pub fn grow<R: TileReader + ?Sized>(
                     new.push(root_of(part));
                 }
             }
-            index += 1;
         }
     }
     Ok(tiles)
