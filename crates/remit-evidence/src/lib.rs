@@ -5,6 +5,7 @@
 //! This crate is pure: it knows no clock, no chance and no file; whoever calls it brings them.
 //!
 //! [`record`] and [`writer`] make records; [`verify`] checks them, and shares no code path with signing.
+//! [`log`] commits to them in a tree, so that a record that was removed or changed later is missed.
 
 pub mod dsse;
 pub mod log;

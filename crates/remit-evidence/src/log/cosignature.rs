@@ -59,6 +59,9 @@ fn push_short(message: &mut Vec<u8>, text: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
     use crate::log::note::Note;
     use crate::log::note::tests::{TEXT, ed25519, ml_dsa_44};
@@ -80,16 +83,23 @@ mod tests {
         assert_eq!(message(witness.key(), TEXT, 258), Ok(expected));
     }
 
+    fn line_bytes(line: &str) -> Vec<u8> {
+        STANDARD.decode(line.rsplit(' ').next().expect("signature")).expect("base64")
+    }
+
     #[test]
     fn time_is_part_of_what_is_signed() {
         for witness in [ed25519("w", Algorithm::Ed25519Cosignature, 2), ml_dsa_44("w", 2)] {
             let mut note = Note::sign(TEXT, &[], 0).expect("note");
-            let mut line = cosign(&witness, TEXT, 77).expect("cosigned");
+            let line = cosign(&witness, TEXT, 77).expect("cosigned");
             note.push(line.clone());
             assert_eq!(note.seals([witness.key()]).expect("valid")[0].time, Some(77));
-            line.bytes[7] ^= 1;
+            // The same signature, said to be of another time.
+            let mut blob = line_bytes(&line.to_string());
+            blob[11] ^= 1;
+            let text = format!("\u{2014} w {}", STANDARD.encode(blob));
             let mut note = Note::sign(TEXT, &[], 0).expect("note");
-            note.push(line);
+            note.push(SignatureLine::parse(&text).expect("line"));
             assert!(note.seals([witness.key()]).is_err());
             assert!(cosign(&witness, TEXT, TIME_MAX + 1).is_err());
             assert!(cosign(&witness, "no checkpoint\n", 1).is_err());

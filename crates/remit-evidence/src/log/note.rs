@@ -61,12 +61,11 @@ pub trait NoteSigner {
 /// One line of signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureLine {
-    /// The name of the key.
-    pub name: String,
-    /// Its id, a hint.
-    pub id: [u8; 4],
+    // INVARIANT (a line is one line): the name may name a key. Made by `make` and `parse` only.
+    name: String,
+    id: [u8; 4],
     /// What stands behind the id: the signature, for cosignatures with the time before it.
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl SignatureLine {
@@ -85,6 +84,18 @@ impl SignatureLine {
         let stated = key.algorithm().is_timed().then(|| time.to_be_bytes());
         let bytes = [stated.as_ref().map_or(&[][..], |time| &time[..]), &signature].concat();
         Ok(Self { name: key.name().to_owned(), id: key.id(), bytes })
+    }
+
+    /// The name of the key that is said to have signed.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id of that key, a hint.
+    #[must_use]
+    pub const fn id(&self) -> [u8; 4] {
+        self.id
     }
 
     /// Reads a line without its newline.

@@ -142,6 +142,8 @@ const _: () = assert!(PROOF_BYTES_MAX > NOTE_BYTES_MAX, "a proof holds a note an
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::dsse::{Signature, keyid};
     use crate::log::merkle::{leaf_hash, node_hash};
@@ -187,6 +189,18 @@ mod tests {
             bad[at] ^= 1;
             let verdict = Proof::parse(&bad).and_then(|proof| proof.verify_record(&policy).map(|_| ()));
             assert!(verdict.is_err() || unknown.contains(&at), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_proof_or_none(at in 0_usize..900, text in "[ \nA=0x]{0,4}", cut in 0_usize..4) {
+            let good = proof().0.to_string();
+            let Some((head, rest)) = good.split_at_checked(at) else { return Ok(()) };
+            let bad = format!("{head}{text}{}", rest.get(cut..).unwrap_or_default());
+            if let Ok(read) = Proof::parse(bad.as_bytes()) {
+                prop_assert_eq!(read.to_string(), bad);
+            }
         }
     }
 

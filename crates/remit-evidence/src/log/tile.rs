@@ -6,6 +6,7 @@ use std::fmt;
 
 use remit_core::ids::Digest;
 
+use super::bundle;
 use super::merkle::{HashReader, root_of};
 
 /// How many hashes or entries a full tile has.
@@ -141,6 +142,17 @@ impl Tile {
             index = index.checked_mul(1000)?.checked_add(digits)?;
         }
         Self::new(content, index, width)
+    }
+
+    /// This tile's bytes out of those of the full tile at its place. A partial tile may be deleted once
+    /// the full one is there; whoever still needs it cuts it out.
+    #[must_use]
+    pub fn cut(&self, full: &[u8]) -> Option<Vec<u8>> {
+        let (whole, width) = (Self { width: WIDTH_FULL, ..*self }, usize::from(self.width));
+        match self.content {
+            Content::Entries => bundle::encode(bundle::decode(whole, full)?.into_iter().take(width)).ok(),
+            Content::Hashes(_) => whole.hashes(full).and(full.get(..width * HASH_BYTES)).map(<[u8]>::to_vec),
+        }
     }
 
     /// The hashes of this tile in these bytes, if they are as many as it is wide.

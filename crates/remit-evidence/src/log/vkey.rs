@@ -190,6 +190,8 @@ pub fn is_key_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const EXAMPLE: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
@@ -208,6 +210,15 @@ mod tests {
             bad[at] ^= 1;
             let bad = String::from_utf8(bad).expect("text");
             assert!(VerifierKey::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_key_or_none(text in "[a-c.+]{0,3}\\+[0-9a-f]{8}\\+(A|B|Q)[A-Za-z0-9+/=]{0,50}") {
+            if let Ok(key) = VerifierKey::parse(&text) {
+                prop_assert_eq!(key.to_string(), text);
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+//! Notes of the specification, and every way to spoil one.
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use ml_dsa::{Keypair as _, MlDsa44};
 use proptest::prelude::*;

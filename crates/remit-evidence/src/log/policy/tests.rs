@@ -1,3 +1,5 @@
+//! Policies that hold, and every mistake with the line it is in.
+
 use proptest::prelude::*;
 
 use super::*;

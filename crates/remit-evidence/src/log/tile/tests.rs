@@ -1,3 +1,5 @@
+//! Paths, growth in steps, and a store of files for the tests of other rooms.
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -122,6 +124,24 @@ proptest! {
             prop_assert_eq!(Frontier::read(old, &stored), Ok(edge.clone()));
             prop_assert!(stored.hash(0, old).is_err());
         }
+    }
+}
+
+#[test]
+fn a_partial_tile_is_cut_out_of_the_full_one() {
+    let mut files = Files::default();
+    let entries: Vec<Vec<u8>> = (0..300_u64).map(|at| at.to_be_bytes()[..at as usize % 9].to_vec()).collect();
+    let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+    for (old, new) in [(0, 100), (100, 300)] {
+        files.write(grow(old as u64, &leaves(300)[old..new], &files).expect("grown"));
+        files.write(bundle::grow(old as u64, &entries[old..new], &files).expect("grown"));
+    }
+    for content in [Content::Hashes(0), Content::Entries] {
+        let (part, full) = (Tile::new(content, 0, 100).expect("tile"), Tile::new(content, 0, 256).expect("tile"));
+        let bytes = files.tile(full).expect("there");
+        assert_eq!(part.cut(&bytes), files.tile(part).ok());
+        assert_eq!(full.cut(&bytes), Some(bytes.clone()));
+        assert_eq!(part.cut(&bytes[1..]), None);
     }
 }
 
