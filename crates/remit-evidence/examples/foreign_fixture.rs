@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use ml_dsa::{Keypair as _, MlDsa44};
-use remit_core::ids::{Digest, RecordId, TenantId};
+use remit_core::ids::{RecordId, TenantId};
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::leaf::Leaf;
 use remit_evidence::log::merkle::{Frontier, consistency, inclusion};
@@ -21,7 +21,7 @@ use remit_evidence::log::policy::Policy;
 use remit_evidence::log::proof::Proof;
 use remit_evidence::log::tile::{Tile, TileReader, TiledHashes};
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
-use remit_evidence::log::{audit, bundle, cose, cosignature, tile};
+use remit_evidence::log::{audit, cose, cosignature, growth};
 use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::writer::{Sign, SignedRecord, Writer};
 use serde_json::json;
@@ -87,14 +87,11 @@ fn main() -> Fallible<()> {
         let new = leaves.get(old..size).ok_or("fewer leaves")?;
         let entries: Vec<[u8; 138]> = new.iter().map(Leaf::to_bytes).collect();
         let entries: Vec<&[u8]> = entries.iter().map(<[u8; 138]>::as_slice).collect();
-        let hashes: Vec<Digest> = new.iter().map(Leaf::hash).collect();
-        for (tile, bytes) in bundle::grow(old as u64, &entries, &store)? {
+        let growth = growth::grow(&edge, &entries, &store)?;
+        for (tile, bytes) in growth.bundles.into_iter().chain(growth.tiles) {
             write(&store.0.join(tile.to_string()), &bytes)?;
         }
-        for (tile, bytes) in tile::grow(old as u64, &hashes, &store)? {
-            write(&store.0.join(tile.to_string()), &bytes)?;
-        }
-        hashes.iter().for_each(|hash| edge.push(*hash));
+        edge = growth.edge;
         let head = Checkpoint::new(ORIGIN, size as u64, edge.root());
         let mut note = head.sign(&[&log, &quantum], TIME)?;
         note.push(cosignature::cosign(&witness, &head.to_string(), TIME + 1)?);

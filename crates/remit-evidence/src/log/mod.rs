@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod cose;
 pub mod cosignature;
+pub mod growth;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
