@@ -142,6 +142,8 @@ const _: () = assert!(PROOF_BYTES_MAX > NOTE_BYTES_MAX, "a proof holds a note an
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -195,7 +197,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_one_proof_or_none(at in 0_usize..900, text in "[ \nA=0x]{0,4}", cut in 0_usize..4) {
-            let good = proof().0.to_string();
+            static GOOD: LazyLock<String> = LazyLock::new(|| proof().0.to_string());
+            let good = &*GOOD;
             let Some((head, rest)) = good.split_at_checked(at) else { return Ok(()) };
             let bad = format!("{head}{text}{}", rest.get(cut..).unwrap_or_default());
             if let Ok(read) = Proof::parse(bad.as_bytes()) {

@@ -19,7 +19,7 @@ const HASH_BYTES: usize = 32;
 /// What lies in a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Content {
-    /// The entries themselves, see [`bundle`](super::bundle).
+    /// The entries themselves, see [`bundle`].
     Entries,
     /// Hashes: of leaves at level 0, of full tiles one level below above it.
     Hashes(u8),
