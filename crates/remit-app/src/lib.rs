@@ -11,6 +11,7 @@ pub mod ports;
 pub mod question;
 pub mod run;
 pub mod secret;
+pub mod witness;
 
 mod administer;
 mod approve;

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use ml_dsa::{Keypair as _, MlDsa44};
 use remit_core::ids::{RecordId, TenantId};
+use remit_core::json::Object;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::leaf::Leaf;
 use remit_evidence::log::merkle::{Frontier, consistency, inclusion};
@@ -24,7 +25,6 @@ use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_evidence::log::{audit, cose, cosignature, growth};
 use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::writer::{Sign, SignedRecord, Writer};
-use serde_json::json;
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -145,7 +145,8 @@ fn keys() -> Fallible<(Writer, Ed25519, Quantum, Ed25519)> {
 }
 
 fn record(writer: &Writer, at: u16) -> Fallible<SignedRecord> {
-    let body = json!({"verdict": if at.is_multiple_of(7) { "deny" } else { "allow" }});
+    let mut body = Object::new();
+    body.text("verdict", if at.is_multiple_of(7) { "deny" } else { "allow" });
     let draft = Draft {
         kind: Kind::Decision,
         id: RecordId::parse(&format!("record-{at}"))?,
@@ -153,8 +154,8 @@ fn record(writer: &Writer, at: u16) -> Fallible<SignedRecord> {
         run: None,
         traceparent: None,
         links: Vec::new(),
-        body: body.as_object().cloned().unwrap_or_default(),
-        disclosures: vec![("arguments", json!({"amount": at}))],
+        body,
+        disclosures: vec![("arguments", format!("{{\"amount\":{at}}}"))],
     };
     // Chance is brought by the caller; a fixture brings the same every time.
     let mut nonce = [0; 16];
