@@ -78,9 +78,12 @@ pub fn run(remit: &Path, only: &[&str]) {
             "{:>6} {:>4} {:>8} {:>10} {:>9} {:>9} {:>10} {:>9} {:>12}",
             "kind", "conc", "", "calls/s", "p50 us", "p99 us", "cpu us", "added p50", "of direct"
         );
-        let wanted = |word: &str| only.is_empty() || only.contains(&word);
-        for kind in KINDS.into_iter().filter(|kind| wanted(kind.name)) {
-            for concurrency in [1, 8, 64].into_iter().filter(|concurrency| wanted(&concurrency.to_string())) {
+        // A word that is a number names a concurrency, any other a kind.
+        let (numbers, kinds): (Vec<&str>, Vec<&str>) = only.iter().partition(|word| word.parse::<usize>().is_ok());
+        let wanted = |word: &str, among: &[&str]| among.is_empty() || among.contains(&word);
+        for kind in KINDS.into_iter().filter(|kind| wanted(kind.name, &kinds)) {
+            let levels = [1, 8, 64].into_iter().filter(|level| wanted(&level.to_string(), &numbers));
+            for concurrency in levels {
                 compare(&upstream, &gateway, kind, concurrency).await;
             }
         }

@@ -52,6 +52,11 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comf
     table
 }
 
+/// A count with its noun.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A text of an answer, or a dash.
 pub fn text(value: &Value) -> String {
     match value {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
-use remit_app::Gate;
+use remit_app::ports::Step;
+use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
 use remit_core::ids::{RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
+use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator};
@@ -90,11 +92,27 @@ impl Edge {
         self.reload.reload().await
     }
 
+    /// A call on its whole way. What is logged on the way carries its trace.
+    pub async fn call(&self, request: Request) -> Reply {
+        let span = span(&request);
+        self.gate.call(request).instrument(span).await
+    }
+
+    /// As [`Edge::call`], for a call that somebody else will carry out.
+    pub async fn rule(&self, request: Request) -> Ruling {
+        let span = span(&request);
+        self.gate.rule(request).instrument(span).await
+    }
+
     /// Who speaks, from the credential in the headers and nothing else.
     ///
     /// # Errors
     /// One refusal for every way in which a credential can be wrong; the log knows which.
     pub fn identify(&self, headers: &HeaderMap) -> Result<Identified, Refusal> {
+        self.metrics.timed(Step::Identify, || self.identified(headers))
+    }
+
+    fn identified(&self, headers: &HeaderMap) -> Result<Identified, Refusal> {
         let now = self.gate.ports().clock.now();
         let tenant = self.gate.snapshot().tenant().clone();
         self.keyring.load().agent(headers, &tenant, now).map_err(|why| {
@@ -159,5 +177,13 @@ impl Edge {
     #[must_use]
     pub fn owner_of_prompt(&self, name: &str) -> Option<(ToolName, String)> {
         self.fleet.owner_of_prompt(name)
+    }
+}
+
+/// The span of one call. A client that sends no trace gets none: the record's id names the call anyway.
+fn span(request: &Request) -> Span {
+    match &request.passage.traceparent {
+        Some(trace) => tracing::info_span!("call", traceparent = trace.as_str()),
+        None => Span::none(),
     }
 }

@@ -23,11 +23,15 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::RemitExpired => StatusCode::FORBIDDEN,
         Code::ApprovalRequired => StatusCode::ACCEPTED,
         Code::BudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Conflict | Code::IdempotencyMismatch | Code::IdempotencyPending | Code::RunClosed => StatusCode::CONFLICT,
+        Code::CallSettled | Code::Conflict | Code::IdempotencyMismatch | Code::IdempotencyPending | Code::RunClosed => {
+            StatusCode::CONFLICT
+        }
         Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Malformed => StatusCode::BAD_REQUEST,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::QuestionUnknown | Code::RunUnknown | Code::ToolDrifted | Code::ToolUnknown => StatusCode::NOT_FOUND,
+        Code::QuestionUnknown | Code::RecordUnknown | Code::RunUnknown | Code::ToolDrifted | Code::ToolUnknown => {
+            StatusCode::NOT_FOUND
+        }
         Code::EffectUnknown | Code::UpstreamFailed | Code::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
         Code::CredentialUnavailable | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,

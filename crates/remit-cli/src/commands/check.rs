@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::boot;
-use crate::terminal::{Outcome, say, visible};
+use crate::terminal::{Outcome, counted, say, visible};
 
 /// Check the configuration folder: files, names, types, policies.
 #[derive(Args)]
@@ -33,9 +33,11 @@ impl Check {
         }
         let (remits, tools) = (config.snapshot.remits().count(), config.snapshot.registry().tools().len());
         say(format!(
-            "{remits} remits, {tools} callable tools, {} upstreams, {} warnings; snapshot {}",
-            config.upstreams.len(),
-            config.warnings.len(),
+            "{}, {}, {}, {}; snapshot {}",
+            counted(remits, "remit", "remits"),
+            counted(tools, "callable tool", "callable tools"),
+            counted(config.upstreams.len(), "upstream", "upstreams"),
+            counted(config.warnings.len(), "warning", "warnings"),
             config.snapshot.digest()
         ))?;
         Ok(if self.strict && !config.warnings.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -10,7 +10,7 @@ use remit_config::settings::{Authentication, StorePlace};
 
 use crate::boot;
 use crate::client::Access;
-use crate::terminal::{Failure, Outcome, say, text};
+use crate::terminal::{Failure, Outcome, counted, say, text};
 use crate::upstreams;
 
 /// Look at a set-up and say what is wrong with it.
@@ -49,7 +49,14 @@ impl Doctor {
             }
         };
         let (remits, tools) = (config.snapshot.remits().count(), config.snapshot.registry().tools().len());
-        chart.note("configuration", Ok(format!("{remits} remits, {tools} callable tools")))?;
+        chart.note(
+            "configuration",
+            Ok(format!(
+                "{}, {}",
+                counted(remits, "remit", "remits"),
+                counted(tools, "callable tool", "callable tools")
+            )),
+        )?;
         for warning in &config.warnings {
             say(format!("      warning: {warning}"))?;
         }
@@ -57,7 +64,10 @@ impl Doctor {
         credentials(&mut chart, folder, &config)?;
         keys(&mut chart, &config)?;
         self.gateway(&mut chart, folder)?;
-        say(format!("\n{} things are wrong", chart.wrong))?;
+        say(match chart.wrong {
+            0 => "\nnothing is wrong".to_owned(),
+            wrong => format!("\n{} wrong", counted(wrong, "thing is", "things are")),
+        })?;
         Ok(if chart.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
@@ -101,6 +111,14 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
         Ok(_) => Ok(place.display().to_string()),
     };
     chart.note("state", found)?;
+    for secret in ["operator.key", "gateway.key", "session.key"] {
+        // What is not there was never made: the operator's key only `remit init` makes.
+        let Ok(metadata) = std::fs::metadata(boot::state_of(folder).join(secret)) else { continue };
+        if metadata.mode() & 0o077 != 0 {
+            let mode = metadata.mode() & 0o777;
+            chart.note(secret, Err(format!("can be read by others (mode {mode:o}); chmod 600")))?;
+        }
+    }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
     }

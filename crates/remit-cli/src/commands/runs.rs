@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::terminal::{Outcome, counted, say, table, text};
 
 /// List runs, or show one with its records.
 #[derive(Args)]
@@ -62,11 +62,11 @@ pub fn timeline(run: &Value) -> String {
         .iter()
         .map(|record| vec![text(&record["time"]), text(&record["record"]), text(&record["kind"]), line(record)]);
     format!(
-        "Run {} of {} for {}: {} calls, labels {}\n\n{}",
+        "Run {} of {} for {}: {}, labels {}\n\n{}",
         text(&run["run"]),
         text(&run["agent"]),
         text(&run["user"]),
-        run["calls"],
+        counted(run["calls"].as_u64().and_then(|calls| usize::try_from(calls).ok()).unwrap_or(0), "call", "calls"),
         run["labels"],
         table(&["TIME", "RECORD", "KIND", "WHAT"], rows)
     )

@@ -24,6 +24,8 @@ pub enum Code {
     ApprovalRequired,
     /// A limit on calls, money or objects leaves no room for this call.
     BudgetExhausted,
+    /// The outcome of this call is on record already.
+    CallSettled,
     /// Other calls changed the facts while this one was decided, three times in a row. Nothing was executed.
     Conflict,
     /// The upstream's credential could not be read. Nothing was executed.
@@ -48,6 +50,8 @@ pub enum Code {
     PolicyNoPermit,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
+    /// There is no such record, or it is not yours.
+    RecordUnknown,
     /// The remit that would cover this call has expired.
     RemitExpired,
     /// The request is larger than the limit.
@@ -72,11 +76,12 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
         Self::BudgetExhausted,
+        Self::CallSettled,
         Self::Conflict,
         Self::CredentialUnavailable,
         Self::EffectUnknown,
@@ -89,6 +94,7 @@ impl Code {
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
         Self::QuestionUnknown,
+        Self::RecordUnknown,
         Self::RemitExpired,
         Self::RequestTooLarge,
         Self::RunClosed,
@@ -150,6 +156,12 @@ impl Code {
                 Fault::Caller,
                 "A limit on calls, money or objects leaves no room for this call.",
                 "Wait until the budget resets, or make the call smaller.",
+            ),
+            Self::CallSettled => (
+                "call.settled",
+                Fault::Caller,
+                "The outcome of this call is on record already.",
+                "Nothing is left to report; what was recorded first stands.",
             ),
             Self::Conflict => (
                 "store.conflict",
@@ -219,6 +231,9 @@ impl Code {
             ),
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")
+            }
+            Self::RecordUnknown => {
+                ("record.unknown", Fault::Caller, "There is no such record, or it is not yours.", "Check the id.")
             }
             Self::RemitExpired => (
                 "remit.expired",

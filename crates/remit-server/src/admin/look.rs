@@ -73,7 +73,7 @@ pub(super) async fn records(State(edge): State<Arc<Edge>>, Query(params): Params
 pub(super) async fn record(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
         operator(&edge, &headers, Role::Viewer)?;
-        let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such record");
+        let unknown = || Refusal::new(Code::RecordUnknown, "there is no such record");
         let id = RecordId::parse(&id).map_err(|_| unknown())?;
         let store = &edge.gate.ports().store;
         let record = store.record(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;

@@ -107,7 +107,7 @@ fn limit(limit: &Limit) -> String {
 }
 
 async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
-    let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such record of yours");
+    let unknown = || Refusal::new(Code::RecordUnknown, "there is no such record of yours");
     let id = RecordId::parse(id).map_err(|_| unknown())?;
     let record = edge.gate.ports().store.record(&id).await;
     let record = record.map_err(|_| Refusal::new(Code::StoreUnavailable, "the record could not be read"))?;

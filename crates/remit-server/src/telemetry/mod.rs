@@ -96,6 +96,14 @@ impl Metrics {
         self.reloads.get_or_create(&vec![("result", result.to_owned())]).inc();
     }
 
+    /// Does something and counts its time to a step.
+    pub fn timed<T>(&self, step: Step, work: impl FnOnce() -> T) -> T {
+        let began = self.tick();
+        let done = work();
+        self.step(step, began);
+        done
+    }
+
     /// How many questions wait.
     pub fn questions(&self, open: usize) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));

@@ -9,6 +9,7 @@ use http::StatusCode;
 use remit_app::intent::IdempotencyKey;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Passage;
+use remit_app::ports::Step;
 use remit_app::{NotReported, Reply, Ruling};
 use remit_core::ids::RecordId;
 use remit_core::limits::IDEMPOTENCY_KEY_BYTES_MAX;
@@ -26,9 +27,9 @@ pub(super) async fn call(State(edge): State<Arc<Edge>>, request: Request) -> Res
         Ok(request) => request,
         Err(response) => return response,
     };
-    let gate = edge.gate.clone();
-    match Errand::new(async move { gate.call(request).await }).await {
-        Ok(reply) => answer(reply),
+    let metrics = edge.metrics.clone();
+    match Errand::new(async move { edge.call(request).await }).await {
+        Ok(reply) => metrics.timed(Step::Reply, || answer(reply)),
         Err(_) => refused(&Refusal::new(Code::Internal, "the call ended without an answer")),
     }
 }
@@ -39,7 +40,7 @@ pub(super) async fn decide(State(edge): State<Arc<Edge>>, request: Request) -> R
         Ok(request) => request,
         Err(response) => return response,
     };
-    match edge.gate.rule(request).await {
+    match edge.rule(request).await {
         Ruling::Admitted { record, reservations, run } => {
             let held =
                 reservations.iter().map(|r| json!({"budget": r.key.0, "amount": r.amount, "unit": r.unit.as_str()}));
@@ -72,7 +73,7 @@ pub(super) async fn report(State(edge): State<Arc<Edge>>, Path(id): Path<String>
         Ok(asked) => asked,
         Err(response) => return response,
     };
-    let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such admitted call of this caller");
+    let unknown = || Refusal::new(Code::RecordUnknown, "there is no such admitted call of this caller");
     let reported = async {
         asked.only(&["state", "result", "reason", "run"])?;
         let id = RecordId::parse(&id).map_err(|_| unknown())?;
@@ -88,7 +89,7 @@ pub(super) async fn report(State(edge): State<Arc<Edge>>, Path(id): Path<String>
         let caller = edge.caller_in(&asked.identified, asked.run()?.as_ref()).await?;
         edge.gate.report(&caller, &id, outcome).await.map_err(|error| match error {
             NotReported::Unknown => unknown(),
-            NotReported::Settled => Refusal::new(Code::Conflict, "the call was settled already"),
+            NotReported::Settled => Refusal::new(Code::CallSettled, "the outcome of this call was reported already"),
             NotReported::Unavailable(_) => Refusal::new(Code::StoreUnavailable, "the outcome could not be recorded"),
         })
     };

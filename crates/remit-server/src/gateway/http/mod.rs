@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, middleware};
 use http::{HeaderMap, StatusCode};
+use remit_app::ports::{Meter as _, Step};
 use remit_core::ids::RunId;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
@@ -72,6 +73,7 @@ impl Asked {
             edge.metrics.rejected(refusal.code);
             return Err(refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal, None));
         }
+        let began = edge.metrics.tick();
         let bytes = accept::body(body, edge.settings.body_bytes_max).await.map_err(refuse)?;
         let body = remit_core::json::parse(&bytes).map_err(|error| {
             refuse(Refusal::new(Code::Malformed, format!("the body is no acceptable JSON: {error}")))
@@ -79,6 +81,7 @@ impl Asked {
         if !body.is_object() {
             return Err(refuse(Refusal::new(Code::Malformed, "the body must be an object")));
         }
+        edge.metrics.step(Step::Accept, began);
         Ok(Self { identified, headers: parts.headers, body })
     }
 

@@ -143,7 +143,7 @@ impl Order<'_> {
             passage,
             cancelled: Some(Box::pin(self.client.cancelled.clone().wait())),
         };
-        mcp.edge.gate.call(request).await
+        mcp.edge.call(request).await
     }
 
     /// Whether this leg brings answers for the upstream: they would be lost on a further leg.

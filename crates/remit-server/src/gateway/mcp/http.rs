@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method as Verb, StatusCode};
+use remit_app::ports::{Meter as _, Step};
 use remit_core::ids::ToolName;
 use remit_core::verdict::Code;
 use serde_json::{Map, Value, json};
@@ -115,6 +116,8 @@ async fn post(mcp: &Arc<Mcp>, headers: HeaderMap, body: Body) -> Response {
     if !(accepts.json && accepts.stream) {
         return rejected(&not_acceptable(), None);
     }
+    let metrics = &mcp.edge.metrics;
+    let began = metrics.tick();
     let bytes = match accept::body(body, mcp.edge.settings.body_bytes_max).await {
         Ok(bytes) => bytes,
         Err(refusal) => {
@@ -126,6 +129,7 @@ async fn post(mcp: &Arc<Mcp>, headers: HeaderMap, body: Body) -> Response {
         Ok(frame) => frame,
         Err(unreadable) => return rejected(&unreadable.fault, unreadable.id.as_ref()),
     };
+    metrics.step(Step::Accept, began);
     let id = match &frame {
         Frame::Request { id, .. } => Some(id.clone()),
         _ => None,
@@ -170,7 +174,8 @@ async fn modern(mcp: &Arc<Mcp>, identified: Identified, headers: &HeaderMap, fra
         tokio::spawn(errand(mcp, client, None, id, method, params));
         return Ok(sse::response(receiver, stay));
     }
-    let response = finished(errand(mcp, client, None, id, method, params).await, true);
+    let ended = errand(mcp, client, None, id, method, params).await;
+    let response = mcp.edge.metrics.timed(Step::Reply, || finished(ended, true));
     drop(stay);
     Ok(response)
 }
@@ -204,7 +209,8 @@ async fn legacy(
         tokio::spawn(errand(mcp, client, Some(place), id, method, params));
         return sse::response(receiver, stay);
     }
-    let response = finished(errand(mcp, client, Some(place), id, method, params).await, false);
+    let ended = errand(mcp, client, Some(place), id, method, params).await;
+    let response = mcp.edge.metrics.timed(Step::Reply, || finished(ended, false));
     drop(stay);
     response
 }

@@ -209,7 +209,7 @@ fn start(mcp: Arc<Mcp>, caller: Caller, question: Question) -> watch::Receiver<O
         };
         let (tool, shown) = (question.tool.clone(), question.tool.clone());
         let deed = Deed { method: Method::CallTool, tool, shown, arguments: question.arguments };
-        let end = match mcp.edge.gate.call(request).await {
+        let end = match mcp.edge.call(request).await {
             Reply::Refused { refusal, .. } if refusal.code == Code::IdempotencyPending => return,
             Reply::Refused { record, refusal } => refused(&deed, true, &refusal, record.as_ref()),
             Reply::Held { record, question, refusal, expires_at } => {
