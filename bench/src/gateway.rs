@@ -65,13 +65,20 @@ struct Turn {
 pub fn run(remit: &Path, only: &[&str]) {
     let upstream = spawn(Command::new(std::env::current_exe().unwrap_or_default()).arg("upstream"), "http://");
     let folder = furnish(&upstream.url);
-    let began = Instant::now();
-    let gateway = serve(remit, &folder);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let Ok(runtime) = runtime else { return eprintln!("no runtime") };
+    if only.is_empty() {
+        let crowded = furnish(&upstream.url);
+        crowd(&crowded);
+        let (gateway, taken) = runtime.block_on(started(remit, &crowded));
+        println!("start to first governed call with 1,000 remits and 10,000 tools: {:.0} ms", taken * 1e3);
+        println!("its memory: {:.1} MiB", memory(gateway.child.id()));
+        drop(gateway);
+        let _ = std::fs::remove_dir_all(crowded);
+    }
+    let (gateway, taken) = runtime.block_on(started(remit, &folder));
+    println!("start to first governed call: {:.0} ms", taken * 1e3);
     runtime.block_on(async {
-        one(&gateway.url, KINDS[0]).await;
-        println!("start to first governed call: {:.0} ms", began.elapsed().as_secs_f64() * 1e3);
         println!("idle memory: {:.1} MiB", memory(gateway.child.id()));
         fsync(&folder);
         println!(
@@ -185,6 +192,55 @@ async fn call(connection: &mut SendRequest<Full<Bytes>>, url: &str, kind: Kind, 
     done
 }
 
+/// A gateway, and the seconds from its start to the answer of its first governed call.
+async fn started(remit: &Path, folder: &Path) -> (Running, f64) {
+    let began = Instant::now();
+    let gateway = serve(remit, folder);
+    one(&gateway.url, KINDS[0]).await;
+    (gateway, began.elapsed().as_secs_f64())
+}
+
+/// Adds 1,000 remits, and 10,000 tools of 100 upstreams that cannot be reached.
+fn crowd(folder: &Path) {
+    let write = |name: String, text: String| {
+        if let Err(error) = std::fs::write(folder.join(&name), text) {
+            eprintln!("{name}: {error}");
+        }
+    };
+    let schema = json!({"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "number"}}, "required": ["id", "amount"]});
+    for upstream in 0..100 {
+        let mut tools = String::new();
+        let mut pins = serde_json::Map::new();
+        for tool in 0..100 {
+            let class = if tool % 2 == 0 { "read" } else { "write" };
+            tools += &format!(
+                "  t{tool}: {{ class: {class}, risk: low, reversible: true, labels: [internal], resource: {{ kind: thing, id: args.id }} }}\n"
+            );
+            let definition =
+                json!({"name": format!("t{tool}"), "description": "Does something.", "inputSchema": schema});
+            pins.insert(
+                format!("t{tool}"),
+                json!({"approved_by": "bench", "approved_at": "2026-11-21T00:00:00Z", "definition": definition}),
+            );
+        }
+        let name = format!("u{upstream}");
+        write(
+            format!("upstreams/{name}.yaml"),
+            format!("upstream: {name}\nowner: team:ops\nurl: http://127.0.0.1:1/mcp\ntools:\n{tools}"),
+        );
+        write(format!("pins/{name}.json"), json!({"upstream": name, "tools": pins}).to_string());
+    }
+    for agent in 0..1000 {
+        let upstream = agent % 100;
+        write(
+            format!("remits/a{agent}.yaml"),
+            format!(
+                "agent: a{agent}\nowner: team:ops\nstage: supervised\nexpires: 2099-01-01\nread:\n  - tools: [u{upstream}/t0, u{upstream}/t2]\n    when: args.amount <= 50\n    limits: [1000 per day]\nwrite:\n  - tools: [u{upstream}/t1]\n    when: args.amount <= {agent}\n    limits: [100 per day]\n"
+            ),
+        );
+    }
+}
+
 async fn one(url: &str, kind: Kind) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -243,7 +299,9 @@ fn serve(remit: &Path, folder: &Path) -> Running {
 
 /// A folder with one upstream, argument policies and budgets, as the aims describe a governed call.
 fn furnish(upstream: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("remit-bench-{}", std::process::id()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("remit-bench-{}-{count}", std::process::id()));
     let schema = json!({"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "number"}}, "required": ["id", "amount"]});
     let pin = |name: &str| {
         json!({"approved_by": "bench", "approved_at": "2026-11-21T00:00:00Z",
