@@ -36,12 +36,14 @@ impl Gate {
         self.ports.store.append(record).await
     }
 
-    /// Puts an authority into force: recorded first, then for every call that begins afterwards.
+    /// Puts an authority into force: recorded first, then for every call that begins afterwards. The
+    /// texts it was compiled from (canonical JSON) stand beside the record, so that what is decided
+    /// under it can be decided again.
     ///
     /// # Errors
     /// When it cannot be recorded; the last one then stays in force.
-    pub async fn activate(&self, snapshot: Arc<Snapshot>, by: &str) -> Result<(), Unavailable> {
-        let draft = self.policy_draft(&snapshot, by, self.now());
+    pub async fn activate(&self, snapshot: Arc<Snapshot>, by: &str, sources: Option<&str>) -> Result<(), Unavailable> {
+        let draft = self.policy_draft(&snapshot, by, sources, self.now());
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         self.ports.store.append(record).await?;
         self.snapshot.store(snapshot);

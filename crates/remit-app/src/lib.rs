@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod permit;
 pub mod ports;
 pub mod question;
+pub mod replay;
 pub mod run;
 pub mod secret;
 pub mod witness;

@@ -49,37 +49,7 @@ impl Gate {
         decision: &Decision,
         now: Timestamp,
     ) -> Draft {
-        let mut body = call_body(call);
-        body.text("verdict", decision.verdict.as_str());
-        body.object("policy", |policy| {
-            policy.text("snapshot", &decision.snapshot.to_string()).text("engine", "cedar/4");
-            policy.texts("determining", &decision.policies);
-        });
-        let refused = match &decision.verdict {
-            Verdict::Allow { reservations, approvals } => {
-                body.objects("reserved", reservations, |r, reserved| {
-                    reserved.text("budget", &r.key.0).text("span", &r.span.id).number("amount", r.amount);
-                    reserved.number("limit", r.limit);
-                });
-                body.texts("approvals", approvals.iter().map(RuleId::as_str));
-                None
-            }
-            Verdict::Ask { rules, refusal } => {
-                body.texts("asks", rules.iter().map(RuleId::as_str));
-                Some(refusal)
-            }
-            Verdict::Deny(refusal) => Some(refusal),
-        };
-        if let Some(refusal) = refused {
-            body.object("refusal", |body| refusal_body(refusal, body));
-        }
-        if !decision.observed.is_empty() {
-            body.objects("observed", &decision.observed, refusal_body);
-        }
-        if !decision.warnings.is_empty() {
-            body.texts("warnings", decision.warnings.iter().map(|key| &key.0));
-        }
-        body.object("facts", |body| facts(&case.file, body));
+        let body = decision_body(call, &case.file, decision);
         self.draft(Kind::Decision, id.clone(), now, body, call)
     }
 
@@ -165,12 +135,13 @@ impl Gate {
         Draft { disclosures, ..plain(Kind::Halt, self.record_id(), now, body) }
     }
 
-    pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, now: Timestamp) -> Draft {
+    pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, sources: Option<&str>, now: Timestamp) -> Draft {
         let mut body = Object::new();
         body.text("snapshot", &snapshot.digest().to_string()).text("by", by);
         body.number("remits", snapshot.remits().count() as u64);
         body.number("tools", snapshot.registry().tools().len() as u64);
-        plain(Kind::Policy, self.record_id(), now, body)
+        let disclosures = sources.map(|sources| ("sources", sources.to_owned())).into_iter().collect();
+        Draft { disclosures, ..plain(Kind::Policy, self.record_id(), now, body) }
     }
 
     pub(crate) fn key_draft(&self, now: Timestamp) -> Draft {
@@ -186,6 +157,43 @@ impl Gate {
         disclosures.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         Draft { run: Some(call.run.clone()), disclosures, ..plain(kind, id, now, body) }
     }
+}
+
+/// What a decision record says about its decision: all of it follows from the call, the facts and the
+/// authority, so that `replay` can write it again and compare.
+pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -> Object {
+    let mut body = call_body(call);
+    body.text("verdict", decision.verdict.as_str());
+    body.object("policy", |policy| {
+        policy.text("snapshot", &decision.snapshot.to_string()).text("engine", "cedar/4");
+        policy.texts("determining", &decision.policies);
+    });
+    let refused = match &decision.verdict {
+        Verdict::Allow { reservations, approvals } => {
+            body.objects("reserved", reservations, |r, reserved| {
+                reserved.text("budget", &r.key.0).text("span", &r.span.id).number("amount", r.amount);
+                reserved.number("limit", r.limit);
+            });
+            body.texts("approvals", approvals.iter().map(RuleId::as_str));
+            None
+        }
+        Verdict::Ask { rules, refusal } => {
+            body.texts("asks", rules.iter().map(RuleId::as_str));
+            Some(refusal)
+        }
+        Verdict::Deny(refusal) => Some(refusal),
+    };
+    if let Some(refusal) = refused {
+        body.object("refusal", |body| refusal_body(refusal, body));
+    }
+    if !decision.observed.is_empty() {
+        body.objects("observed", &decision.observed, refusal_body);
+    }
+    if !decision.warnings.is_empty() {
+        body.texts("warnings", decision.warnings.iter().map(|key| &key.0));
+    }
+    body.object("facts", |body| facts(file, body));
+    body
 }
 
 fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
@@ -237,7 +245,9 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
-    body.texts("halts", case.halts.iter().map(|halt| halt.target.to_string()));
+    body.objects("halts", &case.halts, |halt, body| {
+        body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
+    });
 }
 
 fn outcome_body(outcome: &Outcome, body: &mut Object) {

@@ -153,7 +153,7 @@ impl Booted {
         // The sequence of a long-lived key must go on over restarts; milliseconds do.
         let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
         gate.announce(&Writer::resuming(Box::new(root), tenant, announced)).await.map_err(unavailable)?;
-        gate.activate(snapshot, "start").await.map_err(unavailable)?;
+        gate.activate(snapshot, "start", Some(&config.sources)).await.map_err(unavailable)?;
         let swept = gate.sweep(Machine.now()).await.map_err(unavailable)?;
         if swept > 0 {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");

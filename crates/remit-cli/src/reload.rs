@@ -108,7 +108,10 @@ impl Reloader {
         self.references.store(Arc::new(upstreams::references(&config.upstreams, &self.folder)));
         self.fleet.reconfigure(upstreams::recruits(&config.upstreams, &self.folder));
         if self.gate.snapshot().digest() != snapshot.digest() {
-            self.gate.activate(snapshot, "reload").await.map_err(|error| vec![error.to_string()])?;
+            self.gate
+                .activate(snapshot, "reload", Some(&config.sources))
+                .await
+                .map_err(|error| vec![error.to_string()])?;
         }
         Ok(digest)
     }

@@ -107,6 +107,15 @@ impl Folder {
         self.texts().filter(move |(name, _)| name.split_once('/').is_some_and(|(folder, _)| folder == inner))
     }
 
+    /// The texts of all that is authority, as one JSON object in canonical form: from it the folder can be
+    /// made again with [`Folder::from_texts`].
+    #[must_use]
+    pub fn sources(&self) -> String {
+        let texts = self.texts().filter(|(name, _)| !name.starts_with("tests/"));
+        let texts = texts.map(|(name, text)| (name.to_owned(), serde_json::Value::from(text)));
+        remit_core::json::canonical(&serde_json::Value::Object(texts.collect()))
+    }
+
     /// Digest over the names and texts of all that is authority: everything but `tests/`. Each
     /// part is preceded by its length, so that no two folders share a digest.
     #[must_use]

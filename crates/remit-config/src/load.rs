@@ -34,6 +34,8 @@ pub struct Config {
     pub keys: Keys,
     /// The compiled authority.
     pub snapshot: Snapshot,
+    /// The texts it was read from; see [`Folder::sources`].
+    pub sources: String,
     /// What is odd, but stops nothing.
     pub warnings: Vec<Fault>,
 }
@@ -84,7 +86,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
     match (settings, snapshot) {
         (Some(settings), Some(snapshot)) if faults.is_empty() => {
             let pins = pins.into_values().collect();
-            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, warnings })
+            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, sources: folder.sources(), warnings })
         }
         _ => {
             let place = |fault: &Fault| (fault.locus.file.clone(), fault.locus.line, fault.locus.column);

@@ -9,6 +9,7 @@ mod halt;
 mod init;
 mod questions;
 mod records;
+mod replay;
 mod runs;
 mod schema;
 mod serve;
@@ -68,6 +69,8 @@ enum Command {
     Agents(agents::Agents),
     /// Export signed records, or verify exported ones.
     Evidence(records::Evidence),
+    /// Decide recorded cases again, from the recorded facts and authority.
+    Replay(replay::Replay),
     /// Look at a set-up and say what is wrong with it.
     Doctor(doctor::Doctor),
     /// A sample upstream, as the demo uses it.
@@ -97,6 +100,7 @@ impl Cli {
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),
+            Command::Replay(verb) => verb.run(),
             Command::Doctor(verb) => verb.run(&folder),
             Command::Sample(verb) => verb.run(),
         }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use remit_core::ids::Digest;
 use remit_evidence::dsse::Envelope;
+use remit_evidence::record::disclosed;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
@@ -92,34 +93,49 @@ fn belongs(record: &Value, run: &str) -> bool {
     statement.is_some_and(|s| s["predicate"]["kind"] == "key" || s["predicate"]["run"]["id"] == run)
 }
 
+/// What a file of exported records holds.
+pub(super) struct Exported {
+    /// The records that verify, each with its disclosed values.
+    pub records: Vec<(Verified, Vec<(String, Value)>)>,
+    /// The lines that do not, each with the reason.
+    pub bad: Vec<(usize, String)>,
+}
+
+impl Exported {
+    /// Reads exported lines and verifies each under the gateway's key.
+    pub fn read(file: &Path, key: &str) -> Result<Self, Failure> {
+        let root = Digest::from_hex(key).ok_or_else(|| Failure::said("`--key` must be 64 lower-case hex digits"))?;
+        let mut trust = Trust::in_roots([*root.as_bytes()]).map_err(|error| Failure::said(error.to_string()))?;
+        let at = |error| Failure::Io(file.display().to_string(), error);
+        let lines = std::io::BufReader::new(std::fs::File::open(file).map_err(at)?).lines();
+        let mut exported = Self { records: Vec::new(), bad: Vec::new() };
+        for (number, line) in lines.enumerate() {
+            let checked = remit_core::json::parse(line.map_err(at)?.as_bytes()).map_err(|error| error.to_string());
+            match checked.and_then(|record| checked_line(&mut trust, &record)) {
+                Ok(record) => exported.records.push(record),
+                Err(why) => exported.bad.push((number + 1, why)),
+            }
+        }
+        Ok(exported)
+    }
+}
+
 /// Envelope, signature and disclosed values of one exported line.
-fn checked(trust: &mut Trust, record: &Value) -> Result<Verified, String> {
+fn checked_line(trust: &mut Trust, record: &Value) -> Result<(Verified, Vec<(String, Value)>), String> {
     let envelope = Envelope::parse(record["envelope"].to_string().as_bytes()).map_err(|error| error.to_string())?;
     let verified = trust.verify(&envelope).map_err(|error| error.to_string())?;
     let disclosures = record["disclosures"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    verified.check_disclosures(disclosures).map_err(|error| error.to_string())?;
-    Ok(verified)
+    let disclosures: Vec<String> = disclosures.map(ToOwned::to_owned).collect();
+    verified.check_disclosures(disclosures.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+    Ok((verified, disclosed(&disclosures)))
 }
 
 fn verify(file: &Path, key: &str, partial: bool) -> Outcome {
-    let root = Digest::from_hex(key).ok_or_else(|| Failure::said("`--key` must be 64 lower-case hex digits"))?;
-    let mut trust = Trust::in_roots([*root.as_bytes()]).map_err(|error| Failure::said(error.to_string()))?;
-    let at = |error| Failure::Io(file.display().to_string(), error);
-    let lines = std::io::BufReader::new(std::fs::File::open(file).map_err(at)?).lines();
-    let (mut verified, mut bad) = (Vec::new(), 0);
-    for (number, line) in lines.enumerate() {
-        let line = line.map_err(at)?;
-        let checked = remit_core::json::parse(line.as_bytes())
-            .map_err(|error| error.to_string())
-            .and_then(|record| checked(&mut trust, &record));
-        match checked {
-            Ok(record) => verified.push(record),
-            Err(why) => {
-                bad += 1;
-                say(format!("line {}: {why}", number + 1))?;
-            }
-        }
+    let Exported { records, bad } = Exported::read(file, key)?;
+    for (line, why) in &bad {
+        say(format!("line {line}: {why}"))?;
     }
+    let (bad, verified) = (bad.len(), records.into_iter().map(|(record, _)| record).collect::<Vec<_>>());
     let findings = examine(&verified);
     for (kind, count) in &findings.counts {
         say(format!("{count:>8} {}", kind.as_str()))?;

@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use remit_app::ports::{RecordFilter, Store as _};
+use remit_app::replay::{Unreplayable, replay};
 use remit_cli::rehearse::{Rehearsal, play};
 use remit_config::{Config, Folder, Scenario, scenarios};
+use remit_evidence::record::disclosed;
 use remit_server::keys::Ed25519;
 use remit_testkit::memory::MemoryStore;
+use serde_json::json;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("workspace")
@@ -57,6 +61,45 @@ async fn rehearsed(base: &Folder, scenario: &Scenario) -> Vec<String> {
 
 fn passed(wrong: &[String], count: usize) {
     assert!(wrong.is_empty(), "{} differences in {count} scenarios:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Every decision of every scenario is made again from its record: the authority compiled anew, the facts as
+/// they were recorded. A record that was changed in what it decided no longer agrees.
+#[tokio::test]
+async fn what_was_decided_is_decided_again_the_same() {
+    let (base, found) = ours();
+    let mut agreed = 0;
+    for (name, scenario) in &found {
+        let config = configured(&base, scenario);
+        let sources = remit_core::json::parse(config.sources.as_bytes()).expect("sources are JSON");
+        let store = Arc::new(MemoryStore::new());
+        let signer = Box::new(Ed25519::generate().expect("a key"));
+        let mut stage = Rehearsal::new(config.snapshot, config.keys, store.clone(), signer, tuesday());
+        play(&mut stage, scenario).await;
+        let texts = sources.as_object().expect("an object").iter();
+        let texts = texts.map(|(name, text)| (name.clone(), text.as_str().expect("text").to_owned()));
+        let again = remit_config::load(&Folder::from_texts(texts).expect("the same folder")).expect("it loads");
+        for record in store.records(&RecordFilter::default()).await.expect("records") {
+            let statement = remit_core::json::parse(&record.envelope.payload).expect("a statement");
+            let disclosed = disclosed(&record.disclosures);
+            let mut predicate = statement["predicate"].clone();
+            match replay(&again.snapshot, &predicate, &disclosed) {
+                Ok(differences) => assert_eq!(differences, [], "{name}: {}", record.id),
+                Err(Unreplayable::NotDecided) => continue,
+                Err(error) => panic!("{name}: {}: {error}", record.id),
+            }
+            agreed += 1;
+            predicate["verdict"] = json!(if predicate["verdict"] == "allow" { "deny" } else { "allow" });
+            let members: Vec<_> = replay(&again.snapshot, &predicate, &disclosed)
+                .expect("it is decided")
+                .into_iter()
+                .map(|d| d.member)
+                .collect();
+            assert_eq!(members, ["verdict"], "{name}: a changed verdict is noticed");
+            assert_eq!(replay(&again.snapshot, &predicate, &disclosed[1..]), Err(Unreplayable::Withheld));
+        }
+    }
+    assert!(agreed > 90, "only {agreed} decisions were made again");
 }
 
 #[tokio::test]
