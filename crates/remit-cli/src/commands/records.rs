@@ -1,6 +1,6 @@
-//! `remit evidence`: export signed records, and verify exported ones.
+//! `remit evidence`: signed records, exported and verified.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,8 +13,8 @@ use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 use serde_json::Value;
 
+use super::export::Export;
 use crate::boot;
-use crate::client::Access;
 use crate::terminal::{Failure, Outcome, say};
 
 /// Export signed records, or verify exported ones.
@@ -26,14 +26,8 @@ pub struct Evidence {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Print every record as a line of JSON: envelope and disclosures.
-    Export {
-        /// Only those of this run.
-        #[arg(long)]
-        run: Option<String>,
-        #[command(flatten)]
-        access: Access,
-    },
+    /// Print every record as a line of JSON (envelope and disclosures), or send each to a collector of logs.
+    Export(Export),
     /// Print the public key under which this gateway's records verify. Give it to your auditor once, by hand.
     Key,
     /// Verify exported records, offline. Exit code 0: all verify; 1: something is wrong.
@@ -53,7 +47,7 @@ impl Evidence {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         match self.verb {
-            Verb::Export { run, access } => export(folder, run.as_deref(), &access),
+            Verb::Export(export) => export.run(folder),
             Verb::Key => {
                 let key = Ed25519::in_file(&boot::state_of(folder).join("gateway.key"));
                 let key = key.map_err(|error| Failure::said(error.to_string()))?;
@@ -63,34 +57,6 @@ impl Evidence {
             Verb::Verify { file, key, partial } => verify(&file, &key, partial),
         }
     }
-}
-
-/// How many records are asked for at once.
-const PAGE: usize = 500;
-
-fn export(folder: &Path, run: Option<&str>, access: &Access) -> Outcome {
-    let gateway = access.open(folder)?;
-    let mut out = std::io::stdout().lock();
-    let mut after = 0;
-    loop {
-        let page = gateway.get(&format!("/admin/v1/records?after={after}&limit={PAGE}"))?;
-        let records = page["records"].as_array().cloned().unwrap_or_default();
-        // Without the delegations of the writers' keys nothing else could be verified.
-        for record in records.iter().filter(|record| run.is_none_or(|run| belongs(record, run))) {
-            writeln!(out, "{record}").map_err(|error| Failure::Io("standard output".into(), error))?;
-        }
-        after += records.len();
-        if records.len() < PAGE {
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-}
-
-/// Whether a record is of this run, or delegates a key.
-fn belongs(record: &Value, run: &str) -> bool {
-    let envelope = Envelope::parse(record["envelope"].to_string().as_bytes());
-    let statement = envelope.ok().and_then(|envelope| remit_core::json::parse(&envelope.payload).ok());
-    statement.is_some_and(|s| s["predicate"]["kind"] == "key" || s["predicate"]["run"]["id"] == run)
 }
 
 /// What a file of exported records holds.
