@@ -80,7 +80,7 @@ pub fn run(remit: &Path, only: &[&str]) {
     println!("start to first governed call: {:.0} ms", taken * 1e3);
     runtime.block_on(async {
         println!("idle memory: {:.1} MiB", memory(gateway.child.id()));
-        fsync(&folder);
+        println!("fdatasync of 4 KiB appends: {:.0}/s", fsync(&folder));
         println!(
             "{:>6} {:>4} {:>8} {:>10} {:>9} {:>9} {:>10} {:>9} {:>12}",
             "kind", "conc", "", "calls/s", "p50 us", "p99 us", "cpu us", "added p50", "of direct"
@@ -328,25 +328,25 @@ fn furnish(upstream: &str) -> PathBuf {
     folder
 }
 
-/// The disk at this moment: appends of 4 KiB with fdatasync.
-fn fsync(folder: &Path) {
+/// The disk at this moment: appends of 4 KiB with fdatasync, a second.
+pub fn fsync(folder: &Path) -> f64 {
     use std::io::Write as _;
     let path = folder.join("fsync");
-    let Ok(mut file) = std::fs::File::create(&path) else { return };
+    let Ok(mut file) = std::fs::File::create(&path) else { return f64::NAN };
     let began = Instant::now();
     let mut count = 0;
     while began.elapsed() < Duration::from_secs(1) {
         if file.write_all(&[0; 4096]).and_then(|()| file.sync_data()).is_err() {
-            return;
+            return f64::NAN;
         }
         count += 1;
     }
-    println!("fdatasync of 4 KiB appends: {:.0}/s", f64::from(count) / began.elapsed().as_secs_f64());
     let _ = std::fs::remove_file(path);
+    f64::from(count) / began.elapsed().as_secs_f64()
 }
 
 /// Seconds of CPU, user and system, of a process.
-fn cpu(pid: u32) -> f64 {
+pub fn cpu(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
