@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod identify;
 pub mod keys;
 pub mod notices;
+pub mod pkcs11;
 pub mod refusal;
 pub mod serve;
 pub mod telemetry;
