@@ -89,6 +89,7 @@ fn tool(at: usize) -> Tool {
         input,
         output: None,
         timeout_ms: 1000,
+        credential: None,
     }
 }
 

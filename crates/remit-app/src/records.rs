@@ -213,6 +213,7 @@ fn call_body(call: &Call) -> Object {
         tool.text("name", call.tool.name.as_str()).text("class", call.tool.class.as_str());
         tool.text("risk", call.tool.risk.as_str()).flag("reversible", call.tool.reversible);
         tool.text("pin", &call.tool.definition.digest().to_string());
+        tool.text_or_null("credential", call.tool.credential.as_deref());
     });
     body.number("cost_micro_usd", call.cost);
     body

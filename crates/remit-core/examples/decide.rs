@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         shape: Shape::of_object(&definition.input_schema()),
         definition,
         timeout_ms: 10_000,
+        credential: None,
     };
     // What one agent may do with it.
     let grant = Grant {

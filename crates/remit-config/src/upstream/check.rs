@@ -49,7 +49,10 @@ pub(crate) fn check<'p>(
     };
     let Some(id) = report.id(&file.upstream, UpstreamId::parse) else { return checked };
     let pins = pins(&id);
-    let classifier = Classifier { id: &id, owner: owner.clone(), timeout_ms, show_as, environments, file: &file };
+    let named = credential.as_ref().map(|credential| credential.source.to_string());
+    let owner_of_all = owner.clone();
+    let classifier =
+        Classifier { id: &id, owner: owner_of_all, timeout_ms, show_as, environments, file: &file, credential: named };
     classifier.check_shared(report);
     for (name, tool) in file.tools.iter() {
         if name.contains('/') {

@@ -90,6 +90,16 @@ pub enum CredentialSource {
     File(PathBuf),
 }
 
+impl std::fmt::Display for CredentialSource {
+    /// As records name it: `env:NAME` or `file:PATH`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
 /// How an upstream's tools are called by agents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShowAs {

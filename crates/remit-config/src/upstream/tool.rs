@@ -23,6 +23,8 @@ pub(super) struct Classifier<'a> {
     pub show_as: ShowAs,
     pub environments: &'a Environments,
     pub file: &'a UpstreamFile,
+    /// How the upstream's credential is called.
+    pub credential: Option<String>,
 }
 
 impl Classifier<'_> {
@@ -83,6 +85,7 @@ impl Classifier<'_> {
             shape: Shape::of_object(&schema),
             definition: definition.clone(),
             timeout_ms: timeout_ms?,
+            credential: self.credential.clone(),
             name,
         })
     }

@@ -63,6 +63,8 @@ pub struct Tool {
     pub shape: Shape,
     /// Longest time the upstream may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How the credential is called that the upstream is shown, never the credential itself: `env:NAME`.
+    pub credential: Option<String>,
 }
 
 impl Class {

@@ -79,6 +79,7 @@ pub fn tool(name: &str, class: Class, schema: Value, cost: Cost) -> Tool {
         shape: Shape::of_object(&definition.input_schema()),
         definition,
         timeout_ms: 1000,
+        credential: None,
     }
 }
 

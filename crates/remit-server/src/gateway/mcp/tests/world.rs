@@ -149,6 +149,7 @@ fn tool(name: &str, class: Class, properties: Value) -> Tool {
         shape: Shape::of_object(&definition.input_schema()),
         definition,
         timeout_ms: 1000,
+        credential: None,
     }
 }
 
