@@ -71,13 +71,19 @@ impl Exported {
     /// Reads exported lines and verifies each under the gateway's key.
     pub fn read(file: &Path, key: &str) -> Result<Self, Failure> {
         let root = Digest::from_hex(key).ok_or_else(|| Failure::said("`--key` must be 64 lower-case hex digits"))?;
-        let mut trust = Trust::in_roots([*root.as_bytes()]).map_err(|error| Failure::said(error.to_string()))?;
         let at = |error| Failure::Io(file.display().to_string(), error);
         let lines = std::io::BufReader::new(std::fs::File::open(file).map_err(at)?).lines();
+        let lines = lines.collect::<Result<Vec<_>, _>>().map_err(at)?;
+        let read = |line: String| remit_core::json::parse(line.as_bytes()).map_err(|error| error.to_string());
+        Self::verified(*root.as_bytes(), lines.into_iter().map(read))
+    }
+
+    /// Verifies records under the gateway's key.
+    pub fn verified(key: [u8; 32], records: impl Iterator<Item = Result<Value, String>>) -> Result<Self, Failure> {
+        let mut trust = Trust::in_roots([key]).map_err(|error| Failure::said(error.to_string()))?;
         let mut exported = Self { records: Vec::new(), bad: Vec::new() };
-        for (number, line) in lines.enumerate() {
-            let checked = remit_core::json::parse(line.map_err(at)?.as_bytes()).map_err(|error| error.to_string());
-            match checked.and_then(|record| checked_line(&mut trust, &record)) {
+        for (number, record) in records.enumerate() {
+            match record.and_then(|record| checked(&mut trust, &record)) {
                 Ok(record) => exported.records.push(record),
                 Err(why) => exported.bad.push((number + 1, why)),
             }
@@ -87,7 +93,7 @@ impl Exported {
 }
 
 /// Envelope, signature and disclosed values of one exported line.
-fn checked_line(trust: &mut Trust, record: &Value) -> Result<(Verified, Vec<(String, Value)>), String> {
+fn checked(trust: &mut Trust, record: &Value) -> Result<(Verified, Vec<(String, Value)>), String> {
     let envelope = Envelope::parse(record["envelope"].to_string().as_bytes()).map_err(|error| error.to_string())?;
     let verified = trust.verify(&envelope).map_err(|error| error.to_string())?;
     let disclosures = record["disclosures"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -10,6 +10,7 @@ use remit_config::Folder;
 use remit_core::Snapshot;
 use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
+use remit_evidence::verify::Verified;
 use serde_json::Value;
 
 use super::records::Exported;
@@ -29,50 +30,88 @@ pub struct Replay {
 impl Replay {
     /// Runs the verb.
     pub fn run(self) -> Outcome {
-        let Exported { records, bad } = Exported::read(&self.file, &self.key)?;
-        for (line, why) in &bad {
+        let exported = Exported::read(&self.file, &self.key)?;
+        for (line, why) in &exported.bad {
             say(format!("line {line}: {why}"))?;
         }
-        let policies = records.iter().filter(|(record, _)| record.kind == Kind::Policy);
-        let authorities: HashMap<Digest, Snapshot> =
-            policies.filter_map(|(_, disclosed)| authority(disclosed)).collect();
-        let (mut agree, mut differ, mut skipped, mut unable) = (0, 0, 0, bad.len());
-        for (record, disclosed) in records.iter().filter(|(record, _)| record.kind == Kind::Decision) {
-            let snapshot = authority_of(&record.predicate).map(|digest| authorities.get(&digest));
-            let replayed = match snapshot {
-                None => Err(Unreplayable::NotDecided),
-                Some(None) => {
-                    say(format!("{}: the texts of its authority are not among the records", record.id))?;
-                    unable += 1;
-                    continue;
-                }
-                Some(Some(snapshot)) => replay(snapshot, &record.predicate, disclosed),
-            };
-            match replayed {
-                Ok(differences) if differences.is_empty() => agree += 1,
-                Ok(differences) => {
-                    differ += 1;
-                    for d in differences {
-                        let (recorded, replayed) = (visible(&d.recorded), visible(&d.replayed));
-                        say(format!("{}: `{}` says {recorded}, and decided again {replayed}", record.id, d.member))?;
-                    }
-                }
-                Err(Unreplayable::NotDecided) => skipped += 1,
-                Err(why) => {
-                    unable += 1;
-                    say(format!("{}: {why}", record.id))?;
-                }
-            }
+        let tally = Tally::of(&exported);
+        for note in &tally.notes {
+            say(note)?;
         }
-        say(format!(
-            "{} and agree, {differ} differ, {unable} could not be decided again, {skipped} were refused before policy",
-            counted(agree, "decision was made again", "decisions were made again"),
-        ))?;
-        Ok(match (differ, unable) {
+        say(&tally)?;
+        Ok(match (tally.differ, tally.unable + exported.bad.len()) {
             (0, 0) => ExitCode::SUCCESS,
             (0, _) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         })
+    }
+}
+
+/// What came of deciding again.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Say the same.
+    pub agree: usize,
+    /// Say something else.
+    pub differ: usize,
+    /// Could not be decided again.
+    pub unable: usize,
+    /// Were turned away before policy.
+    pub before: usize,
+    /// What differs, and why something could not be decided again.
+    notes: Vec<String>,
+}
+
+impl Tally {
+    /// Decides every decision again.
+    pub fn of(exported: &Exported) -> Self {
+        let mut tally = Self::default();
+        let policies = exported.records.iter().filter(|(record, _)| record.kind == Kind::Policy);
+        let authorities: HashMap<Digest, Snapshot> =
+            policies.filter_map(|(_, disclosed)| authority(disclosed)).collect();
+        for (record, disclosed) in exported.records.iter().filter(|(record, _)| record.kind == Kind::Decision) {
+            tally.add(&authorities, record, disclosed);
+        }
+        tally
+    }
+
+    fn add(&mut self, authorities: &HashMap<Digest, Snapshot>, record: &Verified, disclosed: &[(String, Value)]) {
+        let replayed = match authority_of(&record.predicate).map(|digest| authorities.get(&digest)) {
+            None => Err(Unreplayable::NotDecided),
+            Some(None) => {
+                self.unable += 1;
+                return self.notes.push(format!("{}: the texts of its authority are not here", record.id));
+            }
+            Some(Some(snapshot)) => replay(snapshot, &record.predicate, disclosed),
+        };
+        match replayed {
+            Ok(differences) if differences.is_empty() => self.agree += 1,
+            Ok(differences) => {
+                self.differ += 1;
+                self.notes.extend(differences.into_iter().map(|d| {
+                    let (recorded, replayed) = (visible(&d.recorded), visible(&d.replayed));
+                    format!("{}: `{}` says {recorded}, and decided again {replayed}", record.id, d.member)
+                }));
+            }
+            Err(Unreplayable::NotDecided) => self.before += 1,
+            Err(why) => {
+                self.unable += 1;
+                self.notes.push(format!("{}: {why}", record.id));
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} and agree, {} differ, {} could not be decided again, {} were refused before policy",
+            counted(self.agree, "decision was made again", "decisions were made again"),
+            self.differ,
+            self.unable,
+            self.before
+        )
     }
 }
 

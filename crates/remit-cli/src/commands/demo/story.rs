@@ -1,14 +1,15 @@
 //! The story, step by step.
 
 use http::Method;
-use remit_evidence::dsse::Envelope;
-use remit_evidence::verify::{Trust, examine};
+use remit_evidence::verify::examine;
 use serde_json::{Value, json};
 
 use crate::client::Gateway;
 use crate::commands::demo::UPSTREAM_TOKEN;
 use crate::commands::demo::folder::Furnished;
 use crate::commands::demo::peer::Peer;
+use crate::commands::records::Exported;
+use crate::commands::replay::Tally;
 use crate::commands::runs;
 use crate::terminal::{Failure, say};
 
@@ -170,18 +171,10 @@ impl<'a> Story<'a> {
         let run = t.operator.send(Method::GET, &format!("/admin/v1/runs/{run}"), None).await?;
         say(format!("\n{}\n", runs::timeline(&run)))?;
         let answer = t.operator.send(Method::GET, "/admin/v1/records?limit=10000", None).await?;
-        let mut trust =
-            Trust::in_roots([self.furnished.gateway_key()?]).map_err(|error| Failure::said(error.to_string()))?;
-        let mut verified = Vec::new();
-        let mut bad = 0;
-        for record in answer["records"].as_array().cloned().unwrap_or_default() {
-            let envelope = Envelope::parse(record["envelope"].to_string().as_bytes());
-            match envelope.ok().and_then(|envelope| trust.verify(&envelope).ok()) {
-                Some(record) => verified.push(record),
-                None => bad += 1,
-            }
-        }
-        let findings = examine(&verified);
+        let records = answer["records"].as_array().cloned().unwrap_or_default();
+        let exported = Exported::verified(self.furnished.gateway_key()?, records.into_iter().map(Ok))?;
+        let verified: Vec<_> = exported.records.iter().map(|(record, _)| record.clone()).collect();
+        let (bad, findings) = (exported.bad.len(), examine(&verified));
         let whole = bad == 0 && verified.len() > 30 && findings.gaps.is_empty() && findings.open.is_empty();
         let text = format!(
             "{} verify under the gateway's key, {bad} do not, {} are missing from the sequence, {} calls have no receipt",
@@ -189,7 +182,10 @@ impl<'a> Story<'a> {
             findings.gaps.len(),
             findings.open.len()
         );
-        t.told("every signed record is checked", &text, whole)
+        t.told("every signed record is checked", &text, whole)?;
+        let again = Tally::of(&exported);
+        let same = again.agree > 10 && again.differ == 0 && again.unable == 0;
+        t.told("every decision is made again from its record", &again.to_string(), same)
     }
 
     async fn books(&self) -> Result<Value, Failure> {
