@@ -16,3 +16,4 @@ pub mod serve;
 pub mod telemetry;
 pub mod upstream;
 pub mod vault;
+pub mod witness;

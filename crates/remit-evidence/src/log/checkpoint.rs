@@ -19,6 +19,9 @@ pub enum CheckpointError {
     /// No checkpoint.
     #[error("not a checkpoint: {0}")]
     Malformed(&'static str),
+    /// The head of an empty tree, but with a root that an empty tree does not have.
+    #[error("the empty tree has one root only")]
+    EmptyRoot,
     /// No note, or one that may not be believed.
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -72,7 +75,7 @@ impl Checkpoint {
             return Err(bad("an empty line"));
         }
         if size == 0 && root != empty_root() {
-            return Err(bad("the empty tree has one root only"));
+            return Err(CheckpointError::EmptyRoot);
         }
         Ok(Self { origin, size, root, extensions })
     }
@@ -121,13 +124,15 @@ impl fmt::Display for Checkpoint {
 }
 
 /// A number in ASCII digits, without sign and leading zero.
-pub(super) fn decimal(text: &str) -> Option<u64> {
+#[must_use]
+pub fn decimal(text: &str) -> Option<u64> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     canonical.then(|| text.parse().ok()).flatten()
 }
 
 /// A hash in base64.
-pub(super) fn hash(text: &str) -> Option<Digest> {
+#[must_use]
+pub fn hash(text: &str) -> Option<Digest> {
     Some(Digest::from_bytes(STANDARD.decode(text).ok()?.try_into().ok()?))
 }
 

@@ -17,7 +17,7 @@ mod connection;
 mod failure;
 mod footing;
 mod frame;
-mod http;
+pub(crate) mod http;
 mod listing;
 mod message;
 mod mirror;

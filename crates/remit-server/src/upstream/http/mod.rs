@@ -46,7 +46,8 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 /// How long a connection may take to open.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// A client for HTTP and HTTPS.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The way to one endpoint.
 pub(super) struct Link {
@@ -198,7 +199,8 @@ impl Link {
     }
 }
 
-fn endpoint(url: &str) -> Result<Uri, String> {
+/// Reads the URL of an endpoint.
+pub(crate) fn endpoint(url: &str) -> Result<Uri, String> {
     let uri: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
     let authority = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?;
     if authority.as_str().contains('@') {
@@ -210,7 +212,8 @@ fn endpoint(url: &str) -> Result<Uri, String> {
     }
 }
 
-fn client() -> Result<HttpClient, String> {
+/// A client that trusts the public authorities and keeps connections for a moment.
+pub(crate) fn client() -> Result<HttpClient, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let tls = tls.map_err(|error| error.to_string())?.with_webpki_roots().with_no_client_auth();
