@@ -16,6 +16,7 @@ mod schema;
 mod serve;
 mod test;
 mod tools;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -72,6 +73,8 @@ enum Command {
     Evidence(records::Evidence),
     /// Decide recorded cases again, from the recorded facts and authority.
     Replay(replay::Replay),
+    /// Cosign the logs of others, so that they cannot be rewritten unseen.
+    Witness(witness::Witness),
     /// Look at a set-up and say what is wrong with it.
     Doctor(doctor::Doctor),
     /// A sample upstream, as the demo uses it.
@@ -102,6 +105,7 @@ impl Cli {
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),
             Command::Replay(verb) => verb.run(),
+            Command::Witness(verb) => verb.run(),
             Command::Doctor(verb) => verb.run(&folder),
             Command::Sample(verb) => verb.run(),
         }

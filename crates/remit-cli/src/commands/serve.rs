@@ -41,7 +41,7 @@ pub struct Stdio {
 
 /// How to log. Logs go to standard error.
 #[derive(Args)]
-struct Logging {
+pub(super) struct Logging {
     /// As JSON lines, or for people.
     #[arg(long, value_enum, default_value = "json", env = "REMIT_LOG_FORMAT")]
     log: Format,
@@ -54,7 +54,7 @@ enum Format {
 }
 
 impl Logging {
-    fn start(&self) {
+    pub(super) fn start(&self) {
         let filter = EnvFilter::try_from_env("REMIT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         match self.log {
@@ -104,7 +104,7 @@ impl Stdio {
     }
 }
 
-async fn told_to_stop() -> Result<(), Failure> {
+pub(super) async fn told_to_stop() -> Result<(), Failure> {
     let listening = |error| Failure::Io("signals".into(), error);
     let mut terminate = signal(SignalKind::terminate()).map_err(listening)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(listening)?;
