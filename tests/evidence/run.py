@@ -50,8 +50,17 @@ def go(fixture, work):
     return [program, fixture]
 
 
+def witness(fixture, work):
+    """Another's witness and client of witnesses, with ours on the other side."""
+    build = ["cargo", "build", "--quiet", "--bin", "remit", "--example", "ask_witness", "-p", "remit-cli", "-p", "remit-server"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+    return [PYTHON, HERE / "witness.py", fixture, target / "remit", target / "examples/ask_witness"]
+
+
 VERIFIERS = {
     "aics-tlog": python("tlog.py"),
+    "aics-witness": witness,
     "securesystemslib": python("dsse.py"),
     "cryptography": python("ml_dsa.py"),
     "scitt-cose": python("receipt.py"),
