@@ -86,7 +86,8 @@ impl Remote {
         let lines = answer.strip_suffix('\n').ok_or_else(|| not("it does not end"))?.split('\n');
         let lines: Result<Vec<SignatureLine>, _> = lines.map(SignatureLine::parse).collect();
         let mut lines = lines.map_err(|error| not(&error.to_string()))?;
-        let known = |line: &SignatureLine| self.keys.iter().any(|key| key.name() == line.name() && key.id() == line.id());
+        let known =
+            |line: &SignatureLine| self.keys.iter().any(|key| key.name() == line.name() && key.id() == line.id());
         lines.retain(known);
         let mut note = Note::sign(checkpoint.text(), &[], 0).map_err(|error| not(&error.to_string()))?;
         lines.iter().for_each(|line| note.push(line.clone()));

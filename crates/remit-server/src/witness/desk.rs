@@ -84,8 +84,8 @@ impl Witness {
         for name in heads.names().map_err(|error| Unopened::Io("heads".into(), error))? {
             let io = |error| Unopened::Io(format!("heads/{name}"), error);
             let bytes = heads.read(&name).map_err(io)?;
-            let (seen, time) = recall(&name, &bytes, &signers)
-                .map_err(|why| Unopened::Foreign(format!("heads/{name}"), why))?;
+            let (seen, time) =
+                recall(&name, &bytes, &signers).map_err(|why| Unopened::Foreign(format!("heads/{name}"), why))?;
             // The run that wrote it may have died before it was durable. Nothing is built on it before it is,
             // and an fsync of what an earlier one failed on proves nothing: only new bytes do.
             heads.replace(&name, &bytes).map_err(io)?;
@@ -175,7 +175,12 @@ impl Witness {
         Ok(answer)
     }
 
-    fn cosigned(&self, head: Checkpoint, request: &Request, lines: Vec<SignatureLine>) -> Result<(String, Seen), Refusal> {
+    fn cosigned(
+        &self,
+        head: Checkpoint,
+        request: &Request,
+        lines: Vec<SignatureLine>,
+    ) -> Result<(String, Seen), Refusal> {
         let time = self.time();
         let text = request.note.text();
         let mut kept = note(text, lines)?;

@@ -145,9 +145,7 @@ pub fn open(path: &Path, clock: Box<dyn Clock>) -> Result<(Arc<Witness>, File), 
 pub fn look(path: &Path) -> Result<Status, FolderError> {
     let keys: Vec<VerifierKey> = signers(path)?.iter().map(|signer| signer.vkey().clone()).collect();
     let logs = logs(path, &keys)?.all().cloned().collect();
-    let folder = |name: &str| {
-        Folder::open(&path.join(name)).map_err(|error| FolderError::Io(path.join(name), error))
-    };
+    let folder = |name: &str| Folder::open(&path.join(name)).map_err(|error| FolderError::Io(path.join(name), error));
     let names = |disk: &Folder, name| disk.names().map_err(|error| FolderError::Io(path.join(name), error));
     let disk = folder(HEADS)?;
     let mut heads = Vec::new();

@@ -99,7 +99,10 @@ mod tests {
             logs.add(&key.vkey().to_string(), &own).expect("trusted");
         }
         let read = Logs::parse(&logs.text(), &own).expect("read back");
-        assert_eq!(read.by_origin().map(|(origin, keys)| (origin, keys.len())).collect::<Vec<_>>(), [("log.example/a", 2)]);
+        assert_eq!(
+            read.by_origin().map(|(origin, keys)| (origin, keys.len())).collect::<Vec<_>>(),
+            [("log.example/a", 2)]
+        );
 
         let mut check = |key: VerifierKey, expected: Distrust| {
             assert_eq!(logs.add(&key.to_string(), &own), Err(expected));

@@ -52,10 +52,14 @@ async fn our_client_and_our_witness_understand_each_other() {
 
     let stranger = Signer::ed25519("log.example/b", Algorithm::Ed25519, &[3; 32]).expect("key");
     let note = Checkpoint::new("log.example/b", 8, Branch::Real.head(8).root).sign(&[&stranger], 7).expect("signed");
-    assert!(matches!(remote.add_checkpoint(0, &[], &note).await, Err(Declined::Refused(why)) if why.starts_with("404")));
+    assert!(
+        matches!(remote.add_checkpoint(0, &[], &note).await, Err(Declined::Refused(why)) if why.starts_with("404"))
+    );
     let impostor = Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[3; 32]).expect("key");
     let note = Branch::Real.head(13).sign(&[&impostor], 7).expect("signed");
-    assert!(matches!(remote.add_checkpoint(13, &[], &note).await, Err(Declined::Refused(why)) if why.starts_with("403")));
+    assert!(
+        matches!(remote.add_checkpoint(13, &[], &note).await, Err(Declined::Refused(why)) if why.starts_with("403"))
+    );
     let answer = add(&remote, Branch::Real, 14, 13).await;
     assert!(matches!(answer, Err(Declined::Refused(why)) if why.starts_with("400")));
 }
@@ -96,7 +100,8 @@ async fn an_answer_is_believed_only_as_far_as_it_can_be_checked() {
         format!("{}\n", SignatureLine::make(&cosigner(), &text, time).expect("line"))
     };
     assert_eq!(lied("200 OK", "text/plain", &line(8, 5)).await.expect("good").len(), 1);
-    for bad in [line(7, 5), line(8, 0), String::new(), "\n".into(), line(8, 5) + &line(7, 5), line(8, 5).trim().into()] {
+    for bad in [line(7, 5), line(8, 0), String::new(), "\n".into(), line(8, 5) + &line(7, 5), line(8, 5).trim().into()]
+    {
         let answer = lied("200 OK", "text/plain", &bad).await;
         assert!(matches!(answer, Err(Declined::Unreachable(_))), "{bad:?}: {answer:?}");
     }
@@ -104,7 +109,9 @@ async fn an_answer_is_believed_only_as_far_as_it_can_be_checked() {
     for (kind, bad) in [("text/plain", "7\n"), (SIZE, "7"), (SIZE, "07\n"), (SIZE, "-1\n"), (SIZE, "")] {
         assert!(matches!(lied("409 Conflict", kind, bad).await, Err(Declined::Unreachable(_))), "{bad:?}");
     }
-    assert!(matches!(lied("503 Busy", "text/plain", "\u{1b}[2J").await, Err(Declined::Unreachable(why)) if !why.contains('\u{1b}')));
+    assert!(
+        matches!(lied("503 Busy", "text/plain", "\u{1b}[2J").await, Err(Declined::Unreachable(why)) if !why.contains('\u{1b}'))
+    );
     let large = "a".repeat(300 * 1024);
     assert!(matches!(lied("200 OK", "text/plain", &large).await, Err(Declined::Unreachable(_))));
 }

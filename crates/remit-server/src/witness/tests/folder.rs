@@ -18,7 +18,10 @@ async fn a_witness_is_made_once_and_goes_on_where_it_was() {
     check(make(&dir, "a b", false), "cannot be its name");
     assert!(!dir.exists());
     let keys = make(&dir, WITNESS, true).expect("made");
-    assert_eq!(keys.iter().map(|key| key.algorithm()).collect::<Vec<_>>(), [Algorithm::Ed25519Cosignature, Algorithm::MlDsa44]);
+    assert_eq!(
+        keys.iter().map(|key| key.algorithm()).collect::<Vec<_>>(),
+        [Algorithm::Ed25519Cosignature, Algorithm::MlDsa44]
+    );
     check(make(&dir, "other.example/w", false), "is a witness already");
     for secret in ["ed25519.key", "ml-dsa-44.key"] {
         assert_eq!(std::fs::metadata(dir.join(secret)).expect("file").permissions().mode() & 0o777, 0o600);

@@ -97,7 +97,12 @@ async fn only_the_log_can_ask() {
 
     let impostor = Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[3; 32]).expect("key");
     let note = Branch::Real.head(8).sign(&[&impostor], 7).expect("signed");
-    table.check(crate::witness::request::write(0, &[], &note), Refusal::Unsigned("no key that is known has signed".into())).await;
+    table
+        .check(
+            crate::witness::request::write(0, &[], &note),
+            Refusal::Unsigned("no key that is known has signed".into()),
+        )
+        .await;
 
     let body = Branch::Real.body(0, 8);
     let changed = body.replace("\n8\n", "\n9\n");

@@ -100,7 +100,11 @@ impl Clock for Hand {
     }
 }
 
-pub(super) fn open(heads: impl Disk + 'static, forks: impl Disk + 'static, clock: &Hand) -> Result<Arc<Witness>, Unopened> {
+pub(super) fn open(
+    heads: impl Disk + 'static,
+    forks: impl Disk + 'static,
+    clock: &Hand,
+) -> Result<Arc<Witness>, Unopened> {
     Witness::open(vec![cosigner()], &logs(), Box::new(heads), Box::new(forks), Box::new(clock.clone()))
 }
 
