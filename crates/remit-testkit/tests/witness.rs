@@ -1,6 +1,6 @@
 //! The real witness, killed at many moments while a log and its rewritten twin ask it for cosignatures.
 //! Whatever it answered in all its lives is one history, and what it remembers is never less than that.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -141,6 +141,27 @@ async fn ask(life: &Life, twin: Twin, worker: u64, world: &Mutex<World>, stop: &
             Err(Declined::Unreachable(_)) => return,
         }
     }
+}
+
+/// A disk that fails is played by a folder that stands where a file is to be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_witness_that_cannot_write_cosigns_nothing_and_ends() {
+    let place = tempfile::tempdir().expect("folder");
+    let keys = folder::make(place.path(), "witness.example/crash", false).expect("witness");
+    folder::trust(place.path(), &[log().vkey().to_string()]).expect("trusted");
+    let mut life = Life::begin(place.path(), &keys);
+    assert_eq!(life.shown().await, None);
+    let draft = place.path().join("heads").join(format!("{}.draft", Digest::of(ORIGIN.as_bytes())));
+    std::fs::create_dir(&draft).expect("obstacle");
+    let note = Twin(false).head(9).sign(&[&log()], 7).expect("signed");
+    assert!(matches!(life.remote.add_checkpoint(0, &[], &note).await, Err(Declined::Unreachable(_))));
+    let ended = tokio::time::timeout(Duration::from_secs(20), life.process.wait()).await;
+    assert_eq!(ended.expect("it ends by itself").expect("ended").code(), Some(2));
+    std::fs::remove_dir(&draft).expect("mended");
+    let mut life = Life::begin(place.path(), &keys);
+    assert_eq!(life.shown().await, None);
+    life.remote.add_checkpoint(0, &[], &note).await.expect("cosigned");
+    life.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

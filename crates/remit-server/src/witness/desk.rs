@@ -62,6 +62,10 @@ struct Seen {
     head: Checkpoint,
     /// With the lines of the log and of this witness.
     note: Arc<String>,
+    /// The lines of this witness, as they were answered.
+    answer: String,
+    /// The time they state.
+    time: u64,
 }
 
 impl Witness {
@@ -84,12 +88,12 @@ impl Witness {
         for name in heads.names().map_err(|error| Unopened::Io("heads".into(), error))? {
             let io = |error| Unopened::Io(format!("heads/{name}"), error);
             let bytes = heads.read(&name).map_err(io)?;
-            let (seen, time) =
+            let seen =
                 recall(&name, &bytes, &signers).map_err(|why| Unopened::Foreign(format!("heads/{name}"), why))?;
             // The run that wrote it may have died before it was durable. Nothing is built on it before it is,
             // and an fsync of what an earlier one failed on proves nothing: only new bytes do.
             heads.replace(&name, &bytes).map_err(io)?;
-            stated = stated.max(time);
+            stated = stated.max(seen.time);
             let origin = seen.head.origin.clone();
             // A log that is not known any more is still remembered, and shown to monitors.
             let keys = desks.remove(&origin).map_or(Vec::new(), |desk| desk.keys);
@@ -115,7 +119,7 @@ impl Witness {
         let request = Request::parse(body)?;
         let desk = self.desks.get(&request.origin).filter(|desk| !desk.keys.is_empty());
         let desk = desk.ok_or(Refusal::Unknown)?.clone();
-        // Before the queue: nobody but the log can make others wait for its desk.
+        // Before the queue: without a checkpoint of the log nobody can make others wait for its desk.
         let lines = signed(&request, &desk.keys)?;
         let mut seen = desk.seen.clone().lock_owned().await;
         let own = self.clone();
@@ -164,7 +168,12 @@ impl Witness {
                 return Err(refusal);
             }
         };
-        let (answer, next) = self.cosigned(head, request, lines)?;
+        let time = self.time();
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.says(request, &lines, time)) {
+            return Ok(seen.answer.clone());
+        }
+        let next = self.cosigned(head, request, lines, time)?;
+        let answer = next.answer.clone();
         // INVARIANT (durable before anybody sees it): the lines in `answer` leave only below this point. A
         // crash here leaves the old head or the new one, and a log that asks again with the size it is told.
         if let Err(error) = self.heads.replace(&desk.name, next.note.as_bytes()) {
@@ -180,8 +189,8 @@ impl Witness {
         head: Checkpoint,
         request: &Request,
         lines: Vec<SignatureLine>,
-    ) -> Result<(String, Seen), Refusal> {
-        let time = self.time();
+        time: u64,
+    ) -> Result<Seen, Refusal> {
         let text = request.note.text();
         let mut kept = note(text, lines)?;
         let mut answer = String::new();
@@ -190,7 +199,7 @@ impl Witness {
             answer.push_str(&format!("{line}\n"));
             kept.push(line);
         }
-        Ok((answer, Seen { head, note: Arc::new(kept.to_string()) }))
+        Ok(Seen { head, note: Arc::new(kept.to_string()), answer, time })
     }
 
     /// Now, but never before a time that was stated, and never zero, which would state none.
@@ -222,14 +231,26 @@ impl Desk {
     }
 }
 
-/// Reads back a head, which must bear a cosignature of our own, and its time.
-fn recall(name: &str, bytes: &[u8], signers: &[Signer]) -> Result<(Seen, u64), String> {
+impl Seen {
+    /// Whether it answers this request already: anybody can repeat what a log published, and shall not
+    /// make us write more than once in a second.
+    fn says(&self, request: &Request, lines: &[SignatureLine], time: u64) -> bool {
+        let Ok(asked) = note(request.note.text(), lines.iter().cloned()) else { return false };
+        self.time == time && *self.note == format!("{asked}{}", self.answer)
+    }
+}
+
+/// Reads back a head, which must bear a cosignature of our own.
+fn recall(name: &str, bytes: &[u8], signers: &[Signer]) -> Result<Seen, String> {
     let note = Note::parse(bytes).map_err(|error| error.to_string())?;
-    let seals = note.seals(signers.iter().map(Signer::vkey)).map_err(|error| error.to_string())?;
+    let keys = || signers.iter().map(Signer::vkey);
+    let seals = note.seals(keys()).map_err(|error| error.to_string())?;
     let head = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
     if Digest::of(head.origin.as_bytes()).to_string() != name {
         return Err("it is of another log".into());
     }
     let time = seals.iter().filter_map(|seal| seal.time).max().unwrap_or_default();
-    Ok((Seen { head, note: Arc::new(note.to_string()) }, time))
+    let own = |line: &&SignatureLine| keys().any(|key| key.name() == line.name() && key.id() == line.id());
+    let answer = note.signatures().iter().filter(own).map(|line| format!("{line}\n")).collect();
+    Ok(Seen { head, note: Arc::new(note.to_string()), answer, time })
 }

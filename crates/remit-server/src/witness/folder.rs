@@ -9,6 +9,7 @@
 //! heads/HASH       the checkpoint of each log that was cosigned last
 //! forks/           what logs were caught with
 //! lock             held by the process that serves
+//! logs.lock        held while `logs` is changed
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -34,6 +35,8 @@ const ML_DSA_44: &str = "ml-dsa-44.key";
 const LOGS: &str = "logs";
 const HEADS: &str = "heads";
 const FORKS: &str = "forks";
+const LOCK: &str = "lock";
+const LOGS_LOCK: &str = "logs.lock";
 
 /// What is wrong with a folder.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +93,7 @@ pub fn make(path: &Path, name: &str, ml_dsa: bool) -> Result<Vec<VerifierKey>, F
     let named = |error| FolderError::Name(name.to_owned(), error);
     Signer::ml_dsa_44(name, &[0; 32]).map_err(named)?;
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
-    let _lock = lock(path)?;
+    let _lock = lock(path, LOCK)?;
     if path.join(NAME).exists() {
         return Err(FolderError::Made(path.to_owned()));
     }
@@ -112,6 +115,7 @@ pub fn make(path: &Path, name: &str, ml_dsa: bool) -> Result<Vec<VerifierKey>, F
 /// See [`FolderError`].
 pub fn trust(path: &Path, vkeys: &[String]) -> Result<Logs, FolderError> {
     let own: Vec<VerifierKey> = signers(path)?.iter().map(|signer| signer.vkey().clone()).collect();
+    let _lock = lock(path, LOGS_LOCK)?;
     let mut logs = logs(path, &own)?;
     vkeys.iter().try_for_each(|vkey| logs.add(vkey, &own))?;
     let disk = Folder::open(path).map_err(|error| FolderError::Io(path.to_owned(), error))?;
@@ -125,7 +129,7 @@ pub fn trust(path: &Path, vkeys: &[String]) -> Result<Logs, FolderError> {
 /// See [`FolderError`].
 pub fn open(path: &Path, clock: Box<dyn Clock>) -> Result<(Arc<Witness>, File), FolderError> {
     let signers = signers(path)?;
-    let held = lock(path)?;
+    let held = lock(path, LOCK)?;
     let own: Vec<VerifierKey> = signers.iter().map(|signer| signer.vkey().clone()).collect();
     let logs = logs(path, &own)?;
     let folder = |name: &str| {
@@ -190,9 +194,9 @@ fn logs(path: &Path, own: &[VerifierKey]) -> Result<Logs, FolderError> {
     }
 }
 
-/// Takes the lock. The system gives it back when the process ends, however it ends.
-fn lock(path: &Path) -> Result<File, FolderError> {
-    let file = path.join("lock");
+/// Takes a lock. The system gives it back when the process ends, however it ends.
+fn lock(path: &Path, name: &str) -> Result<File, FolderError> {
+    let file = path.join(name);
     let io = |error| FolderError::Io(file.clone(), error);
     let held = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file).map_err(io)?;
     match held.try_lock() {

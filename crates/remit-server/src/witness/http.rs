@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use remit_core::verdict::Code;
+use tokio::sync::Semaphore;
 
 use super::desk::Witness;
 use super::judge::Refusal;
@@ -23,15 +24,27 @@ const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 /// How long a body may take to arrive.
 const BODY_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// Most requests that are read or wait for a desk at once; each may take as much memory as a body.
+const REQUESTS_MAX: usize = 256;
+
+#[derive(Clone)]
+struct Office {
+    witness: Arc<Witness>,
+    places: Arc<Semaphore>,
+}
+
 /// Everything a witness answers.
 pub fn routes(witness: Arc<Witness>) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/{origin_hash}/checkpoint", get(latest))
-        .with_state(witness)
+        .with_state(Office { witness, places: Arc::new(Semaphore::new(REQUESTS_MAX)) })
 }
 
-async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Body) -> Response {
+async fn add_checkpoint(State(Office { witness, places }): State<Office>, body: Body) -> Response {
+    let Ok(_place) = places.try_acquire() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, TEXT_TYPE, "too many requests at once\n".into());
+    };
     let body = match tokio::time::timeout(BODY_TIME_MAX, accept::body(body, BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(refusal)) if refusal.code == Code::RequestTooLarge => {
@@ -69,7 +82,7 @@ fn told(refusal: &Refusal) -> String {
     }
 }
 
-async fn latest(State(witness): State<Arc<Witness>>, Path(origin_hash): Path<String>) -> Response {
+async fn latest(State(Office { witness, .. }): State<Office>, Path(origin_hash): Path<String>) -> Response {
     match witness.latest(&origin_hash) {
         Some(note) => text(StatusCode::OK, TEXT_TYPE, note.to_string()),
         None => text(StatusCode::NOT_FOUND, TEXT_TYPE, "no checkpoint of this log was cosigned\n".into()),

@@ -48,6 +48,10 @@ impl Logs {
     /// See [`Distrust`].
     pub fn add(&mut self, vkey: &str, own: &[VerifierKey]) -> Result<(), Distrust> {
         let key = VerifierKey::parse(vkey).map_err(|error| Distrust::Key(vkey.to_owned(), error))?;
+        // An ML-DSA cosignature states the origin behind its length in one byte.
+        if key.name().len() > usize::from(u8::MAX) {
+            return Err(Distrust::Key(vkey.to_owned(), NoKey::Name));
+        }
         let name = || key.name().to_owned();
         if key.algorithm() == Algorithm::Ed25519Cosignature {
             return Err(Distrust::Kind(name()));

@@ -162,6 +162,20 @@ async fn a_clock_that_goes_backwards_does_not_take_the_time_along() {
 }
 
 #[tokio::test]
+async fn what_is_repeated_within_a_second_is_answered_without_a_write() {
+    let mut table = Table::set();
+    table.add(Branch::Real, 0, 3).await.expect("cosigned");
+    for _ in 0..2 {
+        table.heads.fail(Fault { step: 0, happened: false });
+        assert_eq!(table.add(Branch::Real, 3, 3).await, Ok(1_000), "nothing is written, so nothing fails");
+        table.heads.mend();
+        table.again();
+    }
+    table.clock.0.store(1_001, Ordering::SeqCst);
+    assert_eq!(table.add(Branch::Real, 3, 3).await, Ok(1_001));
+}
+
+#[tokio::test]
 async fn after_a_failed_write_nothing_is_cosigned_before_a_new_start() {
     for step in 0..4 {
         for happened in [false, true] {
