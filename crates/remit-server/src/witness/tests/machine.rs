@@ -119,6 +119,24 @@ async fn only_the_log_can_ask() {
 }
 
 #[tokio::test]
+async fn every_changed_bit_of_a_request_is_refused() {
+    let table = Table::set();
+    table.add(Branch::Real, 0, 3).await.expect("cosigned");
+    let good = Branch::Real.body(3, 8);
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bad = good.clone().into_bytes();
+            bad[at] ^= 1 << bit;
+            assert!(table.witness.add_checkpoint(&bad).await.is_err(), "byte {at}, bit {bit}");
+        }
+    }
+    for end in 0..good.len() {
+        assert!(table.witness.add_checkpoint(&good.as_bytes()[..end]).await.is_err(), "cut off at {end}");
+    }
+    assert_eq!(table.add(Branch::Real, 3, 8).await, Ok(1_000));
+}
+
+#[tokio::test]
 async fn the_empty_tree_has_one_root_only() {
     let table = Table::set();
     let text = Branch::Real.head(8).to_string().replace("\n8\n", "\n0\n");
