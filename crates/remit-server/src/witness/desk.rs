@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 use remit_app::ports::Clock;
 use remit_core::ids::Digest;
-use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::cosignature::cosign;
-use remit_evidence::log::note::{Note, SignatureLine};
+use remit_evidence::log::note::SignatureLine;
 use remit_evidence::log::vkey::VerifierKey;
 use tokio::sync::{Mutex, Notify};
 
 use super::disk::Disk;
 use super::forks::{Forks, Found};
+use super::head::Seen;
 use super::judge::{Refusal, caught, extends, note, signed};
 use super::request::Request;
 use super::signer::Signer;
@@ -29,7 +28,9 @@ pub enum Unopened {
     #[error("`{0}`: {1}")]
     Io(String, #[source] io::Error),
     /// A file is not one that it wrote. To go on without it would be to forget a tree.
-    #[error("`{0}` is not a checkpoint that this witness cosigned: {1}; restore it, or retire this witness's identity")]
+    #[error(
+        "`{0}` is not a checkpoint that this witness cosigned: {1}; it must not go on without: see docs/witnesses.md"
+    )]
     Foreign(String, String),
 }
 
@@ -57,17 +58,6 @@ struct Desk {
     shown: ArcSwapOption<String>,
 }
 
-/// The checkpoint that was cosigned last.
-struct Seen {
-    head: Checkpoint,
-    /// With the lines of the log and of this witness.
-    note: Arc<String>,
-    /// The lines of this witness, as they were answered.
-    answer: String,
-    /// The time they state.
-    time: u64,
-}
-
 impl Witness {
     /// A witness that goes on from what these files hold.
     ///
@@ -88,8 +78,9 @@ impl Witness {
         for name in heads.names().map_err(|error| Unopened::Io("heads".into(), error))? {
             let io = |error| Unopened::Io(format!("heads/{name}"), error);
             let bytes = heads.read(&name).map_err(io)?;
-            let seen =
-                recall(&name, &bytes, &signers).map_err(|why| Unopened::Foreign(format!("heads/{name}"), why))?;
+            let keys = signers.iter().map(Signer::vkey);
+            let seen = Seen::recall(&name, &bytes, keys);
+            let seen = seen.map_err(|why| Unopened::Foreign(format!("heads/{name}"), why))?;
             // The run that wrote it may have died before it was durable. Nothing is built on it before it is,
             // and an fsync of what an earlier one failed on proves nothing: only new bytes do.
             heads.replace(&name, &bytes).map_err(io)?;
@@ -169,10 +160,10 @@ impl Witness {
             }
         };
         let time = self.time();
-        if let Some(seen) = seen.as_ref().filter(|seen| seen.says(request, &lines, time)) {
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.answers(request, &lines, time)) {
             return Ok(seen.answer.clone());
         }
-        let next = self.cosigned(head, request, lines, time)?;
+        let next = Seen::cosign(head, request, lines, &self.signers, time)?;
         let answer = next.answer.clone();
         // INVARIANT (durable before anybody sees it): the lines in `answer` leave only below this point. A
         // crash here leaves the old head or the new one, and a log that asks again with the size it is told.
@@ -182,24 +173,6 @@ impl Witness {
         desk.shown.store(Some(next.note.clone()));
         *seen = Some(next);
         Ok(answer)
-    }
-
-    fn cosigned(
-        &self,
-        head: Checkpoint,
-        request: &Request,
-        lines: Vec<SignatureLine>,
-        time: u64,
-    ) -> Result<Seen, Refusal> {
-        let text = request.note.text();
-        let mut kept = note(text, lines)?;
-        let mut answer = String::new();
-        for signer in &self.signers {
-            let line = cosign(signer, text, time).map_err(|error| Refusal::Signer(error.to_string()))?;
-            answer.push_str(&format!("{line}\n"));
-            kept.push(line);
-        }
-        Ok(Seen { head, note: Arc::new(kept.to_string()), answer, time })
     }
 
     /// Now, but never before a time that was stated, and never zero, which would state none.
@@ -229,28 +202,4 @@ impl Desk {
         let name = Digest::of(origin.as_bytes()).to_string();
         Self { keys, name, seen: Arc::new(Mutex::new(seen)), shown }
     }
-}
-
-impl Seen {
-    /// Whether it answers this request already: anybody can repeat what a log published, and shall not
-    /// make us write more than once in a second.
-    fn says(&self, request: &Request, lines: &[SignatureLine], time: u64) -> bool {
-        let Ok(asked) = note(request.note.text(), lines.iter().cloned()) else { return false };
-        self.time == time && *self.note == format!("{asked}{}", self.answer)
-    }
-}
-
-/// Reads back a head, which must bear a cosignature of our own.
-fn recall(name: &str, bytes: &[u8], signers: &[Signer]) -> Result<Seen, String> {
-    let note = Note::parse(bytes).map_err(|error| error.to_string())?;
-    let keys = || signers.iter().map(Signer::vkey);
-    let seals = note.seals(keys()).map_err(|error| error.to_string())?;
-    let head = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
-    if Digest::of(head.origin.as_bytes()).to_string() != name {
-        return Err("it is of another log".into());
-    }
-    let time = seals.iter().filter_map(|seal| seal.time).max().unwrap_or_default();
-    let own = |line: &&SignatureLine| keys().any(|key| key.name() == line.name() && key.id() == line.id());
-    let answer = note.signatures().iter().filter(own).map(|line| format!("{line}\n")).collect();
-    Ok(Seen { head, note: Arc::new(note.to_string()), answer, time })
 }

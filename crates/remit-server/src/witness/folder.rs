@@ -20,11 +20,11 @@ use std::sync::Arc;
 
 use remit_app::ports::Clock;
 use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::note::Note;
 use remit_evidence::log::vkey::{Algorithm, NoKey, VerifierKey};
 
 use super::desk::{Unopened, Witness};
 use super::disk::{Disk as _, Folder};
+use super::head::Seen;
 use super::signer::Signer;
 use super::trust::{Distrust, Logs};
 use crate::keys::{KeyUnusable, secret_in_file};
@@ -156,10 +156,8 @@ pub fn look(path: &Path) -> Result<Status, FolderError> {
     for name in names(&disk, HEADS)? {
         let foreign = |why: String| Unopened::Foreign(format!("{HEADS}/{name}"), why);
         let bytes = disk.read(&name).map_err(|error| FolderError::Io(path.join(HEADS), error))?;
-        let note = Note::parse(&bytes).map_err(|error| foreign(error.to_string()))?;
-        let seals = note.seals(&keys).map_err(|error| foreign(error.to_string()))?;
-        let head = Checkpoint::parse(note.text()).map_err(|error| foreign(error.to_string()))?;
-        heads.push((head, seals.iter().filter_map(|seal| seal.time).max().unwrap_or_default()));
+        let seen = Seen::recall(&name, &bytes, keys.iter()).map_err(foreign)?;
+        heads.push((seen.head, seen.time));
     }
     heads.sort_by(|(one, _), (other, _)| one.origin.cmp(&other.origin));
     Ok(Status { keys, logs, heads, forks: names(&folder(FORKS)?, FORKS)? })

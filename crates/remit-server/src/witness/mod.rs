@@ -9,6 +9,7 @@ pub mod desk;
 pub mod disk;
 pub mod folder;
 mod forks;
+mod head;
 pub mod http;
 pub mod judge;
 pub mod request;
