@@ -37,7 +37,14 @@ pub struct MalformedEnvelope(pub String);
 /// The pre-authentication encoding: what is signed.
 #[must_use]
 pub fn pae(payload: &[u8]) -> Vec<u8> {
-    let mut out = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    pae_of(PAYLOAD_TYPE, payload)
+}
+
+/// The pre-authentication encoding of a payload of another type. A signature over one type is none
+/// over another.
+#[must_use]
+pub fn pae_of(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut out = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     out.extend_from_slice(payload);
     out
 }
@@ -70,13 +77,20 @@ impl Envelope {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, MalformedEnvelope> {
+        Self::read(&json::parse(text).map_err(|error| MalformedEnvelope(error.to_string()))?, PAYLOAD_TYPE)
+    }
+
+    /// Reads an envelope around a payload of this type that stands inside another document.
+    ///
+    /// # Errors
+    /// As [`Envelope::parse`].
+    pub fn read(value: &Value, payload_type: &str) -> Result<Self, MalformedEnvelope> {
         let bad = |what: &str| MalformedEnvelope(what.to_owned());
-        let value = json::parse(text).map_err(|error| MalformedEnvelope(error.to_string()))?;
         let members = value.as_object().ok_or_else(|| bad("no object"))?;
         if members.keys().any(|key| !matches!(key.as_str(), "payload" | "payloadType" | "signatures")) {
             return Err(bad("unknown member"));
         }
-        if members.get("payloadType").and_then(Value::as_str) != Some(PAYLOAD_TYPE) {
+        if members.get("payloadType").and_then(Value::as_str) != Some(payload_type) {
             return Err(bad("wrong payload type"));
         }
         let decode = |value: Option<&Value>| value.and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok());

@@ -8,7 +8,12 @@
 //! [`log`] commits to them in a tree, so that a record that was removed or changed later is missed.
 
 pub mod dsse;
+mod instant;
 pub mod log;
+mod members;
 pub mod record;
+pub mod trust;
 pub mod verify;
 pub mod writer;
+
+pub use members::Malformed;

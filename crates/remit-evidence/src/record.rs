@@ -21,12 +21,28 @@ pub enum Kind {
     Policy,
     /// A writer key was delegated.
     Key,
+    /// Authority was given or taken back for a while.
+    Grant,
+    /// Disclosed values were deleted.
+    Erasure,
+    /// The head of another operator's log was seen.
+    Peer,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Decision, Self::Approval, Self::Execution, Self::Run, Self::Halt, Self::Policy, Self::Key];
+    pub const ALL: [Self; 10] = [
+        Self::Decision,
+        Self::Approval,
+        Self::Execution,
+        Self::Run,
+        Self::Halt,
+        Self::Policy,
+        Self::Key,
+        Self::Grant,
+        Self::Erasure,
+        Self::Peer,
+    ];
 
     /// The word used in headers and listings.
     #[must_use]
@@ -39,6 +55,9 @@ impl Kind {
             Self::Halt => "halt",
             Self::Policy => "policy",
             Self::Key => "key",
+            Self::Grant => "grant",
+            Self::Erasure => "erasure",
+            Self::Peer => "peer",
         }
     }
 

@@ -63,7 +63,8 @@ CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE records (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
-  kind TEXT NOT NULL CHECK (kind IN ('decision', 'approval', 'execution', 'run', 'halt', 'policy', 'key')),
+  kind TEXT NOT NULL CHECK (kind IN
+    ('decision', 'approval', 'execution', 'run', 'halt', 'policy', 'key', 'grant', 'erasure', 'peer')),
   run TEXT,
   time TEXT NOT NULL,
   writer INTEGER NOT NULL,

@@ -177,7 +177,7 @@ impl fmt::Display for VerifierKey {
 
 /// A point that may sign: not of small order, and written in the one canonical way, so that one key
 /// cannot pass for two.
-fn ed25519(bytes: &[u8]) -> Option<VerifyingKey> {
+pub(crate) fn ed25519(bytes: &[u8]) -> Option<VerifyingKey> {
     let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
     (!key.is_weak() && key.to_edwards().compress().as_bytes() == bytes).then_some(key)
 }
