@@ -7,6 +7,7 @@
 //! [`record`] and [`writer`] make records; [`verify`] checks them, and shares no code path with signing.
 //! [`log`] commits to them in a tree, so that a record that was removed or changed later is missed.
 
+pub mod bundle;
 pub mod dsse;
 mod instant;
 pub mod log;
