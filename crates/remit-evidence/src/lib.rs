@@ -10,6 +10,7 @@
 pub mod bundle;
 pub mod dsse;
 mod instant;
+pub mod judge;
 pub mod log;
 mod members;
 pub mod record;

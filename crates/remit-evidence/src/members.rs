@@ -28,6 +28,12 @@ impl<'v> Members<'v> {
         }
     }
 
+    /// The members of a record's predicate: kinds and versions add their own.
+    pub(crate) fn any(what: &'v str, value: &'v Value) -> Read<Self> {
+        let map = value.as_object().ok_or_else(|| Malformed(format!("{what} is no object")))?;
+        Ok(Self { what, map })
+    }
+
     pub(crate) fn wrong(&self, name: &str) -> Malformed {
         Malformed(format!("`{name}` of {} is missing or malformed", self.what))
     }

@@ -1,0 +1,361 @@
+//! The judgement of a bundle under a trust document. Owns the order of the checks, what each of them
+//! may answer, and the verdict; trusts nothing that the bundle brings.
+
+use serde_json::{Value, json};
+
+use crate::bundle::{Bundle, Head};
+use crate::instant;
+use crate::trust::Trust;
+
+mod heads;
+mod keys;
+mod place;
+mod statement;
+mod story;
+
+use keys::Delegations;
+use place::Place;
+use statement::Statement;
+
+/// What a check is about, in the order of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The bundle is in its format.
+    Form,
+    /// The signed text is a record of an accepted kind, of this tenant.
+    Statement,
+    /// A known log has signed the checkpoint as it must.
+    Checkpoint,
+    /// Enough witnesses have seen it.
+    Quorum,
+    /// The record's leaf stands in the tree.
+    Inclusion,
+    /// The signature is of a key that may sign this.
+    Signature,
+    /// The key counts at this place of the log.
+    Delegation,
+    /// The values shown are those that were signed.
+    Disclosures,
+    /// The records that belong together say the same.
+    Story,
+    /// The times agree with those of others.
+    Time,
+    /// The trees in the bundle are one tree that grew.
+    Consistency,
+    /// It is the tree that was seen before.
+    History,
+}
+
+impl Step {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Statement => "statement",
+            Self::Checkpoint => "checkpoint",
+            Self::Quorum => "quorum",
+            Self::Inclusion => "inclusion",
+            Self::Signature => "signature",
+            Self::Delegation => "delegation",
+            Self::Disclosures => "disclosures",
+            Self::Story => "story",
+            Self::Time => "time",
+            Self::Consistency => "consistency",
+            Self::History => "history",
+        }
+    }
+}
+
+/// What a check answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It holds.
+    Holds,
+    /// Something is not there, so it cannot be said.
+    Missing,
+    /// It contradicts what was seen before, or another part of the bundle, under the log's own signature.
+    Diverges,
+    /// It does not hold.
+    Fails,
+}
+
+impl Outcome {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Missing => "missing",
+            Self::Diverges => "diverges",
+            Self::Fails => "fails",
+        }
+    }
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What it is about.
+    pub step: Step,
+    /// Which claim, counted from zero; none for the whole bundle.
+    pub claim: Option<usize>,
+    /// What it answers.
+    pub outcome: Outcome,
+    /// In plain words.
+    pub detail: String,
+}
+
+/// How far others than the gateway stand behind a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nobody that is known.
+    Nothing,
+    /// The writer has signed it.
+    Signed,
+    /// The log has committed to it.
+    Logged,
+    /// So many of the known witnesses saw the log with it.
+    Witnessed {
+        /// Different witnesses that saw it.
+        seen: usize,
+        /// Witnesses the trust document knows.
+        known: usize,
+    },
+}
+
+/// What was found about one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The id and kind the record states, if it could be read.
+    pub record: Option<(String, &'static str)>,
+    /// Its level.
+    pub level: Level,
+    /// Log and place.
+    pub place: Option<(String, u64)>,
+    /// Before this time, in milliseconds since 1970, it existed, says the earliest witness.
+    pub existed_by: Option<i64>,
+}
+
+/// What is said in the end, and the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every check holds.
+    Valid = 0,
+    /// A check fails.
+    Invalid = 1,
+    /// No check fails, but something is missing.
+    Indeterminate = 2,
+    /// The log has shown another history.
+    Diverged = 3,
+}
+
+impl Verdict {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Invalid => "INVALID",
+            Self::Indeterminate => "INDETERMINATE",
+            Self::Diverged => "DIVERGED",
+        }
+    }
+
+    /// The stable exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// All that was found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Every check, in order.
+    pub checks: Vec<Check>,
+    /// Every claim, in the order of the bundle.
+    pub claims: Vec<Finding>,
+    /// What is not proven.
+    pub limits: Vec<String>,
+    /// The heads that a verifier with a memory keeps, if the verdict is VALID.
+    pub heads: Vec<Head>,
+}
+
+/// Judges the bytes of a bundle. `memory` holds the heads that were kept from earlier verdicts.
+#[must_use]
+pub fn judge(bytes: &[u8], trust: &Trust, memory: &[Head]) -> Report {
+    let bundle = match Bundle::parse(bytes) {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            let form = Check { step: Step::Form, claim: None, outcome: Outcome::Fails, detail: error.to_string() };
+            let (claims, limits, heads) = (Vec::new(), Vec::new(), Vec::new());
+            return Report { verdict: Verdict::Invalid, checks: vec![form], claims, limits, heads };
+        }
+    };
+    let mut court = Court { checks: Vec::new() };
+    court.say(Step::Form, None, Outcome::Holds, "a bundle, read strictly; attachments are what their names say");
+    let read: Vec<Read<'_>> =
+        bundle.claims.iter().enumerate().map(|(at, claim)| court.read(at, claim, trust)).collect();
+    let delegations = Delegations::find(&read, trust);
+    let signed: Vec<bool> = read.iter().map(|read| court.key(read, &delegations, trust)).collect();
+    read.iter().for_each(|read| court.disclosures(read));
+    court.story(&read, trust);
+    read.iter().for_each(|read| court.time(read, trust));
+    let heads = court.heads(&bundle, &read, memory);
+    // Stable: within a step, the order of the claims.
+    court.checks.sort_by_key(|check| check.step);
+    let claims: Vec<Finding> = read.iter().zip(signed).map(|(read, signed)| finding(read, signed)).collect();
+    let limits = limits(&bundle, &read, &claims, memory.is_empty());
+    Report { verdict: verdict(&court.checks), checks: court.checks, claims, limits, heads }
+}
+
+/// The worst answer decides. What fails is worse than a second history: it need not be the log's.
+fn verdict(checks: &[Check]) -> Verdict {
+    match checks.iter().map(|check| check.outcome).max() {
+        Some(Outcome::Holds) => Verdict::Valid,
+        Some(Outcome::Missing) => Verdict::Indeterminate,
+        Some(Outcome::Diverges) => Verdict::Diverged,
+        Some(Outcome::Fails) | None => Verdict::Invalid,
+    }
+}
+
+/// A claim with what could be read of it.
+struct Read<'b> {
+    at: usize,
+    claim: &'b crate::bundle::Claim,
+    statement: Option<Statement>,
+    place: Option<Place>,
+}
+
+struct Court {
+    checks: Vec<Check>,
+}
+
+impl Court {
+    fn say(&mut self, step: Step, claim: Option<usize>, outcome: Outcome, detail: impl Into<String>) {
+        self.checks.push(Check { step, claim, outcome, detail: detail.into() });
+    }
+
+    fn read<'b>(&mut self, at: usize, claim: &'b crate::bundle::Claim, trust: &Trust) -> Read<'b> {
+        let statement = match Statement::read(&claim.envelope, trust) {
+            Ok(statement) => {
+                let detail = format!("{} {}", statement.kind.as_str(), statement.id);
+                self.say(Step::Statement, Some(at), Outcome::Holds, detail);
+                Some(statement)
+            }
+            Err((outcome, detail)) => {
+                self.say(Step::Statement, Some(at), outcome, detail);
+                None
+            }
+        };
+        let place = self.place(at, claim, statement.as_ref(), trust);
+        Read { at, claim, statement, place }
+    }
+
+    fn disclosures(&mut self, read: &Read<'_>) {
+        let Some(statement) = &read.statement else { return };
+        let shown = &read.claim.disclosures;
+        let (outcome, detail) = match statement.check(shown) {
+            Ok(()) => (Outcome::Holds, format!("{} of {} values are shown", shown.len(), statement.committed.len())),
+            Err(detail) => (Outcome::Fails, detail.to_owned()),
+        };
+        self.say(Step::Disclosures, Some(read.at), outcome, detail);
+    }
+
+    /// What the gateway's clock said against what the earliest witness said.
+    fn time(&mut self, read: &Read<'_>, trust: &Trust) {
+        let (Some(statement), Some(place)) = (&read.statement, &read.place) else { return };
+        let Some(seen) = place.existed_by else { return };
+        let skew = i64::try_from(trust.require.skew_s * 1000).unwrap_or(i64::MAX);
+        let (outcome, what) = if statement.time <= seen.saturating_add(skew) {
+            (Outcome::Holds, "not after")
+        } else {
+            (Outcome::Fails, "after")
+        };
+        self.say(Step::Time, Some(read.at), outcome, format!("written {what} a witness saw it"));
+    }
+}
+
+fn finding(read: &Read<'_>, signed: bool) -> Finding {
+    let record = read.statement.as_ref().map(|statement| (statement.id.clone(), statement.kind.as_str()));
+    let level = match &read.place {
+        _ if !signed => Level::Nothing,
+        None => Level::Signed,
+        Some(place) if place.quorum && place.seen > 0 => Level::Witnessed { seen: place.seen, known: place.known },
+        Some(_) => Level::Logged,
+    };
+    let place = read.place.as_ref().map(|place| (place.head.origin.clone(), place.index));
+    Finding { record, level, place, existed_by: read.place.as_ref().and_then(|place| place.existed_by) }
+}
+
+fn limits(bundle: &Bundle, read: &[Read<'_>], claims: &[Finding], forgetful: bool) -> Vec<String> {
+    let mut limits: Vec<String> = [
+        "that what the records say of the world is true, and that effects happened as upstreams answered",
+        "that there are no other records: a bundle is a selection, and what was never logged is in no log",
+        "that a decision was right or lawful",
+    ]
+    .map(str::to_owned)
+    .into();
+    if claims.iter().any(|claim| !matches!(claim.level, Level::Witnessed { .. })) {
+        limits.push("that the operator did not write the whole log later: not every record is witnessed".into());
+    }
+    if forgetful {
+        limits.push("that the log showed the same history before: no head was remembered".into());
+    }
+    if !bundle.timestamps.is_empty() {
+        limits.push("what the tokens of time say: they are carried, not read".into());
+    }
+    let attested = |read: &Read<'_>| read.statement.as_ref().is_some_and(Statement::is_attested);
+    if read.iter().any(attested) {
+        limits.push("that the approver signed: the operator's login vouches for the person".into());
+    }
+    let matched = |read: &Read<'_>| read.statement.as_ref().is_some_and(story::names_rules_only);
+    if read.iter().any(matched) {
+        limits
+            .push("which approval a decision used: it names rules, and approvals were matched by rule and run".into());
+    }
+    limits
+}
+
+impl Level {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Nothing => "nothing".into(),
+            Self::Signed => "signed".into(),
+            Self::Logged => "logged".into(),
+            Self::Witnessed { seen, known } => format!("witnessed {seen} of {known}"),
+        }
+    }
+}
+
+impl Report {
+    /// The report as JSON. Names are stable; details are for people.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let checks = self.checks.iter().map(|check| {
+            let (step, outcome) = (check.step.as_str(), check.outcome.as_str());
+            json!({"check": step, "claim": check.claim, "outcome": outcome, "detail": check.detail})
+        });
+        let claims = self.claims.iter().map(|claim| {
+            json!({
+                "record": claim.record.as_ref().map(|(id, _)| id),
+                "kind": claim.record.as_ref().map(|(_, kind)| kind),
+                "level": claim.level.words(),
+                "log": claim.place.as_ref().map(|(log, _)| log),
+                "index": claim.place.as_ref().map(|(_, index)| index),
+                "existed_by": claim.existed_by.map(instant::print),
+            })
+        });
+        json!({
+            "verdict": self.verdict.as_str(),
+            "checks": checks.collect::<Vec<_>>(),
+            "claims": claims.collect::<Vec<_>>(),
+            "not_proven": self.limits,
+        })
+    }
+}

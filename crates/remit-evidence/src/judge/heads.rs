@@ -1,0 +1,99 @@
+//! Whether the trees in a bundle are one tree that grew, and whether it is the one that was seen
+//! before. Owns the comparison of heads; where they are remembered is for others.
+
+use std::collections::BTreeSet;
+
+use super::{Court, Outcome, Read, Step};
+use crate::bundle::{Bundle, Head};
+use crate::log::merkle::verify_consistency;
+
+/// Proven steps from a head to a larger one.
+#[derive(Default)]
+struct Steps<'h>(Vec<(&'h Head, &'h Head)>);
+
+impl<'h> Steps<'h> {
+    /// This head and all larger ones that are proven to have grown from it.
+    fn above(&self, head: &'h Head) -> BTreeSet<&'h Head> {
+        let mut found = BTreeSet::from([head]);
+        loop {
+            let before = found.len();
+            let next: Vec<&Head> = self.0.iter().filter(|(old, _)| found.contains(old)).map(|(_, new)| *new).collect();
+            found.extend(next);
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    /// Whether both are parts of one tree.
+    fn join(&self, a: &'h Head, b: &'h Head) -> bool {
+        !self.above(a).is_disjoint(&self.above(b))
+    }
+}
+
+impl Court {
+    /// Compares all heads. Answers those that a known log has signed, to be remembered.
+    pub(super) fn heads(&mut self, bundle: &Bundle, read: &[Read<'_>], memory: &[Head]) -> Vec<Head> {
+        let stated: BTreeSet<Head> =
+            bundle.claims.iter().filter_map(|claim| Head::stated(&claim.proof.as_ref()?.checkpoint).ok()).collect();
+        let heads: BTreeSet<&Head> = read.iter().filter_map(|read| Some(&read.place.as_ref()?.head)).collect();
+        let mut steps = Steps::default();
+        for growth in &bundle.consistency {
+            let touches = |head: &Head| stated.contains(head) || memory.contains(head);
+            let (old, new) = (&growth.old, &growth.new);
+            let proven = verify_consistency(old.size, &old.root, new.size, &new.root, &growth.path);
+            if proven.is_err() || !(touches(old) || touches(new)) {
+                let detail = "a proof of growth does not hold, or is about no tree that is known here";
+                self.say(Step::Consistency, None, Outcome::Fails, detail);
+            } else {
+                steps.0.push((old, new));
+            }
+        }
+        let mut seen: Vec<&Head> = memory.iter().collect();
+        seen.sort();
+        // What was kept was compared when it was kept, so that each grew from the one before.
+        steps.0.extend(seen.windows(2).filter_map(|pair| match pair {
+            [old, new] if old.origin == new.origin && old.size < new.size => Some((*old, *new)),
+            _ => None,
+        }));
+        self.within(&heads, &steps);
+        if !memory.is_empty() {
+            heads.iter().for_each(|head| self.against(head, &seen, &steps));
+        }
+        heads.into_iter().cloned().collect()
+    }
+
+    fn within(&mut self, heads: &BTreeSet<&Head>, steps: &Steps<'_>) {
+        let list: Vec<&Head> = heads.iter().copied().collect();
+        // Sorted by origin and size: neighbours suffice, since growth is a chain.
+        for pair in list.windows(2) {
+            let [a, b] = pair else { continue };
+            if a.origin != b.origin {
+                continue;
+            }
+            let (outcome, detail) = match () {
+                () if a.size == b.size => (Outcome::Diverges, "the log has signed two trees of one size"),
+                () if steps.join(a, b) => (Outcome::Holds, "the larger tree grew from the smaller"),
+                () => (Outcome::Missing, "no proof that the larger tree grew from the smaller"),
+            };
+            self.say(Step::Consistency, None, outcome, format!("{} and {} leaves: {detail}", a.size, b.size));
+        }
+    }
+
+    fn against(&mut self, head: &Head, seen: &[&Head], steps: &Steps<'_>) {
+        let of_log = || seen.iter().filter(|kept| kept.origin == head.origin);
+        let Some(last) = of_log().next_back() else {
+            return self.say(Step::History, None, Outcome::Holds, format!("the log {} is new here", head.origin));
+        };
+        let (outcome, detail) = match () {
+            () if of_log().any(|kept| kept.size == head.size && kept.root != head.root) => {
+                (Outcome::Diverges, "not the tree that was seen before at this size")
+            }
+            () if of_log().any(|kept| *kept == head) => (Outcome::Holds, "seen before"),
+            () if steps.join(last, head) => (Outcome::Holds, "of one growth with the tree that was seen before"),
+            () if head.size < last.size => (Outcome::Diverges, "smaller than the tree that was seen before, unproven"),
+            () => (Outcome::Missing, "no proof that it grew from the tree that was seen before"),
+        };
+        self.say(Step::History, None, outcome, format!("{} leaves: {detail}", head.size));
+    }
+}

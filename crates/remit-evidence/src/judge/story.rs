@@ -1,0 +1,176 @@
+//! Records that belong together: a receipt to its decision, a vote to the decision that asked, an
+//! admission to its votes. Owns what may contradict what; a record that is not there is only missing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use remit_core::ids::Digest;
+
+use super::statement::Statement;
+use super::{Court, Outcome, Read, Step};
+use crate::instant;
+use crate::record::Kind;
+use crate::trust::Trust;
+
+type Answer = (Outcome, String);
+type Known<'r, 'b> = HashMap<Digest, &'r Read<'b>>;
+
+/// Whether a decision was admitted by approvals that it does not name by digest.
+pub(super) fn names_rules_only(statement: &Statement) -> bool {
+    statement.kind == Kind::Decision
+        && !statement.texts("/approvals").is_empty()
+        && statement.linked("approval").next().is_none()
+}
+
+impl Court {
+    pub(super) fn story(&mut self, read: &[Read<'_>], trust: &Trust) {
+        let known: Known<'_, '_> = read.iter().map(|read| (read.claim.envelope.digest(), read)).collect();
+        let skew = i64::try_from(trust.require.skew_s * 1000).unwrap_or(i64::MAX);
+        let mut receipts: BTreeMap<&Digest, usize> = BTreeMap::new();
+        let statements = || read.iter().filter_map(|read| read.statement.as_ref());
+        for statement in statements().filter(|statement| statement.kind == Kind::Execution) {
+            statement.linked("decision").for_each(|digest| *receipts.entry(digest).or_default() += 1);
+        }
+        for read in read {
+            let Some(statement) = &read.statement else { continue };
+            let answer = match statement.kind {
+                Kind::Execution => receipt(read, statement, &known, &receipts, skew),
+                Kind::Approval => vote(read, statement, &known, skew),
+                Kind::Decision if statement.text("/verdict") == Some("allow") => admission(statement, &known, skew),
+                _ => continue,
+            };
+            let (outcome, detail) = answer.unwrap_or_else(|answer| answer);
+            self.say(Step::Story, Some(read.at), outcome, detail);
+        }
+        self.doubles(read);
+    }
+
+    /// Two records with one id, or at one place of a writer's sequence: one of them is a forgery.
+    fn doubles(&mut self, read: &[Read<'_>]) {
+        let (mut ids, mut places) = (HashMap::new(), HashMap::new());
+        for read in read {
+            let Some(statement) = &read.statement else { continue };
+            let id = ids.insert(&statement.id, read.at).is_some();
+            // Delegations are numbered by the root, outside any writer's sequence.
+            let place =
+                statement.kind != Kind::Key && places.insert((&statement.writer, statement.seq), read.at).is_some();
+            if id || place {
+                let detail = "another record has its id, or its place in the writer's sequence";
+                self.say(Step::Story, Some(read.at), Outcome::Fails, detail);
+            }
+        }
+    }
+}
+
+fn fails<T>(detail: &str) -> Result<T, Answer> {
+    Err((Outcome::Fails, detail.to_owned()))
+}
+
+/// The decision a record refers to: exactly one, earlier in the log and not later by the clock.
+fn decision<'r>(
+    read: &Read<'_>,
+    statement: &Statement,
+    known: &'r Known<'_, '_>,
+    skew: i64,
+) -> Result<&'r Statement, Answer> {
+    let mut linked = statement.linked("decision");
+    let (Some(digest), None) = (linked.next(), linked.next()) else {
+        return fails("it refers to no decision, or to several");
+    };
+    let found = known.get(digest).and_then(|found| Some((*found, found.statement.as_ref()?)));
+    let Some((found, decision)) = found else {
+        return Err((Outcome::Missing, "the decision it refers to is not in the bundle".into()));
+    };
+    if decision.kind != Kind::Decision {
+        return fails("what it refers to is no decision");
+    }
+    if decision.run != statement.run {
+        return fails("it belongs to another run than its decision");
+    }
+    if let (Some(place), Some(before)) = (&read.place, &found.place)
+        && place.head.origin == before.head.origin
+        && place.index <= before.index
+    {
+        return fails("it was logged before its decision");
+    }
+    if statement.time.saturating_add(skew) < decision.time {
+        return fails("it was written before its decision");
+    }
+    Ok(decision)
+}
+
+fn receipt(
+    read: &Read<'_>,
+    statement: &Statement,
+    known: &Known<'_, '_>,
+    receipts: &BTreeMap<&Digest, usize>,
+    skew: i64,
+) -> Result<Answer, Answer> {
+    if statement.linked("decision").any(|digest| receipts.get(digest).is_some_and(|count| *count > 1)) {
+        return fails("two receipts for one decision");
+    }
+    let decision = decision(read, statement, known, skew)?;
+    if decision.text("/verdict") != Some("allow") {
+        return fails("a receipt for a call that was not admitted");
+    }
+    if statement.text("/intent") != Some(&decision.id) {
+        return fails("the receipt of another decision");
+    }
+    let Some(state) = statement.text("/result/state") else { return fails("the receipt states no result") };
+    Ok((Outcome::Holds, format!("the one receipt here of decision {}: {state}", decision.id)))
+}
+
+fn vote(read: &Read<'_>, statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
+    let asked = decision(read, statement, known, skew)?;
+    let (Some(rule), Some(choice @ ("approve" | "deny"))) = (statement.text("/rule"), statement.text("/choice")) else {
+        return fails("the vote states no rule or no choice");
+    };
+    if asked.text("/verdict") != Some("ask") || !asked.texts("/asks").contains(&rule) {
+        return fails("a vote on what was not asked");
+    }
+    Ok((Outcome::Holds, format!("`{choice}` to what decision {} asked", asked.id)))
+}
+
+/// A call that was admitted because people approved needs a vote for each rule.
+fn admission(statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
+    let rules = statement.texts("/approvals");
+    let mut votes: Vec<&Statement> = Vec::new();
+    for digest in statement.linked("approval") {
+        let Some(vote) = known.get(digest).and_then(|read| read.statement.as_ref()) else {
+            return Err((Outcome::Missing, "an approval it refers to is not in the bundle".into()));
+        };
+        if !is_for(vote, statement, known) {
+            return fails("an approval it refers to is for something else");
+        }
+        votes.push(vote);
+    }
+    if votes.is_empty() {
+        let all = known.values().filter_map(|read| read.statement.as_ref());
+        votes = all.filter(|vote| is_for(vote, statement, known)).collect();
+    }
+    for rule in &rules {
+        let of_rule = || votes.iter().filter(|vote| vote.text("/rule") == Some(rule));
+        let approves = |vote: &&&Statement| vote.text("/choice") == Some("approve") && holds(vote, statement, skew);
+        if of_rule().next().is_none() {
+            return Err((Outcome::Missing, format!("no approval under `{rule}` is in the bundle")));
+        }
+        if !of_rule().any(|vote| approves(&vote)) {
+            return fails("the approvals in the bundle do not admit it: refused, expired, or later than it");
+        }
+    }
+    Ok((Outcome::Holds, format!("admitted, with the approvals of {} rules", rules.len())))
+}
+
+/// Whether a vote is about this call: same run, and what asked for it names the same agent and tool.
+fn is_for(vote: &Statement, decision: &Statement, known: &Known<'_, '_>) -> bool {
+    let asked = vote.linked("decision").next().and_then(|digest| known.get(digest)?.statement.as_ref());
+    let same = |asked: &Statement| {
+        ["/agent/id", "/tool/name", "/tool/pin"].iter().all(|path| asked.text(path) == decision.text(path))
+    };
+    vote.kind == Kind::Approval && vote.run == decision.run && asked.is_none_or(same)
+}
+
+fn holds(vote: &Statement, decision: &Statement, skew: i64) -> bool {
+    let expires = vote.text("/expires").and_then(instant::parse);
+    expires.is_some_and(|expires| decision.time <= expires.saturating_add(skew))
+        && vote.time <= decision.time.saturating_add(skew)
+}

@@ -1,0 +1,337 @@
+//! Good bundles and tampered ones, each with the verdict it must get from every verifier.
+
+use super::records::*;
+use super::*;
+use remit_evidence::judge::{Step, Verdict};
+
+/// A bundle, what it is judged by, and what must be said.
+pub struct Case {
+    pub name: &'static str,
+    pub bundle: Vec<u8>,
+    pub trust: Vec<u8>,
+    pub memory: Vec<Head>,
+    pub expect: Verdict,
+    /// The check that says so, if not all hold.
+    pub by: Option<Step>,
+}
+
+const CHAIN: [usize; 5] = [KEY, ASKED, APPROVAL, ADMITTED, RECEIPT];
+const SHORT: [usize; 3] = [KEY, READ, READ_RECEIPT];
+
+fn case(name: &'static str, bundle: &Value, expect: Verdict, by: impl Into<Option<Step>>) -> Case {
+    let (bundle, trust) = (bundle.to_string().into_bytes(), trust().to_string().into_bytes());
+    Case { name, bundle, trust, memory: Vec::new(), expect, by: by.into() }
+}
+
+impl Case {
+    fn under(self, change: impl FnOnce(&mut Value)) -> Self {
+        let mut trust = trust();
+        change(&mut trust);
+        Self { trust: trust.to_string().into_bytes(), ..self }
+    }
+
+    fn knowing(self, heads: &[Checkpoint]) -> Self {
+        Self { memory: heads.iter().map(Head::of).collect(), ..self }
+    }
+}
+
+/// The log of the history, with one record put in the place of another.
+fn forged(at: usize, record: impl FnOnce(&[SignedRecord]) -> SignedRecord) -> Log {
+    let mut records = history();
+    records[at] = record(&records);
+    Log::of(records)
+}
+
+/// The writer of the history, at a place of its sequence that is not used there.
+fn pen() -> Writer {
+    let key = Pen(SigningKey::from_bytes(&[2; 32]));
+    Writer::resuming(Box::new(key), TenantId::parse("acme").expect("tenant"), 100)
+}
+
+fn changed(bundle: &Bundle, place: &str, change: impl FnOnce(&Value) -> Value) -> Value {
+    let mut value = bundle.to_json();
+    let at = value.pointer_mut(place).expect("place");
+    *at = change(at);
+    value
+}
+
+fn with_note(log: &Log, which: &[usize], note: &Note) -> Value {
+    let mut bundle = log.bundle(which);
+    for claim in &mut bundle.claims {
+        claim.proof.as_mut().expect("proof").checkpoint = note.clone();
+    }
+    bundle.to_json()
+}
+
+/// A text in base64 with one bit of its bytes changed.
+fn flipped(value: &Value, at: usize) -> Value {
+    let mut bytes = STANDARD.decode(value.as_str().expect("text")).expect("base64");
+    bytes[at] ^= 1;
+    encode(&bytes).into()
+}
+
+/// All cases.
+pub fn all() -> Vec<Case> {
+    [good(), signatures(), keys(), trees(), stories(), memories()].into_iter().flatten().collect()
+}
+
+fn good() -> Vec<Case> {
+    use Verdict::Valid;
+    let log = Log::of(history());
+    let everything: Vec<usize> = (0..log.size()).collect();
+    let mut withheld = log.bundle(&CHAIN);
+    withheld.claims.iter_mut().for_each(|claim| claim.disclosures.clear());
+    let mut carried = log.bundle(&SHORT);
+    for claim in &mut carried.claims {
+        let extra = claim.envelope.to_json().to_string().into_bytes();
+        claim.proof.as_mut().expect("proof").extra = Some(extra);
+    }
+    let mut furnished = log.bundle(&SHORT);
+    furnished.attachments.insert(Digest::of(b"policy"), b"policy".to_vec());
+    furnished.trust_url = Some("https://example.com/trust.json".into());
+    let mut note = log.note(log.size());
+    note.push(cosign(&witness(77), &log.head(log.size()).to_string(), START).expect("cosigned"));
+    vec![
+        case("good_chain", &log.bundle(&CHAIN).to_json(), Valid, None),
+        case("good_everything", &log.bundle(&everything).to_json(), Valid, None),
+        case("good_withheld", &withheld.to_json(), Valid, None),
+        case("good_records_in_proofs", &carried.to_json(), Valid, None),
+        case("good_attachments_and_hints", &furnished.to_json(), Valid, None),
+        case("good_unknown_witness", &with_note(&log, &SHORT, &note), Valid, None),
+    ]
+}
+
+fn signatures() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid};
+    let log = Log::of(history());
+    let bundle = log.bundle(&CHAIN);
+    let signature = "/claims/3/envelope/signatures/0/sig";
+    let mut twice = log.note(log.size());
+    let third = twice.signatures()[2].clone();
+    let mut once = Log::of(history());
+    once.witnesses.truncate(1);
+    let mut token = once.note(once.size());
+    token.push(third);
+    token.push(cosign(&witness(1), &once.head(once.size()).to_string(), START + 105).expect("cosigned"));
+    twice.push(cosign(&witness(1), &log.head(3).to_string(), START + 103).expect("cosigned"));
+    let mut single = Log::of(history());
+    single.keys.truncate(1);
+    let swapped = |bundle: &Bundle| {
+        let mut bundle = bundle.clone();
+        let other = bundle.claims[1].disclosures.clone();
+        bundle.claims[3].disclosures = other;
+        bundle.to_json()
+    };
+    vec![
+        case("payload_changed", &changed(&bundle, "/claims/3/envelope/payload", |v| flipped(v, 500)), Invalid, None),
+        case("signature_changed", &changed(&bundle, signature, |v| flipped(v, 5)), Invalid, Step::Signature),
+        case(
+            "type_changed",
+            &changed(&bundle, "/claims/3/envelope/payloadType", |_| json!("text/plain")),
+            Invalid,
+            Step::Form,
+        ),
+        case(
+            "member_added",
+            &changed(&bundle, "/claims/3/envelope", |v| {
+                let mut value = v.clone();
+                value["verdict"] = json!("allow");
+                value
+            }),
+            Invalid,
+            Step::Form,
+        ),
+        case("disclosure_swapped", &swapped(&bundle), Invalid, Step::Disclosures),
+        case(
+            "disclosure_twice",
+            &changed(&bundle, "/claims/3/disclosures", |v| json!([v[0], v[0]])),
+            Invalid,
+            Step::Disclosures,
+        ),
+        case("witness_twice", &with_note(&once, &CHAIN, &token), Indeterminate, Step::Quorum),
+        case("witness_of_another_tree", &with_note(&log, &CHAIN, &twice), Invalid, Step::Checkpoint),
+        case("one_algorithm", &single.bundle(&CHAIN).to_json(), Indeterminate, Step::Checkpoint),
+        extended(&log),
+    ]
+}
+
+/// A line in the checkpoint that the log's ML-DSA signature does not cover.
+fn extended(log: &Log) -> Case {
+    let note = log.note(log.size());
+    let quantum = note.signatures()[1].to_string();
+    let text = format!("{}all is well\n\n{quantum}\n", note.text());
+    let note = Note::parse(text.as_bytes()).expect("note");
+    let only = format!("log {}\nquorum none\n", log.keys[1].0);
+    case("line_outside_the_signature", &with_note(log, &CHAIN, &note), Verdict::Invalid, Step::Checkpoint).under(
+        |trust| {
+            trust["policy"] = only.into();
+            trust["require"] = json!({});
+        },
+    )
+}
+
+fn keys() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid, Valid};
+    let log = Log::of(history());
+    let chain = log.bundle(&CHAIN).to_json();
+    let own = hex(writer(2, "acme").public_key());
+    let revoked = |from: usize| json!([{"key": own, "log": ORIGIN, "from": from}]);
+    let stranger = {
+        let (root, pen) = (writer(21, "acme"), writer(22, "acme"));
+        let mut records = history();
+        records[KEY] = record(&root, 0, Kind::Key, Vec::new(), |body| {
+            body.text("delegate", &hex(pen.public_key())).text("software", "remit/0.1.0");
+        });
+        records[READ] = decision(&pen, 7, "allow", "shop/read");
+        Log::of(records)
+    };
+    let mut late = history();
+    let delegation = late.remove(KEY);
+    late.push(delegation);
+    let late = Log::of(late);
+    let last = late.size() - 1;
+    let by_root = forged(READ, |_| decision(&writer(1, "acme"), 7, "allow", "shop/read"));
+    let by_pen = forged(READ, |_| {
+        record(&pen(), 7, Kind::Key, Vec::new(), |body| {
+            body.text("delegate", &hex(writer(23, "acme").public_key()));
+        })
+    });
+    let mut tenants = history();
+    let (root, pen) = (writer(1, "umbrella"), writer(2, "umbrella"));
+    tenants[READ] = decision(&pen, 7, "allow", "shop/read");
+    drop(root);
+    let tenants = Log::of(tenants);
+    vec![
+        case("key_out_of_the_bundle", &stranger.bundle(&[KEY, READ]).to_json(), Indeterminate, Step::Signature),
+        case("no_delegation", &log.bundle(&[READ]).to_json(), Indeterminate, Step::Signature),
+        case("delegated_too_late", &late.bundle(&[last, READ - 1]).to_json(), Invalid, Step::Delegation),
+        case("signed_by_the_root", &by_root.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
+        case("delegated_by_the_writer", &by_pen.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
+        case("another_tenant", &tenants.bundle(&[KEY, READ]).to_json(), Invalid, Step::Statement),
+        case("revoked_before", &chain, Invalid, Step::Delegation).under(|trust| trust["revoked"] = revoked(ADMITTED)),
+        case("revoked_after", &chain, Valid, None).under(|trust| trust["revoked"] = revoked(RECEIPT + 1)),
+        case("root_ended_before", &chain, Invalid, Step::Delegation)
+            .under(|trust| trust["roots"][0]["until"] = json!(4)),
+        case("root_begins_later", &chain, Invalid, Step::Delegation)
+            .under(|trust| trust["roots"][0]["from"] = json!(1)),
+        case("kind_not_accepted", &chain, Indeterminate, Step::Statement).under(|trust| {
+            trust["accept"] = json!([Kind::Key.predicate_type(), Kind::Decision.predicate_type()]);
+        }),
+        case("unknown_root", &chain, Indeterminate, Step::Signature).under(|trust| {
+            trust["roots"][0]["key"] = json!(hex(writer(21, "acme").public_key()));
+        }),
+    ]
+}
+
+fn trees() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid};
+    let log = Log::of(history());
+    let bundle = log.bundle(&SHORT);
+    let edited = |edit: &dyn Fn(&mut Proof)| {
+        let mut bundle = bundle.clone();
+        bundle.claims.iter_mut().for_each(|claim| edit(claim.proof.as_mut().expect("proof")));
+        bundle.to_json()
+    };
+    let mut unproven = bundle.clone();
+    unproven.claims[1].proof = None;
+    let mut foreign = Log::of(history());
+    foreign.keys = vec![Key::ed25519(ORIGIN, Algorithm::Ed25519, 33), Key::ml_dsa_44(ORIGIN, 34)];
+    // A tree of the forger's own: the path leads to the root that stands beside it, which nobody signed.
+    let other = forged(READ, |_| decision(&pen(), 7, "allow", "shop/refund"));
+    let (old, new) = (log.note(log.size()), other.head(log.size()));
+    let note = old.to_string().replace(&encode(log.head(log.size()).root.as_bytes()), &encode(new.root.as_bytes()));
+    let note = Note::parse(note.as_bytes()).expect("note");
+    let single = Log::of(history().into_iter().take(1).collect());
+    let (mut growth, mut off) = (log.growth(8, log.size()), log.growth(5, 8));
+    growth.path[0] = Digest::of(b"other");
+    off.old.origin = "other.example/log".into();
+    off.new.origin = "other.example/log".into();
+    let grown = |growth: Growth| Bundle { consistency: vec![growth], ..bundle.clone() }.to_json();
+    vec![
+        case("no_proof", &unproven.to_json(), Indeterminate, Step::Inclusion),
+        case("log_of_the_forger", &foreign.bundle(&SHORT).to_json(), Indeterminate, Step::Checkpoint),
+        case("root_of_the_document", &with_note(&other, &SHORT, &note), Invalid, Step::Checkpoint),
+        case("empty_path", &edited(&|proof| proof.path.clear()), Invalid, Step::Inclusion),
+        case("another_index", &edited(&|proof| proof.index += 1), Invalid, Step::Inclusion),
+        case("single_leaf", &single.bundle(&[KEY]).to_json(), Indeterminate, Step::Checkpoint).under(|trust| {
+            trust["require"].as_object_mut().expect("object").remove("tree_size");
+        }),
+        case("small_tree", &log.bundle(&SHORT).to_json(), Indeterminate, Step::Checkpoint).under(|trust| {
+            trust["require"]["tree_size"] = json!(16);
+        }),
+        case("growth_unproven", &grown(growth), Invalid, Step::Consistency),
+        case("growth_of_another_log", &grown(off), Invalid, Step::Consistency),
+    ]
+}
+
+fn stories() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid};
+    let log = Log::of(history());
+    let other = forged(RECEIPT, |records| receipt(&pen(), 6, records[READ].digest, &records[ADMITTED]));
+    let twice = forged(9, |records| receipt(&pen(), 9, records[READ].digest, &records[READ]));
+    let refused = forged(10, |records| receipt(&pen(), 10, records[9].digest, &records[9]));
+    let denied = forged(APPROVAL, |records| approval(&pen(), 4, &records[ASKED], "deny"));
+    let unasked = forged(10, |records| approval(&pen(), 10, &records[READ], "approve"));
+    let early = forged(6, |records| receipt(&pen(), 6, records[READ].digest, &records[READ]));
+    let mut double = history();
+    let pen_ = writer(2, "acme");
+    double[9] = decision(&pen_, 30, "deny", "shop/read");
+    let double = Log::of(double);
+    let mut slow = Log::of(history());
+    slow.records[14] = {
+        let at_night = |body: &mut Object| {
+            body.text("event", "close").flag("implicit", false).number("calls", 3);
+        };
+        record_at(&pen(), "2026-11-21T10:03:00.000Z", at_night)
+    };
+    vec![
+        case("receipt_without_decision", &log.bundle(&[KEY, RECEIPT]).to_json(), Indeterminate, Step::Story),
+        case("receipt_of_another_decision", &other.bundle(&[KEY, READ, RECEIPT]).to_json(), Invalid, Step::Story),
+        case("two_receipts", &twice.bundle(&[KEY, READ, READ_RECEIPT, 9]).to_json(), Invalid, Step::Story),
+        case("receipt_of_a_refusal", &refused.bundle(&[KEY, 9, 10]).to_json(), Invalid, Step::Story),
+        case("receipt_before_decision", &early.bundle(&[KEY, 6, READ]).to_json(), Invalid, Step::Story),
+        case("approval_missing", &log.bundle(&[KEY, ADMITTED]).to_json(), Indeterminate, Step::Story),
+        case("approval_refused", &denied.bundle(&[KEY, ASKED, APPROVAL, ADMITTED]).to_json(), Invalid, Step::Story),
+        case("approval_of_nothing", &unasked.bundle(&[KEY, READ, 10]).to_json(), Invalid, Step::Story),
+        case("one_place_twice", &double.bundle(&[KEY, 1, 9]).to_json(), Invalid, Step::Story),
+        case("after_the_witness", &slow.bundle(&[KEY, 14]).to_json(), Invalid, Step::Time),
+    ]
+}
+
+fn record_at(pen: &Writer, time: &str, fill: impl FnOnce(&mut Object)) -> SignedRecord {
+    let mut body = Object::new();
+    fill(&mut body);
+    let id = RecordId::parse("rec_night").expect("id");
+    let (run, time) = (Some(RunId::parse("run_1").expect("id")), time.to_owned());
+    let (links, disclosures) = (Vec::new(), Vec::new());
+    let draft = Draft { kind: Kind::Run, id, time, run, traceparent: None, links, body, disclosures };
+    pen.sign(&pen.ticket(), draft, &Entropy { nonce: [99; 16], salt: [98; 16] })
+}
+
+fn memories() -> Vec<Case> {
+    use Verdict::{Diverged, Indeterminate, Valid};
+    let log = Log::of(history());
+    let other = forged(1, |_| {
+        record(&pen(), 1, Kind::Policy, Vec::new(), |body| {
+            body.text("snapshot", &snapshot()).text("by", "mallory").number("remits", 2).number("tools", 3);
+        })
+    });
+    let (size, short) = (log.size(), log.bundle(&SHORT));
+    let grown = |bundle: Bundle, old: usize| Bundle { consistency: vec![log.growth(old, size)], ..bundle }.to_json();
+    let mut two = log.bundle_at(&[KEY, READ], 10);
+    two.claims.push(log.bundle(&[KEY, READ, READ_RECEIPT]).claims.remove(2));
+    let mut equivocal = log.bundle(&[KEY, READ]);
+    equivocal.claims.push(other.bundle(&[READ_RECEIPT]).claims.remove(0));
+    vec![
+        case("seen_before", &short.to_json(), Valid, None).knowing(&[log.head(size)]),
+        case("grown", &grown(short.clone(), 8), Valid, None).knowing(&[log.head(8)]),
+        case("grown_in_steps", &grown(short.clone(), 8), Valid, None).knowing(&[log.head(5), log.head(8)]),
+        case("older_but_proven", &grown(log.bundle_at(&[KEY], 6), 6), Valid, None).knowing(&[log.head(size)]),
+        case("grown_without_proof", &short.to_json(), Indeterminate, Step::History).knowing(&[log.head(8)]),
+        case("smaller_tree", &log.bundle_at(&[KEY], 6).to_json(), Diverged, Step::History).knowing(&[log.head(size)]),
+        case("another_tree", &short.to_json(), Diverged, Step::History).knowing(&[other.head(size)]),
+        case("two_sizes_proven", &grown(two.clone(), 10), Valid, None),
+        case("two_sizes_unproven", &two.to_json(), Indeterminate, Step::Consistency),
+        case("two_trees_of_one_size", &equivocal.to_json(), Diverged, Step::Consistency),
+    ]
+}
