@@ -320,6 +320,14 @@ fn limits(bundle: &Bundle, read: &[Read<'_>], claims: &[Finding], forgetful: boo
     limits
 }
 
+impl Finding {
+    /// The time by which it existed, as RFC 3339.
+    #[must_use]
+    pub fn existed_by_text(&self) -> Option<String> {
+        self.existed_by.map(instant::print)
+    }
+}
+
 impl Level {
     /// In words.
     #[must_use]
@@ -348,7 +356,7 @@ impl Report {
                 "level": claim.level.words(),
                 "log": claim.place.as_ref().map(|(log, _)| log),
                 "index": claim.place.as_ref().map(|(_, index)| index),
-                "existed_by": claim.existed_by.map(instant::print),
+                "existed_by": claim.existed_by_text(),
             })
         });
         json!({

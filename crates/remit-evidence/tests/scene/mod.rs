@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 pub mod cases;
 pub mod records;
+pub mod vectors;
 
 pub const ORIGIN: &str = "log.example/remit";
 /// 2026-11-21T10:00:00Z.
