@@ -5,6 +5,7 @@ use super::*;
 use remit_evidence::judge::{Step, Verdict};
 
 /// A bundle, what it is judged by, and what must be said.
+#[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
     pub bundle: Vec<u8>,
@@ -98,7 +99,23 @@ fn good() -> Vec<Case> {
         case("good_records_in_proofs", &carried.to_json(), Valid, None),
         case("good_attachments_and_hints", &furnished.to_json(), Valid, None),
         case("good_unknown_witness", &with_note(&log, &SHORT, &note), Valid, None),
+        light(),
     ]
+}
+
+/// A small bundle: one algorithm, the line of a witness nobody knows, and a hint.
+fn light() -> Case {
+    let mut log = Log::of(history());
+    log.keys.truncate(1);
+    let mut note = log.note(log.size());
+    note.push(cosign(&witness(77), &log.head(log.size()).to_string(), START).expect("cosigned"));
+    let mut bundle = with_note(&log, &SHORT, &note);
+    bundle["hints"] = json!({"trust_url": "https://example.com/trust.json"});
+    let quantum = format!("log {}\n", Log::of(Vec::new()).keys[1].0);
+    case("good_one_algorithm", &bundle, Verdict::Valid, None).under(|trust| {
+        trust["policy"] = trust["policy"].as_str().expect("text").replace(&quantum, "").into();
+        trust["require"]["log_algorithms"] = json!(["ed25519"]);
+    })
 }
 
 fn signatures() -> Vec<Case> {
