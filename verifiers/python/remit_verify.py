@@ -1,0 +1,826 @@
+#!/usr/bin/env python3
+"""A second verifier of evidence, written from docs/evidence-format.md and from nothing else.
+
+    remit_verify.py BUNDLE --trust FILE [--next FILE]... [--fingerprint HEX] [--state DIR] [--json]
+
+Needs Python 3.11 and `cryptography` 50 or newer (for ML-DSA). Numbers in comments are sections of that page. It
+remembers nothing: `--state` is read and never written. Exit codes: 0 VALID, 1 INVALID, 2 INDETERMINATE or wrong
+use, 3 DIVERGED.
+"""
+
+import argparse
+import base64
+import binascii
+import datetime
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+KINDS = "decision approval execution run halt policy key grant erasure peer".split()
+TYPES = {f"https://remit.dev/evidence/{kind}/v1": kind for kind in KINDS}
+RECORD_TYPE = "application/vnd.in-toto+json"
+TRUST_TYPE = "application/vnd.remit.trust+json"
+ED25519, COSIGNATURE, ML_DSA_44 = 1, 4, 6
+STEPS = "form statement checkpoint quorum inclusion signature delegation disclosures story time consistency history".split()
+HOLDS, MISSING, DIVERGES, FAILS = "holds", "missing", "diverges", "fails"
+VERDICTS = {FAILS: ("INVALID", 1), DIVERGES: ("DIVERGED", 3), MISSING: ("INDETERMINATE", 2), HOLDS: ("VALID", 0)}
+
+
+class Malformed(Exception):
+    pass
+
+
+class Answer(Exception):
+    """The answer of one check: outcome and words."""
+
+
+def need(condition, what):
+    if not condition:
+        raise Malformed(what)
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+# Reading ---------------------------------------------------------------------------------------------------------
+
+
+def members_once(pairs):
+    need(len({name for name, _ in pairs}) == len(pairs), "a member stands twice")
+    return dict(pairs)
+
+
+def constant(text):
+    raise Malformed(f"no JSON: {text}")
+
+
+def depth_of(value, at=0):
+    need(at <= 64, "nesting too deep")
+    if isinstance(value, str):
+        need(not any("\ud800" <= c <= "\udfff" for c in value), "a lone surrogate")
+    inner = value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else []
+    return max([at, *(depth_of(item, at + 1) for item in inner if not isinstance(item, str) or depth_of(item, at) is None)])
+
+
+def parse(content):
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=members_once, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"no JSON: {error}") from None
+    depth_of(value)
+    return value
+
+
+def members(value, names, optional=()):
+    need(isinstance(value, dict), "no object")
+    need(set(names) <= set(value) <= {*names, *optional}, f"members {sorted(value)}")
+    return value
+
+
+def text(value):
+    need(isinstance(value, str), "no text")
+    return value
+
+
+def whole(value, least=0, below=2**53):
+    need(type(value) is int and least <= value < below, "no whole number")
+    return value
+
+
+def listed(value, read):
+    need(isinstance(value, list), "no list")
+    return [read(item) for item in value]
+
+
+def unbase64(value, size=None):
+    try:
+        content = base64.b64decode(text(value), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("no base64") from None
+    need(base64.b64encode(content).decode() == value, "no canonical base64")
+    need(size is None or len(content) == size, "wrong length")
+    return content
+
+
+def unhex(value, size=32):
+    need(re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text(value)), "no hex")
+    return bytes.fromhex(value)
+
+
+def decimal(value):
+    need(re.fullmatch("0|[1-9][0-9]{0,18}", value) and int(value) < 2**63, "no number")
+    return int(value)
+
+
+def instant(value):
+    need(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", text(value)), "no time")
+    try:
+        at = datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        raise Malformed("no such time") from None
+    return (at - datetime.datetime(1970, 1, 1)) // datetime.timedelta(milliseconds=1)
+
+
+# Signatures ------------------------------------------------------------------------------------------------------
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL = {0, 1, P - 1, ORDER_8, P - ORDER_8}
+
+
+def sound_point(encoded):
+    """Canonical, on the curve, and not of small order."""
+    y = int.from_bytes(encoded, "little") & (2**255 - 1)
+    if y >= P or y in SMALL:
+        return False
+    x2 = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    return pow(x2, (P - 1) // 2, P) == 1
+
+
+def ed25519(key, message, signature):
+    if len(signature) != 64 or not sound_point(key) or not sound_point(signature[:32]):
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def ml_dsa_44(key, message, signature):
+    try:
+        MLDSA44PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def point(value):
+    key = unhex(value)
+    need(sound_point(key), "no sound key")
+    return key
+
+
+class Envelope:
+    """1."""
+
+    def __init__(self, value, payload_type=RECORD_TYPE):
+        members(value, ["payload", "payloadType", "signatures"])
+        need(value["payloadType"] == payload_type, "wrong payload type")
+        self.payload = unbase64(value["payload"])
+        need(len(self.payload) <= 65536, "payload too large")
+        need(isinstance(value["signatures"], list) and len(value["signatures"]) == 1, "not one signature")
+        signature = members(value["signatures"][0], ["keyid", "sig"])
+        self.keyid, self.signature = text(signature["keyid"]), unbase64(signature["sig"], 64)
+        head = f"DSSEv1 {len(payload_type)} {payload_type} {len(self.payload)} "
+        self.pae = head.encode() + self.payload
+        self.digest = sha256(self.pae)
+
+    def same(self, other):
+        return (self.pae, self.keyid, self.signature) == (other.pae, other.keyid, other.signature)
+
+    def signed_by(self, key):
+        return ed25519(key, self.pae, self.signature)
+
+
+# Statements (2) --------------------------------------------------------------------------------------------------
+
+
+def plain(value, depth=0):
+    need(depth <= 16, "nested too deeply")
+    need(not isinstance(value, float), "a fraction")
+    if type(value) is int:
+        need(abs(value) < 2**53, "a number too large")
+    for item in value if isinstance(value, list) else value.values() if isinstance(value, dict) else []:
+        plain(item, depth + 1)
+
+
+class Statement:
+    def __init__(self, envelope, trust):
+        value = parse(envelope.payload)
+        named = value.get("predicateType") if isinstance(value, dict) else None
+        if not isinstance(named, str) or named not in trust.accept:
+            raise Answer(MISSING, "a type that is not accepted")
+        plain(value)
+        members(value, ["_type", "predicate", "predicateType", "subject"])
+        need(value["_type"] == "https://in-toto.io/Statement/v1", "no in-toto statement")
+        body = self.body = value["predicate"]
+        need(isinstance(body, dict), "no predicate")
+        self.kind = TYPES[named]
+        need(type(body.get("v")) is int and body["v"] == 1 and body.get("kind") == self.kind, "kind and type disagree")
+        self.id, self.time = text(body.get("record_id")), instant(body.get("time"))
+        writer = members(body.get("writer"), ["key", "seq"])
+        self.writer, self.seq = text(writer["key"]), whole(writer["seq"])
+        self.run = None
+        if "run" in body:
+            need(isinstance(body["run"], dict), "no run")
+            self.run = text(body["run"].get("id"))
+        links = listed(body.get("links", []), lambda link: members(link, ["rel", "digest"]))
+        self.links = [(text(link["rel"]), unhex(link["digest"])) for link in links]
+        self.committed = listed(body.get("_sd", []), unhex)
+        need(len(self.links) <= 64 and self.committed == sorted(set(self.committed)), "links or commitments")
+        nonce = unhex(body.get("nonce"), 16).hex()
+        action = sha256((nonce + "".join(digest.hex() for digest in self.committed)).encode()).hex()
+        need(value["subject"] == [{"digest": {"sha256": action}, "name": "action"}], "the subject of another record")
+        need(body.get("tenant") == trust.tenant, "a record of another tenant")
+
+    def at(self, *path):
+        value = self.body
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else None
+
+    def texts(self, name):
+        value = self.body.get(name)
+        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+    def linked(self, rel):
+        return [digest for known, digest in self.links if known == rel]
+
+    def delegate(self):
+        try:
+            return point(self.body.get("delegate"))
+        except Malformed:
+            return None
+
+
+# Tree (3) --------------------------------------------------------------------------------------------------------
+
+
+def node(left, right):
+    return sha256(b"\1", left, right)
+
+
+def included(leaf, index, size, path, root):
+    """RFC 9162, 2.1.3.2."""
+    if index >= size:
+        return False
+    fn, sn, r = index, size - 1, leaf
+    for p in path:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = node(p, r)
+            while fn & 1 == 0 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def consistent(first, first_root, second, second_root, path):
+    """RFC 9162, 2.1.4.2."""
+    if not 0 < first < second or not path:
+        return False
+    if first & (first - 1) == 0:
+        path = [first_root, *path]
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while fn & 1 == 0 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return fr == first_root and sr == second_root and sn == 0
+
+
+# Notes, checkpoints, policies (4) --------------------------------------------------------------------------------
+
+
+def key_name(name):
+    return bool(name) and not any(c.isspace() or c == "+" or ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
+
+
+class Key:
+    def __init__(self, line):
+        parts = line.split("+", 2)
+        need(len(parts) == 3, "no verifier key")
+        self.name, material = parts[0], unbase64(parts[2])
+        need(key_name(self.name) and material, "no name")
+        self.algorithm, self.key = material[0], material[1:]
+        self.id = sha256(self.name.encode(), b"\n", material)[:4]
+        need(self.id.hex() == parts[1], "the id of another key")
+        size = {ED25519: 32, COSIGNATURE: 32, ML_DSA_44: 1312}.get(self.algorithm)
+        need(len(self.key) == size, "no key of a known algorithm")
+        need(self.algorithm == ML_DSA_44 or sound_point(self.key), "no sound key")
+
+    def verify(self, checkpoint, body, blob):
+        """The time that is stated, 0 for none; or None, if this is no signature of the key."""
+        if self.algorithm == ED25519:
+            return 0 if ed25519(self.key, body.encode(), blob) else None
+        time, signature = int.from_bytes(blob[:8], "big"), blob[8:]
+        if len(blob) < 8 or time >= 2**63:
+            return None
+        if self.algorithm == COSIGNATURE:
+            return time if ed25519(self.key, f"cosignature/v1\ntime {time}\n{body}".encode(), signature) else None
+        name, origin = self.name.encode(), checkpoint.origin.encode()
+        if len(name) > 255 or len(origin) > 255 or len(signature) != 2420:
+            return None
+        message = b"subtree/v1\n\0" + bytes([len(name)]) + name + blob[:8] + bytes([len(origin)]) + origin
+        message += bytes(8) + checkpoint.size.to_bytes(8, "big") + checkpoint.root
+        return time if ml_dsa_44(self.key, message, signature) else None
+
+
+class Note:
+    """A note whose text is a checkpoint."""
+
+    def __init__(self, note):
+        need(len(note.encode()) <= 512 * 1024 and "\n\n" in note, "no note")
+        end = note.rindex("\n\n") + 1
+        self.text, lines = note[:end], note[end:]
+        need(not any(ord(c) < 32 and c != "\n" for c in self.text), "a control character")
+        need(len(lines) > 2 and lines.startswith("\n") and lines.endswith("\n"), "no lines of signature")
+        self.lines = [self.line(line) for line in lines[1:-1].split("\n")]
+        need(len(self.lines) <= 64, "too many signatures")
+        self.origin, size, root, *self.more = self.text[:-1].split("\n") if self.text.count("\n") > 2 else [""] * 3
+        need(self.origin and all(self.more), "no checkpoint")
+        self.size, self.root = decimal(size), unbase64(root, 32)
+        need(self.size > 0 or self.root == sha256(), "the empty tree has one root")
+        self.head = (self.origin, self.size, self.root)
+
+    @staticmethod
+    def line(line):
+        parts = line.split(" ")
+        need(len(parts) == 3 and parts[0] == "\u2014" and key_name(parts[1]), "no line of signature")
+        blob = unbase64(parts[2])
+        need(len(blob) > 4, "no signature")
+        return parts[1], blob[:4], blob[4:]
+
+
+class Policy:
+    def __init__(self, policy):
+        need(policy.endswith("\n") or not policy, "a line does not end")
+        self.logs, self.parts, self.member, self.quorum = [], {}, set(), None
+        used = set()
+        for line in policy.split("\n")[:-1]:
+            need(not any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in line), "a control character")
+            words = [word for word in re.split("[ \t]", line) if word]
+            if not words or words[0].startswith("#"):
+                continue
+            word, *words = words
+            if word == "log" and len(words) in (1, 2):
+                self.logs.append(self.key(words[0], ED25519, used))
+            elif word == "witness" and len(words) in (2, 3):
+                self.define(words[0], self.key(words[1], COSIGNATURE, used))
+            elif word == "group" and len(words) > 2:
+                name, least, *names = words
+                for one in names:
+                    need(one in self.parts and one not in self.member, "no member")
+                    self.member.add(one)
+                least = {"any": 1, "all": len(names)}.get(least) or decimal(least)
+                need(1 <= least <= len(names), "no threshold")
+                self.define(name, (least, names))
+            elif word == "quorum" and len(words) == 1 and self.quorum is None:
+                need(words[0] == "none" or words[0] in self.parts, "no quorum")
+                self.quorum = words[0]
+            else:
+                raise Malformed("no line of a policy")
+        need(self.quorum is not None, "no quorum")
+        self.witnesses = [part for part in self.parts.values() if isinstance(part, Key)]
+
+    @staticmethod
+    def key(line, algorithm, used):
+        key = Key(line)
+        need(key.algorithm in (algorithm, ML_DSA_44) and key.key not in used, "a key that cannot stand here")
+        used.add(key.key)
+        return key
+
+    def define(self, name, part):
+        need(name != "none" and name not in self.parts, "a name that is taken")
+        self.parts[name] = part
+
+    def met(self, seen, name=None):
+        name = name or self.quorum
+        part = self.parts.get(name)
+        if name == "none":
+            return True
+        if isinstance(part, Key):
+            return part.key in seen
+        return sum(self.met(seen, one) for one in part[1]) >= part[0]
+
+
+# Trust (5) -------------------------------------------------------------------------------------------------------
+
+
+class Trust:
+    def __init__(self, content):
+        need(len(content) <= 2**20, "too large")
+        optional = ["signers", "roots", "revoked", "accept", "require", "approvers"]
+        value = members(parse(content), ["v", "version", "tenant", "policy"], optional)
+        need(whole(value["v"]) == 1, "unknown version")
+        self.version, self.tenant = whole(value["version"], 1), text(value["tenant"])
+        need(self.tenant, "no tenant")
+        self.policy = Policy(text(value["policy"]))
+        origins = {key.name for key in self.policy.logs}
+        self.signers = listed(value.get("signers", []), point)
+
+        def ranged(value, optional):
+            value = members(value, ["key", "log", "from"], optional)
+            need(text(value["log"]) in origins, "a log that is not in the policy")
+            until = whole(value["until"]) if "until" in value else None
+            return point(value["key"]), value["log"], whole(value["from"]), until
+
+        self.roots = listed(value.get("roots", []), lambda root: ranged(root, ["until"]))
+        self.revoked = listed(value.get("revoked", []), lambda key: ranged(key, []))
+        need(self.roots and len({root[:2] for root in self.roots}) == len(self.roots), "no roots, or one twice")
+        self.accept = set(listed(value.get("accept", []), text))
+        need(self.accept and self.accept <= set(TYPES), "no types, or unknown ones")
+        for approver in listed(value.get("approvers", []), lambda one: members(one, ["id", "key"])):
+            need(isinstance(approver["id"], str) and isinstance(approver["key"], str), "no approver")
+        require = members(value.get("require", {}), [], ["log_algorithms", "witnesses", "tree_size", "skew_s"])
+        algorithms = listed(require.get("log_algorithms", []), text)
+        need(set(algorithms) <= {"ed25519", "ml-dsa-44"}, "unknown algorithm")
+        self.algorithms = {{"ed25519": ED25519, "ml-dsa-44": ML_DSA_44}[name] for name in algorithms}
+        self.witnesses = whole(require.get("witnesses", 0))
+        self.tree_size = whole(require.get("tree_size", 2), 2)
+        self.skew = whole(require.get("skew_s", 300), 0, 86401) * 1000
+        self.fingerprint = sha256(content).hex()
+
+    def succeed(self, content):
+        envelope = Envelope(parse(content), TRUST_TYPE)
+        keys = [key for key in self.signers if sha256(key).hex() == envelope.keyid]
+        need(keys and envelope.signed_by(keys[0]), "not signed by a key of the document that is held")
+        following = Trust(envelope.payload)
+        need(following.tenant == self.tenant and following.version > self.version, "it does not follow")
+        return following
+
+
+def covers(root, log, index):
+    _, of, start, until = root
+    return of == log and index >= start and (until is None or index < until)
+
+
+# Bundle (6) ------------------------------------------------------------------------------------------------------
+
+
+class Claim:
+    def __init__(self, value):
+        members(value, ["envelope"], ["disclosures", "proof"])
+        self.envelope = Envelope(value["envelope"])
+        self.disclosures = listed(value.get("disclosures", []), text)
+        self.note = self.statement = self.place = self.existed_by = None
+        self.signed = self.quorum = False
+        self.seen = set()
+        if "proof" in value:
+            self.read_proof(text(value["proof"]))
+
+    def read_proof(self, proof):
+        first = "c2sp.org/tlog-proof@v1\n"
+        need(len(proof.encode()) <= 2**20 and proof.startswith(first) and "\n\n" in proof, "no proof")
+        head, note = proof.removeprefix(first).split("\n\n", 1)
+        lines = head.split("\n")
+        if lines[0].startswith("extra "):
+            extra = Envelope(parse(unbase64(lines.pop(0).removeprefix("extra "))))
+            need(extra.same(self.envelope), "the proof of another record")
+        need(lines and lines[0].startswith("index "), "no index")
+        index = lines[0].removeprefix("index ")
+        need(re.fullmatch("0|[1-9][0-9]{0,19}", index) and int(index) < 2**64, "no index")
+        self.index = int(index)
+        self.path = [unbase64(line, 32) for line in lines[1:]]
+        need(len(self.path) <= 63, "path too long")
+        self.note = Note(note)
+
+
+class Bundle:
+    def __init__(self, content):
+        need(len(content) <= 16 * 2**20, "too large")
+        value = members(parse(content), ["v"], ["claims", "attachments", "timestamps", "consistency", "hints"])
+        need(whole(value["v"]) == 1, "unknown version")
+        self.claims = listed(value.get("claims", []), Claim)
+        need(1 <= len(self.claims) <= 4096, "1 to 4096 claims")
+        need(len({claim.envelope.digest for claim in self.claims}) == len(self.claims), "a record stands twice")
+        attachments = value.get("attachments", {})
+        need(isinstance(attachments, dict), "no attachments")
+        for name, content in attachments.items():
+            need(sha256(unbase64(content)) == unhex(name), "an attachment is not what its name says")
+        for token in listed(value.get("timestamps", []), lambda one: members(one, ["checkpoint", "kind", "bytes"])):
+            need(unhex(token["checkpoint"]) and token["kind"] in ("rfc3161", "ots"), "no timestamp")
+            unbase64(token["bytes"])
+        text(members(value.get("hints", {}), [], ["trust_url"]).get("trust_url", ""))
+        self.consistency = listed(value.get("consistency", []), self.growth)
+        need(len(self.consistency) <= 4096, "too many proofs of growth")
+
+    @staticmethod
+    def growth(value):
+        members(value, ["origin", "old", "new"], ["path"])
+        path = listed(value.get("path", []), lambda step: unbase64(step, 32))
+        need(len(path) <= 128, "path too long")
+        old, new = (members(value[name], ["size", "root"]) for name in ("old", "new"))
+        origin = text(value["origin"])
+        head = lambda of: (origin, whole(of["size"], 0, 2**63), unbase64(of["root"], 32))
+        return head(old), head(new), path
+
+
+# The checks (7) --------------------------------------------------------------------------------------------------
+
+
+class Court:
+    def __init__(self, bundle, trust, memory):
+        self.bundle, self.trust, self.memory, self.checks = bundle, trust, memory, []
+        for at, claim in enumerate(bundle.claims):
+            claim.at = at
+            self.answer("statement", claim, self.statement)
+            self.answer("checkpoint" if claim.note else "inclusion", claim, self.checkpoint)
+        self.delegated = {}
+        for claim in bundle.claims:
+            self.delegation(claim)
+        self.known = {claim.envelope.digest: claim for claim in bundle.claims}
+        of_kind = [claim.statement for claim in bundle.claims if claim.statement and claim.statement.kind == "execution"]
+        self.receipts = Counter(digest for statement in of_kind for digest in statement.linked("decision"))
+        for claim in bundle.claims:
+            self.answer("signature", claim, self.signature)
+            if claim.statement:
+                self.answer("disclosures", claim, self.disclosures)
+                self.answer("story", claim, self.story)
+                self.answer("time", claim, self.time)
+        self.doubles()
+        self.heads()
+
+    def say(self, step, claim, outcome, detail=""):
+        self.checks.append({"check": step, "claim": claim and claim.at, "outcome": outcome, "detail": detail})
+
+    def answer(self, step, claim, check):
+        try:
+            check(claim)
+            self.say(step, claim, HOLDS)
+        except Answer as answer:
+            self.say(step, claim, *answer.args)
+        except Malformed as error:
+            self.say(step, claim, FAILS, str(error))
+
+    def statement(self, claim):
+        claim.statement = Statement(claim.envelope, self.trust)
+
+    def checkpoint(self, claim):
+        note, trust = claim.note, self.trust
+        if not note:
+            raise Answer(MISSING, "no proof that it was logged")
+        known = trust.policy.logs + trust.policy.witnesses
+        logs, times = [], []
+        for name, identifier, blob in note.lines:
+            for key in known:
+                if (key.name, key.id) == (name, identifier):
+                    time = key.verify(note, note.text, blob)
+                    need(time is not None, f"the signature of {name} does not verify")
+                    if key in trust.policy.logs:
+                        logs += [key] if key.name == note.origin else []
+                    else:
+                        claim.seen.add(key.key)
+                        times += [time] if time else []
+        if not logs:
+            raise Answer(MISSING, "signed by no log that is known")
+        need(not note.more, "lines that not every signature covers")
+        if not trust.algorithms <= {key.algorithm for key in logs}:
+            raise Answer(MISSING, "not signed by all algorithms that are required")
+        if note.size < trust.tree_size:
+            raise Answer(MISSING, "too small a tree")
+        claim.existed_by = min(times) * 1000 if times else None
+        claim.quorum = trust.policy.met(claim.seen) and len(claim.seen) >= trust.witnesses
+        self.say("quorum", claim, HOLDS if claim.quorum else MISSING, f"{len(claim.seen)} of {len(trust.policy.witnesses)}")
+        if claim.statement:
+            self.answer("inclusion", claim, self.inclusion)
+
+    def inclusion(self, claim):
+        envelope, note = claim.envelope, claim.note
+        leaf = b"\1\0" + claim.statement.seq.to_bytes(8, "big") + envelope.digest
+        leaf += unhex(envelope.keyid) + envelope.signature
+        need(included(sha256(b"\0", leaf), claim.index, note.size, claim.path, note.root), "not in the tree")
+        claim.place = (note.origin, claim.index)
+
+    def roots(self, claim):
+        return [root for root in self.trust.roots if sha256(root[0]).hex() == claim.envelope.keyid]
+
+    def delegation(self, claim):
+        statement, place = claim.statement, claim.place
+        roots = [root for root in self.roots(claim) if place and covers(root, *place)]
+        if not statement or not roots or statement.kind != "key" or statement.writer != claim.envelope.keyid:
+            return
+        key = statement.delegate()
+        if key and claim.envelope.signed_by(roots[0][0]):
+            self.delegated.setdefault(sha256(key).hex(), []).append((key, place, roots[0]))
+
+    def signature(self, claim):
+        envelope, statement, roots = claim.envelope, claim.statement, self.roots(claim)
+        delegated = self.delegated.get(envelope.keyid, [])
+        if not roots and not delegated:
+            raise Answer(MISSING, "signed by no known key")
+        key = (roots or delegated)[0][0]
+        need(envelope.signed_by(key), "the signature does not verify")
+        claim.signed = True
+        if statement:
+            need(bool(roots) == (statement.kind == "key"), "a root signs delegations, and nothing else")
+            need(statement.writer == envelope.keyid, "the writer that is named did not sign")
+            need(statement.kind != "key" or statement.delegate(), "what is delegated is no key")
+            self.answer("delegation", claim, lambda claim: self.counts(claim, roots, delegated, key))
+
+    def counts(self, claim, roots, delegated, key):
+        if not claim.place:
+            raise Answer(MISSING, "no place is proven")
+        log, index = claim.place
+        if roots:
+            need(any(covers(root, log, index) for root in roots), "the root does not count at this leaf")
+            return
+        revoked = any((of, at) == (key, log) and index >= start for of, at, start, _ in self.trust.revoked)
+        need(not revoked, "the key was revoked before this leaf")
+        here = [(place[1], root) for _, place, root in delegated if place[0] == log]
+        if not here:
+            raise Answer(MISSING, "the key is not delegated in this log")
+        need(any(at < index and covers(root, log, index) for at, root in here), "the key does not count at this leaf")
+
+    def disclosures(self, claim):
+        digests = [sha256(shown.encode()) for shown in claim.disclosures]
+        need(len(set(digests)) == len(digests), "a value is shown twice")
+        for shown, digest in zip(claim.disclosures, digests):
+            need(digest in claim.statement.committed, "a value that was not signed")
+            need(re.fullmatch("[A-Za-z0-9_-]+", shown), "no base64url")
+            value = parse(base64.urlsafe_b64decode(shown + "=" * (-len(shown) % 4)))
+            need(isinstance(value, list) and len(value) == 3, "no salt, name and value")
+            need(isinstance(value[0], str) and isinstance(value[1], str), "no salt, name and value")
+
+    def story(self, claim):
+        statement = claim.statement
+        if statement.kind == "execution":
+            twice = any(self.receipts[digest] > 1 for digest in statement.linked("decision"))
+            need(not twice, "two receipts for one decision")
+            decision = self.decision(claim)
+            need(decision.at("verdict") == "allow", "a receipt for a call that was not admitted")
+            need(statement.at("intent") == decision.id, "the receipt of another decision")
+            need(statement.at("result", "state") is not None, "no result")
+        elif statement.kind == "approval":
+            asked = self.decision(claim)
+            need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
+            need(asked.at("verdict") == "ask" and statement.at("rule") in asked.texts("asks"), "it was not asked")
+        elif statement.kind == "decision" and statement.at("verdict") == "allow":
+            self.admission(statement)
+
+    def decision(self, claim):
+        statement, linked = claim.statement, claim.statement.linked("decision")
+        need(len(linked) == 1, "not one decision")
+        found = self.known.get(linked[0])
+        if not found or not found.statement:
+            raise Answer(MISSING, "the decision is not in the bundle")
+        need(found.statement.kind == "decision" and found.statement.run == statement.run, "no decision of this run")
+        if claim.place and found.place and claim.place[0] == found.place[0]:
+            need(claim.place[1] > found.place[1], "logged before its decision")
+        need(statement.time + self.trust.skew >= found.statement.time, "written before its decision")
+        return found.statement
+
+    def admission(self, statement):
+        linked, skew = statement.linked("approval"), self.trust.skew
+        votes = [self.known.get(digest) for digest in linked]
+        if not all(vote and vote.statement for vote in votes):
+            raise Answer(MISSING, "an approval is not in the bundle")
+        votes = [vote.statement for vote in votes]
+        need(all(self.is_for(vote, statement) for vote in votes), "an approval of something else")
+        if not linked:
+            everybody = [claim.statement for claim in self.bundle.claims if claim.statement]
+            votes = [vote for vote in everybody if self.is_for(vote, statement)]
+
+        def admits(vote):
+            try:
+                expires = instant(vote.at("expires"))
+            except Malformed:
+                return False
+            in_time = statement.time <= expires + skew and vote.time <= statement.time + skew
+            return vote.at("choice") == "approve" and in_time
+
+        for rule in statement.texts("approvals"):
+            of_rule = [vote for vote in votes if vote.at("rule") == rule]
+            if not of_rule:
+                raise Answer(MISSING, f"no approval under {rule}")
+            need(any(admits(vote) for vote in of_rule), "the approvals do not admit it")
+
+    def is_for(self, vote, statement):
+        if vote.kind != "approval" or vote.run != statement.run:
+            return False
+        asked = [self.known.get(digest) for digest in vote.linked("decision")[:1]]
+        if not asked or not asked[0] or not asked[0].statement:
+            return True
+        paths = [("agent", "id"), ("tool", "name"), ("tool", "pin")]
+        return all(asked[0].statement.at(*path) == statement.at(*path) for path in paths)
+
+    def time(self, claim):
+        if claim.place and claim.existed_by is not None:
+            need(claim.statement.time <= claim.existed_by + self.trust.skew, "written after a witness saw it")
+
+    def doubles(self):
+        statements = [claim.statement for claim in self.bundle.claims if claim.statement]
+        ids = [statement.id for statement in statements]
+        places = [(statement.writer, statement.seq) for statement in statements if statement.kind != "key"]
+        if len(set(ids)) < len(ids) or len(set(places)) < len(places):
+            self.say("story", None, FAILS, "two records with one id, or at one place of a sequence")
+
+    def heads(self):
+        stated = {claim.note.head for claim in self.bundle.claims if claim.note} | set(self.memory)
+        steps = []
+        for old, new, path in self.bundle.consistency:
+            if consistent(old[1], old[2], new[1], new[2], path) and (old in stated or new in stated):
+                steps.append((old, new))
+            else:
+                self.say("consistency", None, FAILS, "a proof of growth that does not hold")
+        seen = sorted(set(self.memory))
+        steps += [(old, new) for old, new in zip(seen, seen[1:]) if old[0] == new[0] and old[1] < new[1]]
+
+        def above(head):
+            found, before = {head}, 0
+            while len(found) > before:
+                before = len(found)
+                found |= {new for old, new in steps if old in found}
+            return found
+
+        heads = sorted({claim.note.head for claim in self.bundle.claims if claim.place})
+        for a, b in zip(heads, heads[1:]):
+            if a[0] == b[0]:
+                joined = HOLDS if above(a) & above(b) else MISSING
+                self.say("consistency", None, DIVERGES if a[1] == b[1] else joined)
+        for head in heads if seen else []:
+            kept = [one for one in seen if one[0] == head[0]]
+            if any(one[1] == head[1] and one[2] != head[2] for one in kept):
+                outcome = DIVERGES
+            elif not kept or head in kept or above(kept[-1]) & above(head):
+                outcome = HOLDS
+            else:
+                outcome = DIVERGES if head[1] < kept[-1][1] else MISSING
+            self.say("history", None, outcome)
+
+
+def judge(content, trust, memory):
+    try:
+        bundle = Bundle(content)
+    except Malformed as error:
+        return "INVALID", 1, [{"check": "form", "claim": None, "outcome": FAILS, "detail": str(error)}], []
+    court = Court(bundle, trust, memory)
+    checks = sorted(court.checks, key=lambda check: STEPS.index(check["check"]))
+    worst = next(outcome for outcome in VERDICTS if outcome == HOLDS or any(c["outcome"] == outcome for c in checks))
+    levels = []
+    for claim in bundle.claims:
+        level = "signed" if not claim.place else "logged"
+        if claim.place and claim.quorum and claim.seen:
+            level = f"witnessed {len(claim.seen)} of {len(trust.policy.witnesses)}"
+        levels.append(level if claim.signed else "nothing")
+    return *VERDICTS[worst], checks, levels
+
+
+def remembered(folder, trust):
+    """The heads of a state, whose trust document must not be newer than this one."""
+    path = Path(folder) / "trust"
+    if path.exists():
+        version, fingerprint, tenant = path.read_text().splitlines()[0].split(" ", 2)
+        need(tenant == trust.tenant and trust.version >= int(version), "a newer trust document was used before")
+        need(trust.version > int(version) or fingerprint == trust.fingerprint, "another trust document of this version")
+    path = Path(folder) / "heads"
+    lines = [line.split(" ", 2) for line in path.read_text().splitlines()] if path.exists() else []
+    return [(origin, int(size), unbase64(root, 32)) for size, root, origin in lines]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle")
+    parser.add_argument("--trust", required=True)
+    parser.add_argument("--next", action="append", default=[])
+    parser.add_argument("--fingerprint")
+    parser.add_argument("--state")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        trust = Trust(Path(options.trust).read_bytes())
+        need(options.fingerprint in (None, trust.fingerprint), f"its fingerprint is {trust.fingerprint}")
+        for path in options.next:
+            trust = trust.succeed(Path(path).read_bytes())
+        memory = remembered(options.state, trust) if options.state else []
+        content = Path(options.bundle).read_bytes()
+    except (OSError, ValueError, Malformed) as error:
+        print(f"remit_verify: {error}", file=sys.stderr)
+        return 2
+    verdict, code, checks, levels = judge(content, trust, memory)
+    if options.json:
+        print(json.dumps({"verdict": verdict, "checks": checks, "claims": [{"level": level} for level in levels]}))
+    else:
+        for check in checks:
+            where = "bundle" if check["claim"] is None else f"claim {check['claim']}"
+            print(f"{check['outcome']:<8} {check['check']:<11} {where:<9} {ascii(check['detail'])[1:-1]}")
+        for at, level in enumerate(levels):
+            print(f"claim {at}: {level}")
+        print(verdict)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
