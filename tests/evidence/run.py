@@ -58,6 +58,15 @@ def witness(fixture, work):
     return [PYTHON, HERE / "witness.py", fixture, target / "remit", target / "examples/ask_witness"]
 
 
+def bundles(fixture, work):
+    """Ours and the one in Python must say the same of bundles that are good and of bundles that are not."""
+    cargo = ["cargo", "build", "--quiet", "-p", "remit-evidence", "--bin", "remit-verify"]
+    subprocess.run(cargo, cwd=ROOT, check=True)
+    example = ["cargo", "run", "--quiet", "-p", "remit-evidence", "--example", "evidence_bundles"]
+    subprocess.run([*example, "--", work / "bundles"], cwd=ROOT, check=True)
+    return [PYTHON, HERE / "bundles.py", work / "bundles"]
+
+
 VERIFIERS = {
     "aics-tlog": python("tlog.py"),
     "aics-witness": witness,
@@ -65,6 +74,7 @@ VERIFIERS = {
     "cryptography": python("ml_dsa.py"),
     "scitt-cose": python("receipt.py"),
     "go-sumdb": go,
+    "bundles": bundles,
     "sigstore-js": lambda fixture, work: [CACHE / "bin/node", HERE / "sigstore.mjs", fixture],
 }
 

@@ -9,20 +9,19 @@ use crate::log::merkle::verify_consistency;
 
 /// Proven steps from a head to a larger one.
 #[derive(Default)]
+// INVARIANT (once sorted, by the smaller head): one pass follows every way up.
 struct Steps<'h>(Vec<(&'h Head, &'h Head)>);
 
 impl<'h> Steps<'h> {
     /// This head and all larger ones that are proven to have grown from it.
     fn above(&self, head: &'h Head) -> BTreeSet<&'h Head> {
         let mut found = BTreeSet::from([head]);
-        loop {
-            let before = found.len();
-            let next: Vec<&Head> = self.0.iter().filter(|(old, _)| found.contains(old)).map(|(_, new)| *new).collect();
-            found.extend(next);
-            if found.len() == before {
-                return found;
+        for (old, new) in &self.0 {
+            if found.contains(old) {
+                found.insert(new);
             }
         }
+        found
     }
 
     /// Whether both are parts of one tree.
@@ -56,6 +55,7 @@ impl Court {
             [old, new] if old.origin == new.origin && old.size < new.size => Some((*old, *new)),
             _ => None,
         }));
+        steps.0.sort();
         self.within(&heads, &steps);
         if !memory.is_empty() {
             heads.iter().for_each(|head| self.against(head, &seen, &steps));

@@ -68,13 +68,16 @@ impl Court {
             Some("a root signs delegations and nothing else; nobody else signs them")
         } else if statement.writer != envelope.signature.keyid {
             Some("the writer that is named is not the one that signed")
-        } else if statement.kind == Kind::Key && !statement.delegate().is_some_and(|key| ed25519(&key).is_some()) {
+        } else if statement.kind == Kind::Key && statement.delegate().is_none_or(|key| ed25519(&key).is_none()) {
             Some("what is delegated is no key")
         } else {
             None
         };
-        let outcome = if wrong.is_some() { Outcome::Fails } else { Outcome::Holds };
-        self.say(Step::Signature, Some(read.at), outcome, wrong.unwrap_or("of a key that may sign this"));
+        if let Some(wrong) = wrong {
+            self.say(Step::Signature, Some(read.at), Outcome::Fails, wrong);
+            return true;
+        }
+        self.say(Step::Signature, Some(read.at), Outcome::Holds, "of a key that may sign this");
         let (outcome, detail) = counts(read, &roots, delegated, &key, trust);
         self.say(Step::Delegation, Some(read.at), outcome, detail);
         true
