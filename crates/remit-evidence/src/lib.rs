@@ -6,6 +6,8 @@
 //!
 //! [`record`] and [`writer`] make records; [`verify`] checks them, and shares no code path with signing.
 //! [`log`] commits to them in a tree, so that a record that was removed or changed later is missed.
+//! [`judge`] judges a [`bundle`] of records and proofs under the [`trust`] document of whoever asks;
+//! `docs/evidence-format.md` says how, for those who would rather not rely on this code.
 
 pub mod bundle;
 pub mod dsse;

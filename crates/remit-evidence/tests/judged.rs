@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
 use remit_core::json;
 use remit_evidence::bundle::Bundle;
 use remit_evidence::judge::{Level, Outcome, Report, Step, Verdict, judge};
@@ -155,6 +156,18 @@ fn flips(good: &Case, places: impl Iterator<Item = usize>) -> Vec<usize> {
         }
     }
     unnoticed
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_judged_without_panic(at in 0_usize..9000, text in "[\\[\\]{}\",:0-9nA= ]{0,6}", cut in 0_usize..200) {
+        let good = named("good_one_algorithm");
+        let at = at % good.bundle.len();
+        let behind = good.bundle.get(at + cut..).unwrap_or_default();
+        let bad = Case { bundle: [&good.bundle[..at], text.as_bytes(), behind].concat(), ..good };
+        let report = judged(&bad);
+        prop_assert!(report.verdict == Verdict::Valid || report.checks.iter().any(|check| check.outcome != Outcome::Holds));
+    }
 }
 
 #[test]

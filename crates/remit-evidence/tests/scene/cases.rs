@@ -73,7 +73,7 @@ fn flipped(value: &Value, at: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [good(), signatures(), keys(), trees(), stories(), memories()].into_iter().flatten().collect()
+    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), memories()].into_iter().flatten().collect()
 }
 
 fn good() -> Vec<Case> {
@@ -278,6 +278,50 @@ fn trees() -> Vec<Case> {
         }),
         case("growth_unproven", &grown(growth), Invalid, Step::Consistency),
         case("growth_of_another_log", &grown(off), Invalid, Step::Consistency),
+    ]
+}
+
+/// Records that their writer signed and that are none.
+fn texts() -> Vec<Case> {
+    let subject = history()[READ].envelope.payload.clone();
+    let subject = String::from_utf8(subject).expect("text");
+    let subject = subject.split("\"sha256\":\"").nth(1).and_then(|rest| rest.get(..64)).expect("subject").to_owned();
+    let text = |name, from: &str, to: &str| {
+        let log = forged(READ, |records| rewritten(&records[READ], 2, from, to));
+        case(name, &log.bundle(&[KEY, READ]).to_json(), Verdict::Invalid, Step::Statement)
+    };
+    let weak = hex(writer(2, "acme").public_key());
+    let weak = forged(KEY, |records| rewritten(&records[KEY], 1, &weak, &"00".repeat(32)));
+    vec![
+        text("text_of_another_kind", "\"kind\":\"decision\"", "\"kind\":\"approval\""),
+        text("text_with_a_fraction", "\"cost_micro_usd\":1000", "\"cost_micro_usd\":1000.5"),
+        text("text_with_a_large_number", "\"cost_micro_usd\":1000", "\"cost_micro_usd\":9007199254740992"),
+        text("text_with_a_member_twice", "\"v\":1", "\"v\":1,\"v\":1"),
+        text("text_with_another_member", "{\"_type\"", "{\"also\":1,\"_type\""),
+        text("text_with_another_time", "10:00:07.000Z", "10:00:61.000Z"),
+        text("text_with_another_subject", &subject, &"00".repeat(32)),
+        text("text_with_another_version", "\"v\":1", "\"v\":2"),
+        text("text_without_a_nonce", "\"nonce\"", "\"once\""),
+        case("weak_key_delegated", &weak.bundle(&[KEY]).to_json(), Verdict::Invalid, Step::Signature),
+    ]
+}
+
+/// Admissions and the votes they rest on.
+fn votes() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid, Valid};
+    let linked =
+        forged(ADMITTED, |records| resting_on(&pen(), 5, "allow-approved", "shop/refund", &[&records[APPROVAL]]));
+    let other =
+        forged(ADMITTED, |records| resting_on(&pen(), 5, "allow-approved", "shop/delete", &[&records[APPROVAL]]));
+    let unlinked = forged(ADMITTED, |_| decision(&pen(), 5, "allow-approved", "shop/delete"));
+    let expired = forged(APPROVAL, |records| rewritten(&records[APPROVAL], 2, "T11:00:00.000Z", "T09:00:00.000Z"));
+    let which = [KEY, ASKED, APPROVAL, ADMITTED];
+    vec![
+        case("approval_linked", &linked.bundle(&which).to_json(), Valid, None),
+        case("approval_linked_missing", &linked.bundle(&[KEY, ADMITTED]).to_json(), Indeterminate, Step::Story),
+        case("approval_linked_of_another_call", &other.bundle(&which).to_json(), Invalid, Step::Story),
+        case("approval_of_another_call", &unlinked.bundle(&which).to_json(), Indeterminate, Step::Story),
+        case("approval_expired", &expired.bundle(&which).to_json(), Invalid, Step::Story),
     ]
 }
 

@@ -87,7 +87,13 @@ fn run_body(body: &mut Object, event: &str) {
 
 /// A decision. `allow-approved` is one that rests on an approval.
 pub fn decision(pen: &Writer, at: u8, verdict: &str, tool: &str) -> SignedRecord {
-    record(pen, at, Kind::Decision, Vec::new(), |body| {
+    resting_on(pen, at, verdict, tool, &[])
+}
+
+/// A decision that names the approvals it rests on.
+pub fn resting_on(pen: &Writer, at: u8, verdict: &str, tool: &str, votes: &[&SignedRecord]) -> SignedRecord {
+    let links = votes.iter().map(|vote| ("approval", vote.digest)).collect();
+    record(pen, at, Kind::Decision, links, |body| {
         body.object("agent", |agent| {
             agent.text("id", "clerk").text("owner", "sales");
         });
@@ -131,4 +137,16 @@ pub fn receipt(pen: &Writer, at: u8, decision: Digest, intent: &SignedRecord) ->
                 .text("digest", &Digest::of(b"answer").to_string());
         });
     })
+}
+
+/// The record with another text in it, signed again.
+pub fn rewritten(record: &SignedRecord, seed: u8, from: &str, to: &str) -> SignedRecord {
+    let text = String::from_utf8(record.envelope.payload.clone()).expect("text");
+    assert!(text.contains(from), "{text}");
+    let mut record = record.clone();
+    record.envelope.payload = text.replacen(from, to, 1).into_bytes();
+    let encoding = remit_evidence::dsse::pae(&record.envelope.payload);
+    record.envelope.signature.bytes = Pen(SigningKey::from_bytes(&[seed; 32])).sign(&encoding);
+    record.digest = record.envelope.digest();
+    record
 }
