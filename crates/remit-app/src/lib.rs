@@ -5,12 +5,14 @@
 
 pub mod gate;
 pub mod intent;
+pub mod ledger;
 pub mod outcome;
 pub mod permit;
 pub mod ports;
 pub mod question;
 pub mod replay;
 pub mod run;
+pub mod seal;
 pub mod secret;
 pub mod witness;
 

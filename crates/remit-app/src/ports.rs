@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use remit_core::budget::{Budget, Span};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_evidence::log::leaf::Leaf;
 use remit_evidence::writer::SignedRecord;
 
 use crate::intent::{Case, CommitError, Committed, Intent, Settlement, Unavailable};
+use crate::ledger::Head;
 use crate::outcome::{Outcome, StoredOutcome};
 use crate::permit::Permit;
 use crate::question::{Question, Vote};
@@ -91,6 +93,19 @@ pub trait Store: Send + Sync {
     async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable>;
     /// Records in the order in which they became durable, after `after` of them, at most `limit`.
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable>;
+
+    /// How many records there are, batched ones too.
+    async fn count(&self) -> Result<u64, Unavailable>;
+    /// The leaves of the records after the first `after`, at most `limit`, in the order of
+    /// [`Store::records`]. Only of records that survive a crash of the machine: what is batched is made
+    /// durable first, or left out.
+    async fn leaves(&self, after: u64, limit: u32) -> Result<Vec<Leaf>, Unavailable>;
+    /// The head of the log; `None` before the first one.
+    async fn head(&self) -> Result<Option<Head>, Unavailable>;
+    /// Replaces the head, if it still is `from` (its tree, whatever its note) and `to` is of the same log
+    /// and either larger or the same tree; else it is a [`CommitError::Conflict`] and nothing has
+    /// changed. Durable on return.
+    async fn advance_head(&self, from: Option<&Head>, to: &Head) -> Result<(), CommitError>;
 
     /// How much of some budgets is settled and reserved, for show.
     async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable>;

@@ -41,6 +41,7 @@ mod case;
 mod columns;
 mod failure;
 mod halts;
+mod head;
 mod intents;
 mod open;
 mod questions;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
@@ -95,6 +95,7 @@ impl SqliteStore {
         let lock = lock(path)?;
         // SQLite gives its log and its index the permissions of the file.
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
+        let unsynced = has_log(path).then(Instant::now);
         let db = writing(path, &options)?;
         let halts = halts::all(&db).map_err(|failure| not_ours(path, failure))?;
         let asked = questions::asked(&db).map_err(|failure| not_ours(path, failure))?;
@@ -106,7 +107,7 @@ impl SqliteStore {
             shared: Arc::clone(&shared),
             within: options.within,
             faults: options.faults,
-            unsynced: None,
+            unsynced,
             deeds_since_checkpoint: 0,
             full: true,
             _lock: lock,
@@ -150,6 +151,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     // Whose lock it is, for people who look; nothing reads it.
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
     Ok(file)
+}
+
+/// Whether a process that did not end in good order has left a log. What is in it may never have
+/// had an fsync; the first commit, within the bound, makes up for that.
+fn has_log(path: &Path) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    PathBuf::from(beside).metadata().is_ok_and(|log| log.len() > 0)
 }
 
 fn writing(path: &Path, options: &Options) -> Result<Connection, OpenError> {

@@ -1,8 +1,9 @@
 //! Signed records: appended, and read back exactly as they were.
 
 use remit_app::ports::RecordFilter;
-use remit_core::ids::{RecordId, RunId};
+use remit_core::ids::{Digest, RecordId, RunId};
 use remit_evidence::dsse::{Envelope, Signature};
+use remit_evidence::log::leaf::Leaf;
 use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -77,6 +78,33 @@ pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedR
         records.push(read(row)?);
     }
     Ok(records)
+}
+
+/// How many records there are: positions have no gaps.
+pub(crate) fn count(db: &Connection) -> Result<u64, Failure> {
+    let last = db.prepare_cached("SELECT ifnull(max(position), 0) FROM records")?.query_row([], |row| row.get(0))?;
+    Ok(amount(last))
+}
+
+/// The leaves of the records after `after`, up to position `last`.
+pub(crate) fn leaves(db: &Connection, after: u64, last: u64, limit: u32) -> Result<Vec<Leaf>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT ifnull(keyid, key), seq, digest, signature FROM records JOIN writers ON writers.id = writer
+         WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![int(after), int(last), limit])?;
+    let mut leaves = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = Digest::from_hex(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+        let signature: Vec<u8> = row.get(3)?;
+        leaves.push(Leaf {
+            seq: amount(row.get(1)?),
+            record: digest(row.get(2)?)?,
+            key: key.ok_or_else(|| malformed("key", "not the name of one"))?,
+            signature: signature.try_into().map_err(|_| malformed("signature", "not 64 bytes"))?,
+        });
+    }
+    Ok(leaves)
 }
 
 fn read(row: &Row<'_>) -> Result<SignedRecord, Failure> {

@@ -78,6 +78,22 @@ CREATE TABLE records (
 ) STRICT;
 CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
 
+-- The head of the log over the records: the tree that was signed last, with its right edge (the roots of
+-- its complete subtrees, 32 bytes each) and the signed checkpoint. It never shrinks and never forks.
+CREATE TABLE log_head (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size >= 0),
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  peaks BLOB NOT NULL CHECK (length(peaks) % 32 = 0),
+  note TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER log_head_follows BEFORE UPDATE ON log_head
+WHEN new.origin <> old.origin OR new.size < old.size OR (new.size = old.size AND new.root <> old.root)
+BEGIN SELECT RAISE(ABORT, 'the log never shrinks and never forks'); END;
+CREATE TRIGGER log_head_stays BEFORE DELETE ON log_head
+BEGIN SELECT RAISE(ABORT, 'the head of the log is never deleted'); END;
+
 -- Admitted calls, each at the position of its decision record. A call is settled once: then it has an
 -- outcome, and only then.
 CREATE TABLE intents (

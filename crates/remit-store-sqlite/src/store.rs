@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::{Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
+use remit_app::ledger::Head;
 use remit_app::outcome::StoredOutcome;
 use remit_app::ports::{CaseQuery, RecordFilter, Store};
 use remit_app::question::{Question, Vote};
@@ -15,6 +16,7 @@ use remit_app::run::{Run, RunFilter};
 use remit_core::budget::{Budget, Span};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RunId, UserId};
+use remit_evidence::log::leaf::Leaf;
 use remit_evidence::writer::SignedRecord;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -25,7 +27,7 @@ use crate::halts::Halts;
 use crate::intents::Applied;
 use crate::readers::Readers;
 use crate::writer::{Desk, Message, Urgency, Waiting};
-use crate::{budgets, case, halts, intents, questions, records, runs};
+use crate::{budgets, case, halts, head, intents, questions, records, runs};
 
 /// The [`Store`] port on one SQLite file. Dropping it waits for what was handed over, as
 /// [`Store::close`] does.
@@ -255,6 +257,25 @@ impl Store for SqliteStore {
 
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {
         self.read(|db| records::some(db, filter))
+    }
+
+    async fn count(&self) -> Result<u64, Unavailable> {
+        self.read(records::count)
+    }
+
+    async fn leaves(&self, after: u64, limit: u32) -> Result<Vec<Leaf>, Unavailable> {
+        // Answered after a commit with an fsync: whatever is counted here is covered by it.
+        let durable = self.write_as(Urgency::Now, false, |desk| records::count(desk.db)).await?;
+        self.read(|db| records::leaves(db, after, durable, limit))
+    }
+
+    async fn head(&self) -> Result<Option<Head>, Unavailable> {
+        self.read(head::read)
+    }
+
+    async fn advance_head(&self, from: Option<&Head>, to: &Head) -> Result<(), CommitError> {
+        let (from, to) = (from.map(Head::mark), to.clone());
+        Ok(self.write(move |desk| head::advance(desk.db, from.as_ref(), &to)).await?)
     }
 
     async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
+use remit_app::ledger::Head;
 use remit_app::outcome::{Outcome, StoredOutcome};
 use remit_app::ports::{CaseQuery, RecordFilter, Store};
 use remit_app::question::{Question, QuestionState, Vote};
@@ -17,6 +18,7 @@ use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RunId, UserId};
 use remit_core::verdict::Code;
 use remit_core::{CaseFile, RunFacts};
+use remit_evidence::log::leaf::Leaf;
 use remit_evidence::writer::SignedRecord;
 
 /// A store that forgets everything when it is dropped.
@@ -37,6 +39,7 @@ struct State {
     questions: Vec<Question>,
     halts: BTreeMap<HaltTarget, Halt>,
     halts_changed: u64,
+    head: Option<Head>,
 }
 
 struct Admitted {
@@ -456,6 +459,34 @@ impl Store for MemoryStore {
         let limit = if filter.limit == 0 { 1_000 } else { filter.limit as usize };
         let after = usize::try_from(filter.after).unwrap_or(usize::MAX);
         Ok(state.records.iter().filter(asked).skip(after).take(limit).cloned().collect())
+    }
+
+    async fn count(&self) -> Result<u64, Unavailable> {
+        Ok(self.open()?.records.len() as u64)
+    }
+
+    async fn leaves(&self, after: u64, limit: u32) -> Result<Vec<Leaf>, Unavailable> {
+        let state = self.open()?;
+        let after = usize::try_from(after).unwrap_or(usize::MAX);
+        let records = state.records.iter().skip(after).take(limit as usize);
+        let leaves = records.map(|record| Leaf::of(&record.envelope, record.seq));
+        leaves.collect::<Result<_, _>>().map_err(|error| Unavailable(error.to_string()))
+    }
+
+    async fn head(&self) -> Result<Option<Head>, Unavailable> {
+        Ok(self.open()?.head.clone())
+    }
+
+    async fn advance_head(&self, from: Option<&Head>, to: &Head) -> Result<(), CommitError> {
+        let mut state = self.open()?;
+        let same = state.head.as_ref().map(Head::mark) == from.map(Head::mark);
+        let follows = from
+            .is_none_or(|from| from.origin == to.origin && (from.edge.size() < to.edge.size() || from.edge == to.edge));
+        if !same || !follows {
+            return Err(CommitError::Conflict("head"));
+        }
+        state.head = Some(to.clone());
+        Ok(())
     }
 
     async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {

@@ -93,6 +93,19 @@ impl Frontier {
         self.size
     }
 
+    /// The right edge with these peaks, as [`Frontier::peaks`] gave them; `None` when they are not as many
+    /// as a tree of this size has.
+    #[must_use]
+    pub fn of(size: u64, peaks: Vec<Digest>) -> Option<Self> {
+        (u32::try_from(peaks.len()) == Ok(size.count_ones())).then_some(Self { size, peaks })
+    }
+
+    /// The roots of its complete subtrees, largest first.
+    #[must_use]
+    pub fn peaks(&self) -> &[Digest] {
+        &self.peaks
+    }
+
     /// Appends the hash of one leaf.
     pub fn push(&mut self, leaf: Digest) {
         let mut hash = leaf;

@@ -9,6 +9,7 @@ mod admission;
 mod approvals;
 mod budgets;
 mod halts;
+mod heads;
 mod identifiers;
 pub mod model;
 mod questions;
@@ -80,8 +81,12 @@ pub fn cases() -> Vec<Case> {
             a_denial_refuses_until_it_lapses,
         },
         halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
+        heads::{
+            leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
+            advance_from_what_stands, never_shrink_and_never_fork,
+        },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
-        races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run},
+        races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
     ]
 }
 

@@ -103,3 +103,21 @@ pub(super) async fn for_one_run(t: Trial) {
     }
     assert_eq!(racers.join_all().await.iter().filter(|opened| opened.is_ok()).count(), 1);
 }
+
+pub(super) async fn for_the_head(t: Trial) {
+    let t = Arc::new(t);
+    let mut last = None;
+    for size in 1..4 {
+        let mut racers = JoinSet::new();
+        for racer in 0..RACERS {
+            let (t, from) = (Arc::clone(&t), last.clone());
+            let to = super::heads::head(size, &format!("racer {racer}"));
+            racers.spawn(async move { t.store.advance_head(from.as_ref(), &to).await.map(|()| to) });
+        }
+        let (won, lost): (Vec<_>, Vec<_>) = racers.join_all().await.into_iter().partition(Result::is_ok);
+        assert!(lost.into_iter().all(|lost| lost == Err(CommitError::Conflict("head"))));
+        let [Ok(winner)] = won.as_slice() else { panic!("exactly one wins, and here {} did", won.len()) };
+        assert_eq!(t.store.head().await.expect("read").as_ref(), Some(winner));
+        last = Some(winner.clone());
+    }
+}

@@ -1,0 +1,323 @@
+//! Sealing: durable records become leaves of the log, and its new head is signed and published.
+//!
+//! The order is the safety. Leaves are durable in the store before anything is signed. The note is
+//! signed in memory, and the head is swapped in the store before anybody can see it: the store says
+//! for each size which tree was signed, once. Files, guard and checkpoint follow from the head
+//! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call ever waits for this.
+
+mod cosign;
+mod stand;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use remit_evidence::log::checkpoint::Checkpoint;
+use remit_evidence::log::growth::{self, Growth, Stuck};
+use remit_evidence::log::leaf::{LEAF_BYTES, Leaf};
+use remit_evidence::log::merkle::Frontier;
+use remit_evidence::log::note::NoteSigner;
+use remit_evidence::log::tile::{Tile, TileError, TileReader, WIDTH_FULL};
+
+use crate::intent::{CommitError, Unavailable};
+use crate::ledger::{Guard, Head, LedgerError, Tiles};
+use crate::ports::{Clock, Store};
+
+pub use cosign::Cosigner;
+
+/// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
+const LEAVES_MAX: u32 = 16_384;
+/// After how many seconds a head is signed again although nothing is new: a checkpoint that is older
+/// says that sealing has stopped.
+pub const HEARTBEAT_SECS: i64 = 60;
+
+/// What the sealer works with.
+pub struct Tools {
+    /// Where records and head are.
+    pub store: Arc<dyn Store>,
+    /// The files everybody may read.
+    pub tiles: Arc<dyn Tiles>,
+    /// What was signed last, kept apart.
+    pub guard: Arc<dyn Guard>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The log's own keys. Their name is its origin.
+    pub signers: Vec<Box<dyn NoteSigner + Send + Sync>>,
+}
+
+/// Seals one log. There is one for a store; a second one loses the first race, and stops.
+pub struct Sealer {
+    tools: Tools,
+    origin: String,
+    cosigners: Vec<Cosigner>,
+    quorum: usize,
+    /// None: what stands has to be read anew.
+    stand: Option<Stand>,
+    lost: Option<Lost>,
+}
+
+/// What was signed last, and when by this process.
+struct Stand {
+    head: Option<Head>,
+    signed: Option<Timestamp>,
+}
+
+/// What came of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// Nothing is new, and the checkpoint is young.
+    Idle,
+    /// A checkpoint was published.
+    Published(Report),
+    /// Not this time; the next round begins with what the store says.
+    Later(String),
+    /// Never again in this process.
+    Lost(Lost),
+}
+
+/// A checkpoint that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many leaves the log has.
+    pub size: u64,
+    /// How many of them are new.
+    pub fresh: usize,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// How many witnesses have cosigned it.
+    pub cosigned: usize,
+    /// Whether those are enough.
+    pub quorum: bool,
+    /// What witnesses said who have not.
+    pub trouble: Vec<String>,
+}
+
+/// Why nothing is signed any more. All of it is for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Somebody has seen a larger tree than the store has: it was restored from an old backup, and
+    /// going on would sign a second history.
+    #[error(
+        "ledger.behind: {who} has {theirs} leaves and the store's head has {ours}: restore newer data, or open a new \
+         epoch under another origin"
+    )]
+    Behind {
+        /// Who.
+        who: String,
+        /// What they have.
+        theirs: u64,
+        /// What the store has.
+        ours: u64,
+    },
+    /// Somebody has seen another tree of a size that was signed.
+    #[error("ledger.forked: {who} has another tree of {size} leaves than the store: nothing may be signed on either")]
+    Forked {
+        /// Who.
+        who: String,
+        /// Of which size.
+        size: u64,
+    },
+    /// The head is not the one this sealer left there.
+    #[error("ledger.raced: another sealer has advanced the head: one store has one sealer")]
+    Raced,
+    /// The head may be the old one or the new one. The note that was signed is forgotten.
+    #[error("ledger.unknown: whether the head was advanced is unknown: {0}; start again to find out")]
+    Unknown(String),
+    /// Files, records or keys are not those of the log that was signed.
+    #[error("ledger.damaged: {0}; run `remit ledger fsck`")]
+    Damaged(String),
+}
+
+/// Why a round ends early.
+enum Stop {
+    Later(String),
+    Lost(Lost),
+}
+
+impl Sealer {
+    /// A sealer that has looked at nothing yet. `quorum` of the cosigners are enough.
+    #[must_use]
+    pub fn new(origin: &str, tools: Tools, cosigners: Vec<Cosigner>, quorum: usize) -> Self {
+        Self { tools, origin: origin.to_owned(), cosigners, quorum, stand: None, lost: None }
+    }
+
+    /// Seals what is new, or signs again what is old. Call it once a second, and once more after the
+    /// store's last record.
+    pub async fn round(&mut self) -> Sealed {
+        if let Some(lost) = &self.lost {
+            return Sealed::Lost(lost.clone());
+        }
+        match self.advance().await {
+            Ok(sealed) => sealed,
+            // `stand` is gone by now: nothing that this process remembers is built upon.
+            Err(Stop::Later(why)) => Sealed::Later(why),
+            Err(Stop::Lost(lost)) => {
+                self.lost = Some(lost.clone());
+                Sealed::Lost(lost)
+            }
+        }
+    }
+
+    async fn advance(&mut self) -> Result<Sealed, Stop> {
+        let stand = match self.stand.take() {
+            Some(stand) => stand,
+            None => self.take_up().await?,
+        };
+        let now = self.tools.clock.now();
+        let edge = stand.head.as_ref().map_or_else(Frontier::default, |head| head.edge.clone());
+        let leaves = self.tools.store.leaves(edge.size(), LEAVES_MAX).await?;
+        if leaves.is_empty() && !stand.is_due(now) {
+            self.stand = Some(stand);
+            return Ok(Sealed::Idle);
+        }
+        let growth = self.grow(&edge, &leaves)?;
+        let head = self.sign(growth.edge.clone(), now)?;
+        self.swap(stand.head.as_ref(), &head).await?;
+        // A crash from here on is caught up: the head is durable, and all below follows from it.
+        self.lay_down(&growth)?;
+        self.publish(&head)?;
+        self.tidy(&growth);
+        let (cosigned, trouble) = self.cosign(&head).await?;
+        let report = Report {
+            size: head.edge.size(),
+            fresh: leaves.len(),
+            at: now,
+            cosigned,
+            quorum: cosigned >= self.quorum,
+            trouble,
+        };
+        self.stand = Some(Stand { head: Some(head), signed: Some(now) });
+        Ok(Sealed::Published(report))
+    }
+
+    /// The files that these leaves need. The edge is read back and compared with what was signed.
+    fn grow(&self, edge: &Frontier, leaves: &[Leaf]) -> Result<Growth, Stop> {
+        let entries: Vec<[u8; LEAF_BYTES]> = leaves.iter().map(Leaf::to_bytes).collect();
+        let entries: Vec<&[u8]> = entries.iter().map(|entry| &entry[..]).collect();
+        Ok(growth::grow(edge, &entries, &self.reader())?)
+    }
+
+    fn sign(&self, edge: Frontier, now: Timestamp) -> Result<Head, Stop> {
+        let signers: Vec<&dyn NoteSigner> = self.tools.signers.iter().map(|signer| &**signer as _).collect();
+        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+        let note = Checkpoint::new(&self.origin, edge.size(), edge.root()).sign(&signers, seconds);
+        let note = note.map_err(|error| Stop::Later(error.to_string()))?;
+        Ok(Head { origin: self.origin.clone(), edge, note: note.to_string() })
+    }
+
+    /// INVARIANT (one tree for each size): a note leaves the process only when this has returned.
+    async fn swap(&self, from: Option<&Head>, to: &Head) -> Result<(), Stop> {
+        let store = &self.tools.store;
+        let why = match store.advance_head(from, to).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Conflict(_)) => return Err(Stop::Lost(Lost::Raced)),
+            Err(CommitError::Unavailable(why)) => why,
+        };
+        // A store that lives has not done what it failed to do (too many deeds were waiting, say). It
+        // has to show that; otherwise nobody knows.
+        let unmoved = store.health().is_ok() && store.head().await.is_ok_and(|head| head.as_ref() == from);
+        if unmoved { Err(Stop::Later(why.0)) } else { Err(Stop::Lost(Lost::Unknown(why.0))) }
+    }
+
+    /// Writes the files, entries first, and reads the new edge back: a checkpoint is published only
+    /// over what can be read.
+    fn lay_down(&self, growth: &Growth) -> Result<(), Stop> {
+        for (tile, bytes) in growth.bundles.iter().chain(&growth.tiles) {
+            self.tools.tiles.put(*tile, bytes)?;
+        }
+        self.grow(&growth.edge, &[]).map(drop)
+    }
+
+    /// The guard first: what it does not know of, nobody else does.
+    fn publish(&self, head: &Head) -> Result<(), Stop> {
+        let mark = head.mark();
+        if self.tools.guard.last()?.as_ref() != Some(&mark) {
+            self.tools.guard.raise(&mark)?;
+        }
+        Ok(self.tools.tiles.publish(&head.note)?)
+    }
+
+    /// Deletes partial files that full ones have replaced.
+    fn tidy(&self, growth: &Growth) {
+        let full = growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full());
+        full.for_each(|(tile, _)| self.tools.tiles.discard_partials(*tile));
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader(&*self.tools.tiles)
+    }
+}
+
+impl Stand {
+    /// Whether the head has to be signed again. A clock that was set back makes it due.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let age = self.signed.map(|signed| now.as_second() - signed.as_second());
+        self.head.is_some() && age.is_none_or(|age| !(0..HEARTBEAT_SECS).contains(&age))
+    }
+}
+
+/// Reads tiles; a partial one whose full one stands is cut out of it.
+pub struct Reader<'t>(pub &'t dyn Tiles);
+
+/// Why a tile was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// It is not there.
+    #[error("it is not there")]
+    Missing,
+    /// It cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl TileReader for Reader<'_> {
+    type Error = Unread;
+
+    fn tile(&self, tile: Tile) -> Result<Vec<u8>, Unread> {
+        if let Some(bytes) = self.0.get(tile)? {
+            return Ok(bytes);
+        }
+        let full = Tile::new(tile.content(), tile.index(), WIDTH_FULL).filter(|_| !tile.is_full());
+        let full = full.map(|full| self.0.get(full)).transpose()?.flatten();
+        full.and_then(|full| tile.cut(&full)).ok_or(Unread::Missing)
+    }
+}
+
+impl From<Unavailable> for Stop {
+    fn from(error: Unavailable) -> Self {
+        Self::Later(error.0)
+    }
+}
+
+impl From<Lost> for Stop {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Failed(why) => Self::Later(why),
+            LedgerError::Broken(why) => Self::Lost(Lost::Damaged(why)),
+        }
+    }
+}
+
+impl From<TileError<Unread>> for Stop {
+    fn from(error: TileError<Unread>) -> Self {
+        match error {
+            // It may be there the next time, and `stand.rs` rebuilds it if not.
+            TileError::Read(..) => Self::Later(error.to_string()),
+            other => Self::Lost(Lost::Damaged(other.to_string())),
+        }
+    }
+}
+
+impl From<Stuck<Unread>> for Stop {
+    fn from(error: Stuck<Unread>) -> Self {
+        match error {
+            Stuck::Edge(error) => error.into(),
+            other => Self::Lost(Lost::Damaged(other.to_string())),
+        }
+    }
+}
