@@ -62,20 +62,20 @@ impl Trial {
     pub fn record(&self, kind: Kind, run: Option<&RunId>) -> SignedRecord {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
         let payload = json!({"predicate": {"seq": seq, "text": "Grüße \u{0}"}}).to_string().into_bytes();
-        let digest = Digest::of(&payload);
         let mut bytes = [7; 64];
         bytes[..8].copy_from_slice(&seq.to_be_bytes());
         let writer = Digest::of(b"writer").to_string();
+        let envelope = Envelope { payload, signature: Signature { keyid: writer.clone(), bytes } };
         SignedRecord {
             id: record_id(&format!("rec-{seq}")),
             kind,
             run: run.cloned(),
             time: "2026-11-21T10:00:00.000Z".into(),
-            envelope: Envelope { payload, signature: Signature { keyid: writer.clone(), bytes } },
+            digest: envelope.digest(),
+            envelope,
             writer,
             seq,
             disclosures: vec![format!("disclosure-{seq}"), "second".into()],
-            digest,
         }
     }
 
