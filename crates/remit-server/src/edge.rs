@@ -1,5 +1,6 @@
 //! What every endpoint shares: the gate, who may speak to it, and what it tells waiting callers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub struct EdgeSettings {
     pub body_bytes_max: usize,
     /// Whether only this machine can reach the listener.
     pub loopback: bool,
+    /// The folder of the ledger, when it is served.
+    pub ledger: Option<PathBuf>,
 }
 
 /// Reads the configuration folder again.

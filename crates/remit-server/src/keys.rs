@@ -14,7 +14,7 @@ pub struct Ed25519(Ed25519KeyPair);
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct KeyUnusable(String);
+pub struct KeyUnusable(pub(crate) String);
 
 impl Ed25519 {
     /// A fresh key that exists in this process only.

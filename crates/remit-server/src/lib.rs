@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod gateway;
 pub mod identify;
 pub mod keys;
+pub mod ledger;
 pub mod notices;
 pub mod pkcs11;
 pub mod refusal;

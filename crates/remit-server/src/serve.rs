@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::edge::Edge;
-use crate::{admin, gateway};
+use crate::{admin, gateway, ledger};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
@@ -28,6 +28,7 @@ const CONNECTIONS_MAX: usize = 10_000;
 
 /// Everything that is served.
 pub fn routes(edge: Arc<Edge>) -> Router {
+    let ledger = edge.settings.ledger.as_deref().map(ledger::files::routes);
     Router::new()
         .merge(gateway::mcp::routes(edge.clone()))
         .merge(gateway::http::routes(edge.clone()))
@@ -37,6 +38,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
                 .route("/healthz", get(|| async { "ok\n" }))
                 .route("/readyz", get(ready))
                 .route("/metrics", get(metrics))
+                .merge(ledger.unwrap_or_default())
                 .layer(middleware::from_fn_with_state(edge.clone(), gateway::http::guard))
                 .with_state(edge),
         )
@@ -56,6 +58,10 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     let store = &edge.gate.ports().store;
     if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
         edge.metrics.questions(open.len());
+    }
+    if let (Ok(head), Ok(records)) = (store.head().await, store.count().await) {
+        let sealed = head.map_or(0, |head| head.edge.size());
+        edge.metrics.ledger(sealed, records, edge.gate.ports().clock.now());
     }
     let all = edge.gate.snapshot().all_budgets(edge.gate.ports().clock.now());
     if let Ok(usage) = store.usage(&all).await {

@@ -1,8 +1,9 @@
 //! Counts for Prometheus. Labels are from closed sets, never from what a client sent.
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +28,7 @@ pub struct Metrics {
     budgets: Family<Labels, Gauge>,
     reloads: Family<Labels, Counter>,
     questions: Gauge<i64, AtomicI64>,
+    ledger: Ledger,
     started: std::time::Instant,
 }
 
@@ -57,8 +59,9 @@ impl Default for Metrics {
         registry.register("reloads", "Attempts to put a configuration into force", reloads.clone());
         let questions = Gauge::default();
         registry.register("questions_open", "Questions that wait for people", questions.clone());
+        let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
-        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, started }
+        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, ledger, started }
     }
 }
 
@@ -107,6 +110,51 @@ impl Metrics {
     /// How many questions wait.
     pub fn questions(&self, open: usize) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// How far sealing has come, as of now.
+    pub fn ledger(&self, sealed: u64, records: u64, now: Timestamp) {
+        let gauge = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge(&self.ledger.leaves, sealed);
+        gauge(&self.ledger.unsealed, records.saturating_sub(sealed));
+        let signed = self.ledger.signed_at.load(Ordering::Relaxed);
+        // Before the first one of this process there is no age to state.
+        self.ledger.age.set(if signed == 0 { -1 } else { now.as_second().saturating_sub(signed).max(0) });
+    }
+
+    /// A checkpoint was published.
+    pub fn sealed(&self, at: Timestamp, cosigned: usize) {
+        self.ledger.signed_at.store(at.as_second(), Ordering::Relaxed);
+        self.ledger.cosigned.set(i64::try_from(cosigned).unwrap_or(i64::MAX));
+    }
+
+    /// Nothing is sealed any more.
+    pub fn sealing_ended(&self) {
+        self.ledger.stopped.set(1);
+    }
+}
+
+/// What is told of the log.
+#[derive(Default)]
+struct Ledger {
+    leaves: Gauge,
+    unsealed: Gauge,
+    age: Gauge,
+    cosigned: Gauge,
+    stopped: Gauge,
+    signed_at: AtomicI64,
+}
+
+impl Ledger {
+    fn register(registry: &mut Registry) -> Self {
+        let new = Self::default();
+        let ledger = registry.sub_registry_with_prefix("ledger");
+        ledger.register("leaves", "Records under the head of the log", new.leaves.clone());
+        ledger.register("unsealed", "Records that are not yet under the head of the log", new.unsealed.clone());
+        ledger.register("checkpoint_age_seconds", "Age of the checkpoint; -1 before the first one", new.age.clone());
+        ledger.register("cosigned", "Witnesses that cosigned the last checkpoint", new.cosigned.clone());
+        ledger.register("stopped", "Whether sealing has stopped for good", new.stopped.clone());
+        new
     }
 }
 

@@ -1,0 +1,73 @@
+//! The [`Guard`] port on a file of three lines: origin, size and root of the largest tree that was
+//! signed. It belongs on another volume than store and ledger, in no backup with them.
+
+use std::path::{Path, PathBuf};
+
+use remit_app::ledger::{Guard, LedgerError, Mark};
+use remit_evidence::log::checkpoint::Checkpoint;
+
+use super::durable::{self, OpenFolder};
+
+/// The file.
+pub struct GuardFile {
+    folder: OpenFolder,
+    path: PathBuf,
+    name: String,
+}
+
+impl GuardFile {
+    /// Takes the file at this path. Its folder must be there: a volume that is not mounted is no guard.
+    ///
+    /// # Errors
+    /// When the folder is not there.
+    pub fn at(path: &Path) -> std::io::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("last_signed").to_owned();
+        Ok(Self { folder: OpenFolder::open(folder)?, path: folder.join(&name), name })
+    }
+}
+
+impl Guard for GuardFile {
+    fn last(&self) -> Result<Option<Mark>, LedgerError> {
+        let Some(bytes) = durable::read(&self.path)? else { return Ok(None) };
+        let read = String::from_utf8(bytes).ok().and_then(|text| Checkpoint::parse(&text).ok());
+        let read = read.ok_or_else(|| LedgerError::Broken(format!("`{}` is no guard file", self.path.display())))?;
+        Ok(Some(Mark { origin: read.origin, size: read.size, root: read.root }))
+    }
+
+    fn raise(&self, mark: &Mark) -> Result<(), LedgerError> {
+        if let Some(last) = self.last()? {
+            let follows = last.origin == mark.origin && (last.size < mark.size || last == *mark);
+            if !follows {
+                let why = format!("the guard has {} leaves of `{}` and goes back to none", last.size, last.origin);
+                return Err(LedgerError::Broken(why));
+            }
+        }
+        let text = Checkpoint::new(&mark.origin, mark.size, mark.root).to_string();
+        self.folder.write(&self.name, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use remit_core::ids::Digest;
+
+    use super::*;
+
+    #[test]
+    fn the_guard_only_rises() {
+        let place = tempfile::tempdir().expect("a folder");
+        let guard = GuardFile::at(&place.path().join("last_signed")).expect("it opens");
+        let mark = |size, text: &str| Mark { origin: "a".into(), size, root: Digest::of(text.as_bytes()) };
+        assert_eq!(guard.last(), Ok(None));
+        for next in [mark(3, "a"), mark(3, "a"), mark(7, "b")] {
+            guard.raise(&next).expect("raised");
+            assert_eq!(guard.last(), Ok(Some(next)));
+        }
+        for bad in [mark(6, "a"), mark(7, "c"), Mark { origin: "b".into(), ..mark(9, "d") }] {
+            assert!(matches!(guard.raise(&bad), Err(LedgerError::Broken(_))), "{bad:?}");
+        }
+        assert_eq!(guard.last(), Ok(Some(mark(7, "b"))));
+        assert!(GuardFile::at(&place.path().join("unmounted").join("last_signed")).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! The ledger: the log's files in a folder, its keys, the guard beside it, and the thread that seals.
+
+pub mod files;
+pub mod folder;
+pub mod guard;
+pub mod keys;
+pub mod sealing;
+
+mod durable;

@@ -1,0 +1,100 @@
+//! The thread that seals: a round a second, and a last one when the store has its last record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use remit_app::seal::{Sealed, Sealer};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+
+use crate::telemetry::Metrics;
+
+/// How often there may be a checkpoint.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Sealing, under way.
+pub struct Sealing {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Sealing {
+    /// Begins to seal, on a thread of its own: files are written where nobody waits for them.
+    ///
+    /// # Errors
+    /// When there can be no such thread.
+    pub fn start(sealer: Sealer, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name("remit-seal".into());
+        thread.spawn(move || {
+            runtime.block_on(run(sealer, Teller { metrics, last: String::new() }, stopped));
+            let _nobody_waits = end.send(());
+        })?;
+        Ok(Self { stop, ended })
+    }
+
+    /// Seals what is left and ends. Call it when nothing is recorded any more, before the store is closed.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.ended.await;
+    }
+}
+
+async fn run(mut sealer: Sealer, mut teller: Teller, mut stopped: oneshot::Receiver<()>) {
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => teller.tell(&sealer.round().await),
+            _ = &mut stopped => break,
+        }
+    }
+    loop {
+        let sealed = sealer.round().await;
+        teller.tell(&sealed);
+        if !matches!(sealed, Sealed::Published(report) if report.fresh > 0) {
+            break;
+        }
+    }
+}
+
+/// Tells the operator, once for each change.
+struct Teller {
+    metrics: Arc<Metrics>,
+    last: String,
+}
+
+impl Teller {
+    fn tell(&mut self, sealed: &Sealed) {
+        match sealed {
+            Sealed::Idle => {}
+            Sealed::Published(report) => {
+                self.metrics.sealed(report.at, report.cosigned);
+                tracing::debug!(size = report.size, fresh = report.fresh, cosigned = report.cosigned, "sealed");
+                let trouble = report.trouble.join("; ");
+                if self.is_new(&trouble) && !trouble.is_empty() {
+                    tracing::warn!(%trouble, quorum = report.quorum, "not all witnesses have cosigned");
+                }
+            }
+            Sealed::Later(why) => {
+                if self.is_new(why) {
+                    tracing::warn!(%why, "nothing was sealed; it is tried again");
+                }
+            }
+            Sealed::Lost(lost) => {
+                self.metrics.sealing_ended();
+                if self.is_new(&lost.to_string()) {
+                    tracing::error!(%lost, "sealing has stopped: records are kept, and no checkpoint covers the new ones");
+                }
+            }
+        }
+    }
+
+    fn is_new(&mut self, text: &str) -> bool {
+        let new = self.last != text;
+        text.clone_into(&mut self.last);
+        new
+    }
+}
