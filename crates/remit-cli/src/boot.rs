@@ -19,6 +19,7 @@ use remit_server::edge::{Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
 use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Role};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
+use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
@@ -27,6 +28,7 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::ledger;
 use crate::reload::Reloader;
 use crate::terminal::Failure;
 use crate::upstreams;
@@ -45,6 +47,7 @@ pub struct Running {
     fleet: Arc<Fleet>,
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
+    sealing: Sealing,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -57,6 +60,8 @@ pub struct Booted {
     pub fleet: Arc<Fleet>,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
+    pub sealing: Sealing,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -88,8 +93,8 @@ impl Running {
         let stopping = async move { drop(stopped.await) };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, served, reloading })
+        let Booted { edge, fleet, store, sealing, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -100,6 +105,8 @@ impl Running {
             tracing::error!(%error, "the listener ended badly");
         }
         self.fleet.shutdown().await;
+        // Nothing is recorded any more: the last seal covers everything.
+        self.sealing.stop().await;
         self.store.close().await;
     }
 }
@@ -110,8 +117,7 @@ impl Booted {
         for warning in &config.warnings {
             tracing::warn!(%warning, "configuration");
         }
-        let StorePlace::Sqlite(file) = &config.settings.store;
-        let file = folder.join(file);
+        let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
         let bound = match config.settings.records {
             Records::Batched { within_ms } => Duration::from_millis(within_ms),
@@ -159,12 +165,15 @@ impl Booted {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
-        let edge_settings = edge_settings(&settings, address, url, session_key);
+        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), Vec::new())?;
+        let mut edge_settings = edge_settings(&settings, address, url, session_key);
+        edge_settings.ledger = Some(folder.join(&settings.ledger.folder));
         let keyring = keyring(&config.keys, &settings);
+        let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let edge = Arc::new(edge);
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, settings, reloader })
     }
 
     /// What the folder chose.
@@ -201,6 +210,7 @@ fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_ke
         base_url: url.to_owned(),
         body_bytes_max: BODY_BYTES_MAX,
         loopback: address.ip().is_loopback(),
+        ledger: None,
     }
 }
 
@@ -264,6 +274,12 @@ pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
     let count = faults.len();
     out.push_str(&format!("{count} {} in the configuration", if count == 1 { "fault" } else { "faults" }));
     out
+}
+
+/// The file of the store. The gateway's keys lie beside it.
+pub fn store_of(folder: &Path, settings: &Settings) -> PathBuf {
+    let StorePlace::Sqlite(file) = &settings.store;
+    folder.join(file)
 }
 
 /// The folder's own place for secrets and state.

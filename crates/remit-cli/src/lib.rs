@@ -11,6 +11,7 @@ pub mod sample;
 pub mod terminal;
 
 mod otlp;
+mod ledger;
 mod reload;
 mod tls;
 mod upstreams;

@@ -36,6 +36,10 @@ fn a_good_folder_becomes_settings() {
     assert_eq!(settings.authentication, Authentication::Keys);
     assert_eq!(settings.store, StorePlace::Sqlite("remit.db".into()));
     assert_eq!(settings.records, Records::Batched { within_ms: 100 });
+    let ledger = &settings.ledger;
+    assert_eq!((ledger.origin.as_str(), ledger.quorum), ("acme.example/remit/2026", 1));
+    assert_eq!((&ledger.folder, &ledger.guard), (&".remit/ledger".into(), &"/mnt/guard/last_signed".into()));
+    assert_eq!(ledger.witnesses[0].url, "https://witness.example");
     assert_eq!((settings.run_idle_secs, settings.hold_ms), (1800, 45_000));
     assert_eq!(settings.allowed_hosts, ["127.0.0.1:7420", "remit.acme.example:443"]);
 }

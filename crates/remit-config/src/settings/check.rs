@@ -13,7 +13,7 @@ use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
-use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, rules};
+use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, rules};
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
 const HOLD_MS: u64 = 45_000;
@@ -84,6 +84,7 @@ pub(crate) fn check(
     if store.is_empty() {
         report.fault(store, "the path is empty", "write `{sqlite: remit.db}`");
     }
+    let ledger = ledger::check(file.ledger, &file.tenant, report);
     let port = listen.map_or(0, |listen| listen.port());
     let allowed_hosts = match file.allowed_hosts {
         Some(hosts) => hosts.iter().filter_map(|host| self::host(host, report)).collect(),
@@ -112,6 +113,7 @@ pub(crate) fn check(
             transport,
             authentication: authentication?,
             store: StorePlace::Sqlite(PathBuf::from(&**store)),
+            ledger,
             allowed_hosts,
             allowed_origins,
             records,

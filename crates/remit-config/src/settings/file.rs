@@ -27,6 +27,8 @@ pub(crate) struct SettingsFile {
     /// The `Origin` headers that are answered: `https://console.acme.example`. Default: none, so no browser.
     #[serde(default)]
     pub allowed_origins: Vec<At<String>>,
+    /// The log over the records: its name, where its files are, and who cosigns it.
+    pub ledger: Option<LedgerFile>,
     /// How durable the records of reads must be. What changes the world is always recorded first.
     pub records: Option<RecordsFile>,
     /// When the organisation works, and when it wants nothing to change.
@@ -77,6 +79,35 @@ pub(crate) enum AuthenticationFile {
 pub(crate) enum StoreFile {
     /// In a SQLite file at this path.
     Sqlite(At<String>),
+}
+
+/// The log over the records.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct LedgerFile {
+    /// The name of the log, yours alone and for ever: `acme.example/remit/2026`. Default: `remit/` and the tenant.
+    pub origin: Option<At<String>>,
+    /// The folder of its files, which any web server may show. Default: `.remit/ledger`.
+    pub folder: Option<At<String>>,
+    /// The file that remembers what was signed last. It belongs on another volume, in no backup with the store. Default: `.remit/last_signed`.
+    pub guard: Option<At<String>>,
+    /// Who cosigns checkpoints.
+    #[serde(default)]
+    pub witnesses: Vec<At<WitnessFile>>,
+    /// How many witnesses are enough. Required when there are any.
+    pub quorum: Option<At<u32>>,
+}
+
+/// Somebody who cosigns checkpoints.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct WitnessFile {
+    /// Its verifier key: `name+id+key`.
+    pub key: At<String>,
+    /// Where it takes checkpoints: `https://witness.example`.
+    pub url: At<String>,
 }
 
 /// How durable the records of reads must be.

@@ -4,6 +4,7 @@
 mod calendar;
 mod check;
 pub(crate) mod file;
+mod ledger;
 mod rules;
 
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub authentication: Authentication,
     /// Where records are kept.
     pub store: StorePlace,
+    /// The log over the records.
+    pub ledger: Ledger,
     /// The `Host` headers that are answered; all others are refused (DNS rebinding).
     pub allowed_hosts: Vec<String>,
     /// The `Origin` headers that are answered; a request without one is no browser's.
@@ -69,6 +72,30 @@ pub enum Authentication {
 pub enum StorePlace {
     /// In a SQLite file.
     Sqlite(PathBuf),
+}
+
+/// The log over the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Its name.
+    pub origin: String,
+    /// The folder of its files.
+    pub folder: PathBuf,
+    /// The file that remembers what was signed last.
+    pub guard: PathBuf,
+    /// Who cosigns.
+    pub witnesses: Vec<Witness>,
+    /// How many of them are enough; at most as many as there are.
+    pub quorum: usize,
+}
+
+/// Somebody who cosigns checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its verifier key, in the form of one; whether it is one is found out where keys are known.
+    pub key: String,
+    /// Where it takes checkpoints, without a slash at the end.
+    pub url: String,
 }
 
 /// How durable the records of reads must be before the call goes on.

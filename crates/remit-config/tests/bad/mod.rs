@@ -113,6 +113,48 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "5000 USD per day",
         "remit.yaml:21:28: this counter has a limit already (keep the lower of the two)",
     ),
+    (
+        "remit.yaml",
+        "origin: acme",
+        "origin: my acme",
+        "remit.yaml:27:11: `my acme.example/remit/2026` is not the name of a log (write a name without spaces and `+`, best under a domain of yours: `acme.example/remit/2026`)",
+    ),
+    (
+        "remit.yaml",
+        "guard: /mnt/guard/last_signed",
+        "guard: ''",
+        "remit.yaml:29:10: the path is empty (write a path, or leave the line out: `.remit/last_signed`)",
+    ),
+    (
+        "remit.yaml",
+        "+530d903a+",
+        "+530d903+",
+        "remit.yaml:31:13: `witness.example+530d903+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k` is not a verifier key (write name, id and key as the witness publishes them: `name+id+key`)",
+    ),
+    (
+        "remit.yaml",
+        "https://witness.example/",
+        "witness.example",
+        "remit.yaml:31:89: `witness.example` is not where a witness is (write scheme, host and path: `https://witness.example`)",
+    ),
+    (
+        "remit.yaml",
+        "U2k, url: \"https://witness.example/\"}\n  quorum: 1\n",
+        "U2k, url: \"https://witness.example/\"}\n",
+        "remit.yaml:31:7: `quorum` is missing (say how many of the witnesses are enough: `quorum: 1`)",
+    ),
+    (
+        "remit.yaml",
+        "/\"}\n  quorum: 1",
+        "/\"}\n  quorum: 2",
+        "remit.yaml:32:11: a quorum of 2 out of 1 witnesses cannot be met or asks for nothing (write 1 up to the number of witnesses, or list no witnesses and no quorum)",
+    ),
+    (
+        "remit.yaml",
+        "/\"}\n  quorum: 1\n",
+        "/\"}\n    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: \"https://b.example\"}\n  quorum: 1\n",
+        "remit.yaml:32:13: this witness stands here already (list each witness once)",
+    ),
     // keys.yaml
     ("keys.yaml", "    expires: 2027-01-01\n", "", "keys.yaml:2:5: `expires` is missing (add it to this block)"),
     (

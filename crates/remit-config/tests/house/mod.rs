@@ -27,6 +27,13 @@ people:
   alice@acme.example: {teams: [support]}
 runs: {idle: 30m}
 wait: {hold: 45s}
+ledger:
+  origin: acme.example/remit/2026
+  folder: .remit/ledger
+  guard: /mnt/guard/last_signed
+  witnesses:
+    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: "https://witness.example/"}
+  quorum: 1
 "#;
 
 pub const KEYS: &str = r#"agents:

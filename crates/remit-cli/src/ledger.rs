@@ -1,0 +1,62 @@
+//! Putting a sealer together from what the folder chose.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use remit_app::ports::Store;
+use remit_app::seal::{Cosigner, Sealer, Tools};
+use remit_app::witness::Witness;
+use remit_config::settings::Settings;
+use remit_evidence::log::note::NoteSigner;
+use remit_evidence::log::vkey::VerifierKey;
+use remit_server::keys::Machine;
+use remit_server::ledger::folder::LedgerFolder;
+use remit_server::ledger::guard::GuardFile;
+use remit_server::ledger::keys;
+
+use crate::boot;
+use crate::terminal::Failure;
+
+/// The sealer of this folder's log. `place` is where its keys lie; each of these witnesses must be one
+/// that the folder lists, by the name of its key.
+pub fn sealer(
+    settings: &Settings,
+    folder: &Path,
+    place: &Path,
+    store: Arc<dyn Store>,
+    witnesses: Vec<Arc<dyn Witness>>,
+) -> Result<Sealer, Failure> {
+    let ledger = &settings.ledger;
+    let io = |what: &Path| {
+        let what = what.display().to_string();
+        move |error| Failure::Io(what, error)
+    };
+    let state = boot::state_of(folder);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(io(&state))?;
+    let (files, guard) = (folder.join(&ledger.folder), folder.join(&ledger.guard));
+    let signers = keys::in_folder(place, &ledger.origin).map_err(|error| Failure::said(error.to_string()))?;
+    let tools = Tools {
+        store,
+        tiles: Arc::new(LedgerFolder::open(&files).map_err(io(&files))?),
+        guard: Arc::new(GuardFile::at(&guard).map_err(io(&guard))?),
+        clock: Arc::new(Machine),
+        signers: signers.into_iter().map(|key| Box::new(key) as Box<dyn NoteSigner + Send + Sync>).collect(),
+    };
+    let keys = witness_keys(settings)?;
+    let mut cosigners = Vec::new();
+    for witness in witnesses {
+        let key = keys.iter().find(|key| key.name() == witness.name());
+        let key = key.ok_or_else(|| Failure::said(format!("the witness `{}` is not listed", witness.name())))?;
+        cosigners.push(Cosigner::new(witness, key.clone()));
+    }
+    Ok(Sealer::new(&ledger.origin, tools, cosigners, ledger.quorum))
+}
+
+/// The keys of the witnesses that the folder lists.
+pub fn witness_keys(settings: &Settings) -> Result<Vec<VerifierKey>, Failure> {
+    let read = |text: &String| {
+        VerifierKey::parse(text).map_err(|error| Failure::said(format!("remit.yaml: the witness `{text}`: {error}")))
+    };
+    settings.ledger.witnesses.iter().map(|witness| read(&witness.key)).collect()
+}

@@ -1,0 +1,86 @@
+//! The `ledger` block of `remit.yaml`: the log over the records, where its files are, who cosigns it.
+
+use std::path::PathBuf;
+
+use crate::at::At;
+use crate::report::Report;
+use crate::settings::file::{LedgerFile, WitnessFile};
+use crate::settings::{Ledger, Witness};
+
+const FOLDER: &str = ".remit/ledger";
+const GUARD: &str = ".remit/last_signed";
+
+pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<'_>) -> Ledger {
+    let file =
+        file.unwrap_or(LedgerFile { origin: None, folder: None, guard: None, witnesses: Vec::new(), quorum: None });
+    let origin = file.origin.and_then(|origin| {
+        let help = "write a name without spaces and `+`, best under a domain of yours: `acme.example/remit/2026`";
+        report.read(&origin, |text| is_name(text).then(|| text.to_owned()), "the name of a log", help)
+    });
+    let folder = path(file.folder, FOLDER, report);
+    let guard = path(file.guard, GUARD, report);
+    let mut witnesses: Vec<Witness> = Vec::new();
+    for at in &file.witnesses {
+        let Some(witness) = witness(at, report) else { continue };
+        // Whoever stands here twice would count twice.
+        if witnesses.iter().any(|known| known.key == witness.key) {
+            report.fault(&at.key, "this witness stands here already", "list each witness once");
+        }
+        witnesses.push(witness);
+    }
+    let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
+    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), folder, guard, witnesses, quorum }
+}
+
+/// INVARIANT (a missing security option is a fault): witnesses without a quorum would be decoration.
+fn quorum(quorum: Option<&At<u32>>, witnesses: &[At<WitnessFile>], report: &mut Report<'_>) -> usize {
+    let count = witnesses.len();
+    match (quorum, witnesses.first()) {
+        (None, Some(first)) => {
+            report.fault(first, "`quorum` is missing", "say how many of the witnesses are enough: `quorum: 1`");
+            0
+        }
+        (Some(at), _) if **at == 0 || **at as usize > count => {
+            let message = format!("a quorum of {} out of {count} witnesses cannot be met or asks for nothing", **at);
+            report.fault(at, message, "write 1 up to the number of witnesses, or list no witnesses and no quorum");
+            0
+        }
+        (at, _) => at.map_or(0, |at| **at as usize),
+    }
+}
+
+fn path(at: Option<At<String>>, default: &str, report: &mut Report<'_>) -> PathBuf {
+    let Some(at) = at else { return PathBuf::from(default) };
+    if at.is_empty() {
+        report.fault(&at, "the path is empty", format!("write a path, or leave the line out: `{default}`"));
+    }
+    PathBuf::from(&**at)
+}
+
+fn witness(at: &At<WitnessFile>, report: &mut Report<'_>) -> Option<Witness> {
+    let key = |text: &str| {
+        let mut parts = text.splitn(3, '+');
+        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
+        let hex = id.len() == 8 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let base64 = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+        (is_name(name) && hex && base64).then(|| text.to_owned())
+    };
+    let url = |text: &str| {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let shaped = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"@?#".contains(&b));
+        shaped.then(|| text.trim_end_matches('/').to_owned())
+    };
+    let key = report.read(
+        &at.key,
+        key,
+        "a verifier key",
+        "write name, id and key as the witness publishes them: `name+id+key`",
+    );
+    let url = report.read(&at.url, url, "where a witness is", "write scheme, host and path: `https://witness.example`");
+    Some(Witness { key: key?, url: url? })
+}
+
+/// Whether this may name a key (C2SP signed-note).
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
