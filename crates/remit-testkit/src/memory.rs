@@ -40,7 +40,12 @@ struct State {
     halts: BTreeMap<HaltTarget, Halt>,
     halts_changed: u64,
     head: Option<Head>,
+    on_advance: Option<OnAdvance>,
 }
+
+/// What becomes of the next change of the head: `None` lets it go, `Some(done)` reports it as failed, done
+/// or not.
+pub type OnAdvance = Box<dyn Fn() -> Option<bool> + Send>;
 
 struct Admitted {
     intent: Intent,
@@ -66,6 +71,11 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Asks about each change of the head from now on. For tests of whoever changes it.
+    pub fn on_advance(&self, ask: OnAdvance) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).on_advance = Some(ask);
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, Unavailable> {
@@ -485,8 +495,11 @@ impl Store for MemoryStore {
         if !same || !follows {
             return Err(CommitError::Conflict("head"));
         }
-        state.head = Some(to.clone());
-        Ok(())
+        let fate = state.on_advance.as_ref().and_then(|ask| ask());
+        if fate != Some(false) {
+            state.head = Some(to.clone());
+        }
+        fate.map_or(Ok(()), |_| Err(CommitError::Unavailable(Unavailable("fault on order".into()))))
     }
 
     async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {
