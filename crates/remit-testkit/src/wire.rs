@@ -42,6 +42,19 @@ impl Wire {
         Ok((status, value))
     }
 
+    /// Gets what anybody may see; bytes that are no text are replaced.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn fetch(&self, path: &str) -> Result<(u16, String), String> {
+        let request = Request::builder().uri(format!("{}{path}", self.url)).body(Full::default());
+        let response = self.client.request(request.map_err(|error| error.to_string())?).await;
+        let response = response.map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// As [`Wire::send`], for what has to succeed.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod halt;
 mod init;
+mod ledger;
 mod questions;
 mod records;
 mod replay;
@@ -75,6 +76,8 @@ enum Command {
     Replay(replay::Replay),
     /// Cosign the logs of others, so that they cannot be rewritten unseen.
     Witness(witness::Witness),
+    /// Look at the log over the records, offline: its head, its keys, every file, and what is missing.
+    Ledger(ledger::Ledger),
     /// Look at a set-up and say what is wrong with it.
     Doctor(doctor::Doctor),
     /// A sample upstream, as the demo uses it.
@@ -106,6 +109,7 @@ impl Cli {
             Command::Evidence(verb) => verb.run(&folder),
             Command::Replay(verb) => verb.run(),
             Command::Witness(verb) => verb.run(),
+            Command::Ledger(verb) => verb.run(&folder),
             Command::Doctor(verb) => verb.run(&folder),
             Command::Sample(verb) => verb.run(),
         }
