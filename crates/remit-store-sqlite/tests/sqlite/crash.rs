@@ -97,6 +97,28 @@ async fn batched_records_are_durable_within_the_bound() {
 }
 
 #[tokio::test]
+async fn leaves_wait_for_an_fsync() {
+    let (_folder, file) = place();
+    let options = Options { within: Duration::from_secs(3_600), ..Options::default() };
+    let t = Trial::new(Arc::new(SqliteStore::open(&file, options.clone()).expect("it opens")));
+    t.run("run-1").await;
+    admit(&t, true).await;
+    let flushes = |file: &Path| look(file, "SELECT value FROM meta WHERE name = 'flushes'");
+    assert_eq!(flushes(&file), "Integer(0)", "the batched record waits");
+    let all = t.store.leaves(0, 9).await.expect("read");
+    assert_eq!((all.len(), flushes(&file).as_str()), (2, "Integer(1)"));
+    assert_eq!(t.store.leaves(0, 9).await.expect("read"), all);
+    assert_eq!(flushes(&file), "Integer(1)", "and nothing is written when there is nothing to do");
+    // What a killed process has left in the log is not durable before somebody has seen to it.
+    admit(&t, true).await;
+    let log = beside(&file, "-wal").metadata().expect("it is there").len();
+    let (_copy, left) = crash(&file, log);
+    let store = SqliteStore::open(&left, options).expect("it opens");
+    assert_eq!(store.leaves(0, 9).await.expect("read").len(), 3);
+    assert_eq!(flushes(&left), "Integer(2)");
+}
+
+#[tokio::test]
 async fn without_a_bound_everything_waits_for_its_fsync() {
     let (_folder, file) = place();
     let options = Options { within: Duration::ZERO, ..Options::default() };

@@ -1,9 +1,18 @@
 //! The matrix: each step fails, with and without its effect, softly and for good, in a process that
 //! lives on and in one that dies; and a process that dies at every single step.
 
-use remit_app::seal::{Lost, Sealed};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::world::{Fate, Fault, Step, World, settle};
+use remit_app::seal::{Lost, Sealed, Sealer};
+use remit_evidence::log::note::NoteSigner;
+use remit_evidence::log::vkey::VerifierKey;
+use remit_server::ledger::keys::LogKey;
+use remit_store_sqlite::faults::{Fault as FileFault, Faults};
+use remit_store_sqlite::{Options, SqliteStore};
+use remit_testkit::conformance::trial::Trial;
+
+use crate::world::{Fate, Fault, ORIGIN, Step, World, log_key, settle};
 
 const STEPS: [Step; 5] = [Step::Head, Step::Bundle, Step::Tile, Step::Guard, Step::Checkpoint];
 
@@ -103,5 +112,51 @@ async fn an_heir_may_die_while_it_catches_up() {
         world.fate.revive();
         settle(&mut world.sealer()).await;
         world.check(&format!("heir {at}")).await;
+    }
+}
+
+/// Orders a fault of the store's file when it is asked to sign: the next commit is that of the head.
+struct Ordering(LogKey, Faults, FileFault);
+
+impl NoteSigner for Ordering {
+    fn key(&self) -> &VerifierKey {
+        self.0.key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        self.1.order(self.2);
+        self.0.sign(message)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_fails_while_the_head_is_written_ends_the_sealer() {
+    for fault in [FileFault::BeforeCommit, FileFault::AfterCommit] {
+        let place = tempfile::tempdir().expect("a folder");
+        let (file, faults) = (place.path().join("remit.db"), Faults::default());
+        let open = |file: &Path, faults: &Faults| {
+            let options = Options { faults: faults.clone(), ..Options::default() };
+            Arc::new(SqliteStore::open(file, options).expect("it opens"))
+        };
+        let mut world = World::over(open(&file, &faults), Arc::default());
+        world.append(300).await;
+        settle(&mut world.sealer()).await;
+        world.append(40).await;
+        let signer = Ordering(log_key(), faults.clone(), fault);
+        let tools = world.tools(Arc::clone(&world.store), Box::new(signer));
+        let mut sealer = Sealer::new(ORIGIN, tools, Vec::new(), 0);
+        let said = sealer.round().await;
+        assert!(matches!(said, Sealed::Lost(Lost::Unknown(_))), "{fault:?}: {said:?}");
+        assert_eq!(world.published().size, 300, "{fault:?}: the note has left the process");
+        drop(sealer);
+
+        // Whoever comes next asks the file.
+        world.store.close().await;
+        let empty: Arc<dyn remit_app::ports::Store> = Arc::new(remit_testkit::memory::MemoryStore::new());
+        world.trial = Trial::new(Arc::clone(&empty));
+        drop(std::mem::replace(&mut world.store, empty));
+        world.store = open(&file, &Faults::default());
+        settle(&mut world.sealer()).await;
+        world.check(&format!("{fault:?}")).await;
     }
 }

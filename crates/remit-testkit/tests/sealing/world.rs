@@ -192,15 +192,18 @@ impl World {
     }
 
     pub fn sealer_over(&self, store: Arc<dyn Store>, cosigners: Vec<Cosigner>, quorum: usize) -> Sealer {
+        Sealer::new(ORIGIN, self.tools(store, Box::new(log_key())), cosigners, quorum)
+    }
+
+    pub fn tools(&self, store: Arc<dyn Store>, signer: Box<dyn NoteSigner + Send + Sync>) -> Tools {
         let folder = LedgerFolder::open(&self.ledger()).expect("it opens");
-        let tools = Tools {
+        Tools {
             store,
             tiles: Arc::new(Files { folder, fate: Arc::clone(&self.fate), seen: Arc::clone(&self.seen) }),
             guard: Arc::new(Guarded(GuardFile::at(&self.guard()).expect("it opens"), Arc::clone(&self.fate))),
             clock: Arc::new(Now(Arc::clone(&self.now))),
-            signers: vec![Box::new(log_key())],
-        };
-        Sealer::new(ORIGIN, tools, cosigners, quorum)
+            signers: vec![signer],
+        }
     }
 
     pub async fn append(&self, count: usize) {
