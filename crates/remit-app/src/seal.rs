@@ -53,6 +53,8 @@ pub struct Sealer {
     /// None: what stands has to be read anew.
     stand: Option<Stand>,
     lost: Option<Lost>,
+    /// What was noticed since the last report.
+    remarks: Vec<String>,
 }
 
 /// What was signed last, and when by this process.
@@ -87,7 +89,7 @@ pub struct Report {
     pub cosigned: usize,
     /// Whether those are enough.
     pub quorum: bool,
-    /// What witnesses said who have not.
+    /// What an operator should know: a guard that began anew, what witnesses said who have not cosigned.
     pub trouble: Vec<String>,
 }
 
@@ -137,7 +139,7 @@ impl Sealer {
     /// A sealer that has looked at nothing yet. `quorum` of the cosigners are enough.
     #[must_use]
     pub fn new(origin: &str, tools: Tools, cosigners: Vec<Cosigner>, quorum: usize) -> Self {
-        Self { tools, origin: origin.to_owned(), cosigners, quorum, stand: None, lost: None }
+        Self { tools, origin: origin.to_owned(), cosigners, quorum, stand: None, lost: None, remarks: Vec::new() }
     }
 
     /// Seals what is new, or signs again what is old. Call it once a second, and once more after the
@@ -176,14 +178,14 @@ impl Sealer {
         self.lay_down(&growth)?;
         self.publish(&head)?;
         self.tidy(&growth);
-        let (cosigned, trouble) = self.cosign(&head).await?;
+        let cosigned = self.cosign(&head).await?;
         let report = Report {
             size: head.edge.size(),
             fresh: leaves.len(),
             at: now,
             cosigned,
             quorum: cosigned >= self.quorum,
-            trouble,
+            trouble: std::mem::take(&mut self.remarks),
         };
         self.stand = Some(Stand { head: Some(head), signed: Some(now) });
         Ok(Sealed::Published(report))

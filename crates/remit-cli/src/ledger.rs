@@ -14,6 +14,7 @@ use remit_server::keys::Machine;
 use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::guard::GuardFile;
 use remit_server::ledger::keys;
+use remit_server::ledger::patience::Patience;
 
 use crate::boot;
 use crate::terminal::Failure;
@@ -48,7 +49,7 @@ pub fn sealer(
     for witness in witnesses {
         let key = keys.iter().find(|key| key.name() == witness.name());
         let key = key.ok_or_else(|| Failure::said(format!("the witness `{}` is not listed", witness.name())))?;
-        cosigners.push(Cosigner::new(witness, key.clone()));
+        cosigners.push(Cosigner::new(Arc::new(Patience::with(witness)), key.clone()));
     }
     Ok(Sealer::new(&ledger.origin, tools, cosigners, ledger.quorum))
 }

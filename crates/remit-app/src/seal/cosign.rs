@@ -81,8 +81,15 @@ impl Sealer {
         let mut known = Vec::new();
         for at in 0..self.cosigners.len() {
             let Some(witness) = self.cosigners.get(at).map(|cosigner| Arc::clone(&cosigner.witness)) else { continue };
-            let latest = witness.latest(&self.origin).await;
-            let mark = latest.ok().flatten().and_then(|note| self.mark(&note).ok());
+            let latest = match witness.latest(&self.origin).await {
+                Ok(latest) => latest.map(|note| self.mark(&note)),
+                Err(declined) => Some(Err(declined.to_string())),
+            };
+            // Who cannot be asked, or shows a note that is none of ours, stops nothing.
+            let mark = latest.transpose().unwrap_or_else(|error| {
+                self.remarks.push(format!("{}: {error}", witness.name()));
+                None
+            });
             if let (Some(mark), Some(cosigner)) = (mark, self.cosigners.get_mut(at)) {
                 cosigner.seen = mark.size;
                 known.push(Known { who: format!("the witness `{}`", witness.name()), mark });
@@ -92,9 +99,9 @@ impl Sealer {
     }
 
     /// Asks all witnesses for this head, and publishes it with what they add: once there are enough,
-    /// and once more when all have answered. Returns how many cosigned, and what the others said.
-    pub(super) async fn cosign(&mut self, head: &Head) -> Result<(usize, Vec<String>), Stop> {
-        let Ok(mut note) = Note::parse(head.note.as_bytes()) else { return Ok((0, Vec::new())) };
+    /// and once more when all have answered. Returns how many cosigned; what the others said is remarked.
+    pub(super) async fn cosign(&mut self, head: &Head) -> Result<usize, Stop> {
+        let Ok(mut note) = Note::parse(head.note.as_bytes()) else { return Ok(0) };
         let plain = note.clone();
         let (mut count, mut shown, mut trouble, mut answers) = (0, 0, Vec::new(), Vec::new());
         let mut asked: FuturesUnordered<_> = (self.cosigners.iter().enumerate())
@@ -137,7 +144,8 @@ impl Sealer {
                 cosigner.note_answer(seen, reached);
             }
         }
-        Ok((count, trouble))
+        self.remarks.append(&mut trouble);
+        Ok(count)
     }
 
     /// A witness that says it has seen more has to show our own signature over it: a number alone

@@ -24,6 +24,7 @@ impl Sealer {
         let head = self.tools.store.head().await?;
         let published = self.published()?;
         let guarded = self.tools.guard.last()?.map(|mark| Known { who: "the guard".into(), mark });
+        let unguarded = guarded.is_none();
         let mut known = self.witnessed().await;
         known.extend(published.clone().map(|mark| Known { who: "the published checkpoint".into(), mark }));
         known.extend(guarded);
@@ -38,6 +39,9 @@ impl Sealer {
         }
         if self.tools.store.count().await? < ours {
             return Err(damaged("the store has fewer records than were sealed".into()));
+        }
+        if let Some(head) = head.as_ref().filter(|_| unguarded) {
+            self.remarks.push(format!("the guard was not there, and begins anew at {} leaves", head.edge.size()));
         }
         if let Some(head) = &head {
             self.check_own(head)?;

@@ -119,6 +119,22 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
             chart.note(secret, Err(format!("can be read by others (mode {mode:o}); chmod 600")))?;
         }
     }
+    let guard = folder.join(&config.settings.ledger.guard);
+    let volume = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.dev());
+    match guard.parent().map(|guard| (volume(guard), volume(place))) {
+        Some((Some(guard), Some(store))) if guard == store => {
+            say(
+                "      the ledger's guard is on the volume of the store: whoever restores both from one backup is not stopped",
+            )?;
+        }
+        Some((None, Some(_))) if !config.settings.ledger.guard.starts_with(".remit") => {
+            chart.note(
+                "guard",
+                Err(format!("the folder of `{}` is not there; nothing can be sealed", guard.display())),
+            )?;
+        }
+        _ => {}
+    }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
     }

@@ -4,6 +4,7 @@ pub mod files;
 pub mod folder;
 pub mod guard;
 pub mod keys;
+pub mod patience;
 pub mod sealing;
 
 mod durable;

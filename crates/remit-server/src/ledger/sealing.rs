@@ -29,6 +29,7 @@ impl Sealing {
         let runtime = Handle::current();
         let thread = std::thread::Builder::new().name("remit-seal".into());
         thread.spawn(move || {
+            let _last_word = LastWord(metrics.clone());
             runtime.block_on(run(sealer, Teller { metrics, last: String::new() }, stopped));
             let _nobody_waits = end.send(());
         })?;
@@ -39,6 +40,18 @@ impl Sealing {
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.ended.await;
+    }
+}
+
+/// Spoken when the thread dies: nobody may take sealing for alive afterwards.
+struct LastWord(Arc<Metrics>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.sealing_ended();
+            tracing::error!("sealing has died");
+        }
     }
 }
 
@@ -75,7 +88,7 @@ impl Teller {
                 tracing::debug!(size = report.size, fresh = report.fresh, cosigned = report.cosigned, "sealed");
                 let trouble = report.trouble.join("; ");
                 if self.is_new(&trouble) && !trouble.is_empty() {
-                    tracing::warn!(%trouble, quorum = report.quorum, "not all witnesses have cosigned");
+                    tracing::warn!(%trouble, quorum = report.quorum, "sealed, and somebody should look");
                 }
             }
             Sealed::Later(why) => {

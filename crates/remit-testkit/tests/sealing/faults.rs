@@ -160,3 +160,31 @@ async fn a_file_that_fails_while_the_head_is_written_ends_the_sealer() {
         world.check(&format!("{fault:?}")).await;
     }
 }
+
+#[tokio::test]
+async fn the_order_is_the_safety() {
+    let world = World::new();
+    let mut sealer = world.sealer();
+    for (count, files) in [(3, 1), (260, 3), (1, 1)] {
+        world.append(count).await;
+        world.fate.steps.lock().expect("steps").clear();
+        assert!(matches!(sealer.round().await, Sealed::Published(_)));
+        let mut steps = world.fate.steps.lock().expect("steps").clone();
+        assert_eq!(steps.iter().filter(|step| **step == Step::Tile).count(), files);
+        steps.dedup();
+        assert_eq!(steps, STEPS, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_lies_is_noticed_before_anybody_sees_it() {
+    let world = World::new();
+    let mut sealer = world.sealer();
+    world.append(10).await;
+    settle(&mut sealer).await;
+    world.append(10).await;
+    world.fate.lying.store(true, std::sync::atomic::Ordering::Relaxed);
+    let said = sealer.round().await;
+    assert!(matches!(&said, Sealed::Lost(Lost::Damaged(_))), "{said:?}");
+    assert_eq!(world.published().size, 10);
+}

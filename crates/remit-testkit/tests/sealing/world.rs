@@ -2,7 +2,7 @@
 //! leaves the process.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -53,6 +53,10 @@ pub struct Fate {
     dead: Mutex<bool>,
     /// What has struck.
     pub struck: Mutex<Option<Step>>,
+    /// All steps that were tried, in order.
+    pub steps: Mutex<Vec<Step>>,
+    /// Whether the disk keeps something else than it was given.
+    pub lying: AtomicBool,
 }
 
 impl Fate {
@@ -67,6 +71,7 @@ impl Fate {
     }
 
     fn meet(&self, step: Step) -> Option<Fault> {
+        self.steps.lock().expect("steps").push(step);
         if *self.dead.lock().expect("dead") {
             return Some(Fault { done: false, broken: false, deadly: true });
         }
@@ -107,6 +112,7 @@ pub struct World {
 }
 
 struct Files {
+    place: PathBuf,
     folder: LedgerFolder,
     fate: Arc<Fate>,
     seen: Arc<Mutex<Vec<String>>>,
@@ -119,7 +125,13 @@ impl Tiles for Files {
 
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError> {
         let step = if tile.content() == Content::Entries { Step::Bundle } else { Step::Tile };
-        self.fate.pass(step, || Tiles::put(&self.folder, tile, bytes))
+        self.fate.pass(step, || Tiles::put(&self.folder, tile, bytes))?;
+        if self.fate.lying.load(Ordering::Relaxed) {
+            let mut kept = bytes.to_vec();
+            kept[bytes.len() / 2] ^= 1;
+            std::fs::write(self.place.join(tile.to_string()), kept).expect("written");
+        }
+        Ok(())
     }
 
     fn discard_partials(&self, full: Tile) {
@@ -199,7 +211,12 @@ impl World {
         let folder = LedgerFolder::open(&self.ledger()).expect("it opens");
         Tools {
             store,
-            tiles: Arc::new(Files { folder, fate: Arc::clone(&self.fate), seen: Arc::clone(&self.seen) }),
+            tiles: Arc::new(Files {
+                place: self.ledger(),
+                folder,
+                fate: Arc::clone(&self.fate),
+                seen: Arc::clone(&self.seen),
+            }),
             guard: Arc::new(Guarded(GuardFile::at(&self.guard()).expect("it opens"), Arc::clone(&self.fate))),
             clock: Arc::new(Now(Arc::clone(&self.now))),
             signers: vec![signer],
