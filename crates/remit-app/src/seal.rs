@@ -99,8 +99,8 @@ pub enum Lost {
     /// Somebody has seen a larger tree than the store has: it was restored from an old backup, and
     /// going on would sign a second history.
     #[error(
-        "ledger.behind: {who} has {theirs} leaves and the store's head has {ours}: restore newer data, or open a new \
-         epoch under another origin"
+        "ledger.behind: {who} has {theirs} leaves and the store's head has {ours}: restore newer data, or begin a \
+         new store under another origin"
     )]
     Behind {
         /// Who.

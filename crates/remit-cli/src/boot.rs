@@ -165,7 +165,8 @@ impl Booted {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
-        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), Vec::new())?;
+        let witnesses = ledger::witnesses(&settings);
+        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = Some(folder.join(&settings.ledger.folder));
         let keyring = keyring(&config.keys, &settings);

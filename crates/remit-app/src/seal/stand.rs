@@ -73,7 +73,9 @@ impl Sealer {
     fn check_own(&self, head: &Head) -> Result<(), Stop> {
         let note = Note::parse(head.note.as_bytes()).map_err(|error| error.to_string());
         let mark = note.and_then(|note| self.mark(&note)).map_err(|error| {
-            damaged(format!("the head is none of ours ({error}): restore its keys, or open a new epoch"))
+            damaged(format!(
+                "the head is none of ours ({error}): restore its keys, or begin a new store under another origin"
+            ))
         })?;
         if mark == head.mark() && head.origin == self.origin {
             return Ok(());

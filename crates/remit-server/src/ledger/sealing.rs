@@ -86,9 +86,10 @@ impl Teller {
             Sealed::Published(report) => {
                 self.metrics.sealed(report.at, report.cosigned);
                 tracing::debug!(size = report.size, fresh = report.fresh, cosigned = report.cosigned, "sealed");
-                let trouble = report.trouble.join("; ");
+                let short = (!report.quorum).then(|| format!("only {} witnesses have cosigned", report.cosigned));
+                let trouble = short.into_iter().chain(report.trouble.iter().cloned()).collect::<Vec<_>>().join("; ");
                 if self.is_new(&trouble) && !trouble.is_empty() {
-                    tracing::warn!(%trouble, quorum = report.quorum, "sealed, and somebody should look");
+                    tracing::warn!(%trouble, "sealed, and somebody should look");
                 }
             }
             Sealed::Later(why) => {
