@@ -6,23 +6,28 @@
 //! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call ever waits for this.
 
 mod cosign;
+mod outcome;
+mod reader;
 mod stand;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::growth::{self, Growth, Stuck};
+use remit_evidence::log::growth::{self, Growth};
 use remit_evidence::log::leaf::{LEAF_BYTES, Leaf};
 use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::note::NoteSigner;
-use remit_evidence::log::tile::{Tile, TileError, TileReader, WIDTH_FULL};
 
-use crate::intent::{CommitError, Unavailable};
-use crate::ledger::{Guard, Head, LedgerError, Tiles};
+use crate::intent::CommitError;
+use crate::ledger::{Guard, Head, Tiles};
 use crate::ports::{Clock, Store};
 
+use outcome::Stop;
+
 pub use cosign::Cosigner;
+pub use outcome::{Lost, Report, Sealed};
+pub use reader::{Reader, Unread};
 
 /// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
 const LEAVES_MAX: u32 = 16_384;
@@ -61,78 +66,6 @@ pub struct Sealer {
 struct Stand {
     head: Option<Head>,
     signed: Option<Timestamp>,
-}
-
-/// What came of a round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sealed {
-    /// Nothing is new, and the checkpoint is young.
-    Idle,
-    /// A checkpoint was published.
-    Published(Report),
-    /// Not this time; the next round begins with what the store says.
-    Later(String),
-    /// Never again in this process.
-    Lost(Lost),
-}
-
-/// A checkpoint that was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How many leaves the log has.
-    pub size: u64,
-    /// How many of them are new.
-    pub fresh: usize,
-    /// When it was signed.
-    pub at: Timestamp,
-    /// How many witnesses have cosigned it.
-    pub cosigned: usize,
-    /// Whether those are enough.
-    pub quorum: bool,
-    /// What an operator should know: a guard that began anew, what witnesses said who have not cosigned.
-    pub trouble: Vec<String>,
-}
-
-/// Why nothing is signed any more. All of it is for the operator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lost {
-    /// Somebody has seen a larger tree than the store has: it was restored from an old backup, and
-    /// going on would sign a second history.
-    #[error(
-        "ledger.behind: {who} has {theirs} leaves and the store's head has {ours}: restore newer data, or begin a \
-         new store under another origin"
-    )]
-    Behind {
-        /// Who.
-        who: String,
-        /// What they have.
-        theirs: u64,
-        /// What the store has.
-        ours: u64,
-    },
-    /// Somebody has seen another tree of a size that was signed.
-    #[error("ledger.forked: {who} has another tree of {size} leaves than the store: nothing may be signed on either")]
-    Forked {
-        /// Who.
-        who: String,
-        /// Of which size.
-        size: u64,
-    },
-    /// The head is not the one this sealer left there.
-    #[error("ledger.raced: another sealer has advanced the head: one store has one sealer")]
-    Raced,
-    /// The head may be the old one or the new one. The note that was signed is forgotten.
-    #[error("ledger.unknown: whether the head was advanced is unknown: {0}; start again to find out")]
-    Unknown(String),
-    /// Files, records or keys are not those of the log that was signed.
-    #[error("ledger.damaged: {0}; run `remit ledger fsck`")]
-    Damaged(String),
-}
-
-/// Why a round ends early.
-enum Stop {
-    Later(String),
-    Lost(Lost),
 }
 
 impl Sealer {
@@ -254,72 +187,5 @@ impl Stand {
     fn is_due(&self, now: Timestamp) -> bool {
         let age = self.signed.map(|signed| now.as_second() - signed.as_second());
         self.head.is_some() && age.is_none_or(|age| !(0..HEARTBEAT_SECS).contains(&age))
-    }
-}
-
-/// Reads tiles; a partial one whose full one stands is cut out of it.
-pub struct Reader<'t>(pub &'t dyn Tiles);
-
-/// Why a tile was not read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
-    /// It is not there.
-    #[error("it is not there")]
-    Missing,
-    /// It cannot be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-impl TileReader for Reader<'_> {
-    type Error = Unread;
-
-    fn tile(&self, tile: Tile) -> Result<Vec<u8>, Unread> {
-        if let Some(bytes) = self.0.get(tile)? {
-            return Ok(bytes);
-        }
-        let full = Tile::new(tile.content(), tile.index(), WIDTH_FULL).filter(|_| !tile.is_full());
-        let full = full.map(|full| self.0.get(full)).transpose()?.flatten();
-        full.and_then(|full| tile.cut(&full)).ok_or(Unread::Missing)
-    }
-}
-
-impl From<Unavailable> for Stop {
-    fn from(error: Unavailable) -> Self {
-        Self::Later(error.0)
-    }
-}
-
-impl From<Lost> for Stop {
-    fn from(lost: Lost) -> Self {
-        Self::Lost(lost)
-    }
-}
-
-impl From<LedgerError> for Stop {
-    fn from(error: LedgerError) -> Self {
-        match error {
-            LedgerError::Failed(why) => Self::Later(why),
-            LedgerError::Broken(why) => Self::Lost(Lost::Damaged(why)),
-        }
-    }
-}
-
-impl From<TileError<Unread>> for Stop {
-    fn from(error: TileError<Unread>) -> Self {
-        match error {
-            // It may be there the next time, and `stand.rs` rebuilds it if not.
-            TileError::Read(..) => Self::Later(error.to_string()),
-            other => Self::Lost(Lost::Damaged(other.to_string())),
-        }
-    }
-}
-
-impl From<Stuck<Unread>> for Stop {
-    fn from(error: Stuck<Unread>) -> Self {
-        match error {
-            Stuck::Edge(error) => error.into(),
-            other => Self::Lost(Lost::Damaged(other.to_string())),
-        }
     }
 }

@@ -10,8 +10,9 @@ use remit_evidence::log::note::{Note, SignatureLine};
 use remit_evidence::log::tile::TiledHashes;
 use remit_evidence::log::vkey::VerifierKey;
 
+use super::outcome::Stop;
 use super::stand::Known;
-use super::{Lost, Reader, Sealer, Stop};
+use super::{Lost, Reader, Sealer};
 use crate::ledger::Head;
 use crate::witness::{Declined, Witness};
 

@@ -7,7 +7,8 @@ use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::note::Note;
 use remit_evidence::log::tile::{TileError, TiledHashes};
 
-use super::{Lost, Sealer, Stand, Stop, Unread};
+use super::outcome::Stop;
+use super::{Lost, Sealer, Stand, Unread};
 use crate::ledger::{Head, Mark};
 
 /// How many leaves are made into files at once: whole tiles, so that few files are written in vain.
