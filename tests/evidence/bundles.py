@@ -56,6 +56,18 @@ def flipped(at):
     assert rust[:2] == python[:2] and rust[0] != 0, f"{rust} and {python}"
 
 
+def follows(versions, code):
+    for verifier in verifiers.values():
+        command = [*verifier, fixture / "good_chain.evidence.json", "--trust", fixture / "good_chain.trust.json"]
+        for version in versions:
+            command += ["--next", fixture / f"trust.{version}.envelope.json"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == code and bool(ended.stdout) == (code == 0), f"{ended}"
+
+
+accepts("trust_follows", lambda: follows([2, 3], 0))
+accepts("trust_does_not_come_back", lambda: follows([3, 2], 2))
+accepts("trust_does_not_repeat", lambda: follows([1], 2))
 size = (fixture / "good_chain.evidence.json").stat().st_size
 for at in range(0, size, size // 40):
     accepts(f"flipped_at_{at}", lambda: flipped(at))

@@ -199,7 +199,7 @@ def plain(value, depth=0):
     need(depth <= 16, "nested too deeply")
     need(not isinstance(value, float), "a fraction")
     if type(value) is int:
-        need(abs(value) < 2**53, "a number too large")
+        need(-(2**63) <= value < 2**63, "a number too large")
     for item in value if isinstance(value, list) else value.values() if isinstance(value, dict) else []:
         plain(item, depth + 1)
 

@@ -33,6 +33,9 @@ fn vectors(folder: &Path) -> Result<(), Box<dyn Error>> {
 
 fn bundles(folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
+    for version in [1, 2, 3] {
+        fs::write(folder.join(format!("trust.{version}.envelope.json")), scene::succession(version))?;
+    }
     let mut listed: Vec<Value> = Vec::new();
     for case in scene::cases::all() {
         fs::write(folder.join(format!("{}.evidence.json", case.name)), &case.bundle)?;

@@ -241,3 +241,19 @@ fn a_state_remembers_what_was_valid() {
     // The same version of the trust document with other words in it.
     assert_eq!(code("revoked_after"), Some(2));
 }
+
+#[test]
+fn a_trust_document_follows_the_one_that_is_held_and_none_comes_back() {
+    let folder = Folder::new("succession");
+    for version in [1, 2, 3] {
+        fs::write(folder.0.join(format!("v{version}")), scene::succession(version)).expect("write");
+    }
+    let code = |options: &[&str]| folder.verify(&named("good_chain"), options).status.code();
+    assert_eq!(code(&["--next", "v2", "--next", "v3"]), Some(0));
+    assert_eq!(code(&["--next", "v3", "--next", "v2"]), Some(2));
+    assert_eq!(code(&["--next", "v1"]), Some(2));
+    assert_eq!(
+        (code(&["--next", "v3", "--state", "state"]), code(&["--next", "v2", "--state", "state"])),
+        (Some(0), Some(2))
+    );
+}

@@ -295,7 +295,7 @@ fn texts() -> Vec<Case> {
     vec![
         text("text_of_another_kind", "\"kind\":\"decision\"", "\"kind\":\"approval\""),
         text("text_with_a_fraction", "\"cost_micro_usd\":1000", "\"cost_micro_usd\":1000.5"),
-        text("text_with_a_large_number", "\"cost_micro_usd\":1000", "\"cost_micro_usd\":9007199254740992"),
+        text("text_with_a_large_number", "\"cost_micro_usd\":1000", "\"cost_micro_usd\":9223372036854775808"),
         text("text_with_a_member_twice", "\"v\":1", "\"v\":1,\"v\":1"),
         text("text_with_another_member", "{\"_type\"", "{\"also\":1,\"_type\""),
         text("text_with_another_time", "10:00:07.000Z", "10:00:61.000Z"),

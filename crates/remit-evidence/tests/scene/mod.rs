@@ -188,6 +188,18 @@ pub fn trust() -> Value {
     })
 }
 
+/// The trust document of this version, signed to follow the first one.
+pub fn succession(version: u64) -> Vec<u8> {
+    let mut document = trust();
+    document["version"] = version.into();
+    let (payload, pen) = (document.to_string(), Pen(SigningKey::from_bytes(&[9; 32])));
+    let signature = pen.sign(&remit_evidence::trust::signed(payload.as_bytes()));
+    let signature = json!({"keyid": remit_evidence::dsse::keyid(&pen.public_key()), "sig": encode(&signature)});
+    let payload = encode(payload.as_bytes());
+    let kind = remit_evidence::trust::TRUST_TYPE;
+    json!({"payload": payload, "payloadType": kind, "signatures": [signature]}).to_string().into_bytes()
+}
+
 /// A record, the `at`th of its log, written `at` seconds after the start.
 pub fn record(
     writer: &Writer,
