@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second verifier of evidence, written from docs/evidence-format.md and from nothing else.
+"""A second verifier of evidence. It follows docs/evidence-format.md and shares no code with the first.
 
     remit_verify.py BUNDLE --trust FILE [--next FILE]... [--fingerprint HEX] [--state DIR] [--json]
 
