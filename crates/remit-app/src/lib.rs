@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod permit;
 pub mod ports;
+pub mod prove;
 pub mod question;
 pub mod replay;
 pub mod run;

@@ -9,6 +9,7 @@ use remit_core::budget::{Budget, Span};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, UserId};
 use remit_evidence::log::leaf::Leaf;
+use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
 
 use crate::intent::{Case, CommitError, Committed, Intent, Settlement, Unavailable};
@@ -91,6 +92,9 @@ pub trait Store: Send + Sync {
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable>;
     /// One record.
     async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable>;
+    /// How many records stand before each of these, in the order of [`Store::records`]: the places of
+    /// their leaves in the log. `None` for one that is not there.
+    async fn places(&self, ids: &[RecordId]) -> Result<Vec<Option<u64>>, Unavailable>;
     /// Records in the order in which they became durable, after `after` of them, at most `limit`.
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable>;
 
@@ -137,6 +141,8 @@ pub struct CaseQuery<'a> {
 pub struct RecordFilter {
     /// Only those of this run.
     pub run: Option<RunId>,
+    /// Only those of this kind. Meant for kinds of which there are few: keys and policies.
+    pub kind: Option<Kind>,
     /// Skip this many.
     pub after: u64,
     /// At most this many; zero means 1,000.

@@ -22,6 +22,7 @@ use remit_evidence::log::note::NoteSigner;
 use crate::intent::CommitError;
 use crate::ledger::{Guard, Head, Tiles};
 use crate::ports::{Clock, Store};
+use crate::prove::Prover;
 
 use outcome::Stop;
 
@@ -175,6 +176,12 @@ impl Sealer {
     fn tidy(&self, growth: &Growth) {
         let full = growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full());
         full.for_each(|(tile, _)| self.tools.tiles.discard_partials(*tile));
+    }
+
+    /// What proves places in this log.
+    #[must_use]
+    pub fn prover(&self) -> Prover {
+        Prover { store: self.tools.store.clone(), tiles: self.tools.tiles.clone() }
     }
 
     fn reader(&self) -> Reader<'_> {

@@ -165,14 +165,15 @@ impl Booted {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
-        let witnesses = ledger::witnesses(&settings);
+        let witnesses = ledger::witnesses(&settings)?;
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
+        let prover = sealer.prover();
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = Some(folder.join(&settings.ledger.folder));
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let edge = Arc::new(edge);
+        let edge = Arc::new(edge.proving(prover));
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, settings, reloader })
     }

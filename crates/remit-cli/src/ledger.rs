@@ -3,6 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use remit_app::ports::Store;
 use remit_app::seal::{Cosigner, Sealer, Tools};
@@ -15,9 +16,13 @@ use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::guard::GuardFile;
 use remit_server::ledger::keys;
 use remit_server::ledger::patience::Patience;
+use remit_server::witness::client::{Address, Remote};
 
 use crate::boot;
 use crate::terminal::Failure;
+
+/// How long one exchange with a witness may take.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The sealer of this folder's log. `place` is where its keys lie; each of these witnesses must be one
 /// that the folder lists, by the name of its key.
@@ -54,10 +59,17 @@ pub fn sealer(
     Ok(Sealer::new(&ledger.origin, tools, cosigners, ledger.quorum))
 }
 
-/// The witnesses that are asked. No way of speaking to those that the folder lists is built in yet, so
-/// there are none, and the quorum is not met.
-pub const fn witnesses(_listed: &Settings) -> Vec<Arc<dyn Witness>> {
-    Vec::new()
+/// The witnesses that are asked.
+pub fn witnesses(settings: &Settings) -> Result<Vec<Arc<dyn Witness>>, Failure> {
+    let remote = |(listed, key): (&remit_config::settings::Witness, VerifierKey)| {
+        let (submission, monitoring) = (listed.url.clone(), listed.url.clone());
+        let address = Address { submission, monitoring, keys: vec![key], patience: PATIENCE };
+        let remote = Remote::new(&address);
+        let remote =
+            remote.map_err(|error| Failure::said(format!("remit.yaml: the witness `{}`: {error}", listed.key)))?;
+        Ok(Arc::new(remote) as Arc<dyn Witness>)
+    };
+    settings.ledger.witnesses.iter().zip(witness_keys(settings)?).map(remote).collect()
 }
 
 /// The keys of the witnesses that the folder lists.

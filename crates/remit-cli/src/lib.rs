@@ -10,8 +10,8 @@ pub mod rehearse;
 pub mod sample;
 pub mod terminal;
 
-mod otlp;
 mod ledger;
+mod otlp;
 mod reload;
 mod tls;
 mod upstreams;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use remit_app::ports::Step;
+use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
 use remit_core::ids::{RunId, ToolName};
@@ -31,6 +32,8 @@ pub struct Edge {
     pub notices: Arc<Notices>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Proves places in the log, where there is one.
+    pub prover: Option<Prover>,
     keyring: ArcSwap<Keyring>,
     reload: Arc<dyn Reload>,
 }
@@ -79,7 +82,14 @@ impl Edge {
         keyring: Keyring,
         reload: Arc<dyn Reload>,
     ) -> Self {
-        Self { gate, fleet, settings, notices, metrics, keyring: ArcSwap::from_pointee(keyring), reload }
+        let keyring = ArcSwap::from_pointee(keyring);
+        Self { gate, fleet, settings, notices, metrics, prover: None, keyring, reload }
+    }
+
+    /// The same edge, over records that are sealed in a log.
+    #[must_use]
+    pub fn proving(self, prover: Prover) -> Self {
+        Self { prover: Some(prover), ..self }
     }
 
     /// Puts other keys into force, for requests that arrive from now on.

@@ -23,9 +23,12 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::RemitExpired => StatusCode::FORBIDDEN,
         Code::ApprovalRequired => StatusCode::ACCEPTED,
         Code::BudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::CallSettled | Code::Conflict | Code::IdempotencyMismatch | Code::IdempotencyPending | Code::RunClosed => {
-            StatusCode::CONFLICT
-        }
+        Code::CallSettled
+        | Code::Conflict
+        | Code::IdempotencyMismatch
+        | Code::IdempotencyPending
+        | Code::RecordUnsealed
+        | Code::RunClosed => StatusCode::CONFLICT,
         Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Malformed => StatusCode::BAD_REQUEST,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -63,14 +63,22 @@ pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedR
     let limit = if filter.limit == 0 { LIMIT_DEFAULT } else { filter.limit };
     let after = int(filter.after);
     let mut records = Vec::new();
+    // Written out, so that the index over this kind is found.
+    let kind = filter.kind.map(|kind| format!("kind = '{}'", kind.as_str()));
     let mut statement;
-    let mut rows = match &filter.run {
-        None => {
+    let mut rows = match (&filter.run, kind) {
+        (None, None) => {
             statement = db.prepare_cached(&format!("{SELECT} WHERE position > ?1 ORDER BY position LIMIT ?2"))?;
             statement.query(params![after, limit])?
         }
-        Some(run) => {
-            statement = db.prepare_cached(&format!("{SELECT} WHERE run = ?3 ORDER BY position LIMIT ?2 OFFSET ?1"))?;
+        (None, Some(kind)) => {
+            statement = db.prepare_cached(&format!("{SELECT} WHERE {kind} ORDER BY position LIMIT ?2 OFFSET ?1"))?;
+            statement.query(params![after, limit])?
+        }
+        (Some(run), kind) => {
+            let kind = kind.map(|kind| format!(" AND {kind}")).unwrap_or_default();
+            statement =
+                db.prepare_cached(&format!("{SELECT} WHERE run = ?3{kind} ORDER BY position LIMIT ?2 OFFSET ?1"))?;
             statement.query(params![after, limit, run.as_str()])?
         }
     };
@@ -78,6 +86,13 @@ pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedR
         records.push(read(row)?);
     }
     Ok(records)
+}
+
+/// How many records stand before this one: positions begin with one and have no gaps.
+pub(crate) fn place(db: &Connection, id: &RecordId) -> Result<Option<u64>, Failure> {
+    let mut statement = db.prepare_cached("SELECT position FROM records WHERE id = ?1")?;
+    let position: Option<i64> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
+    Ok(position.map(|position| amount(position).saturating_sub(1)))
 }
 
 /// How many records there are: positions have no gaps.

@@ -76,6 +76,8 @@ CREATE TABLE records (
   digest BLOB NOT NULL CHECK (length(digest) = 32),
   UNIQUE (writer, seq)
 ) STRICT;
+CREATE INDEX records_of_keys ON records (position) WHERE kind = 'key';
+CREATE INDEX records_of_policies ON records (position) WHERE kind = 'policy';
 CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
 
 -- The head of the log over the records: the tree that was signed last, with its right edge (the roots of

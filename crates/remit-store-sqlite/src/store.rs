@@ -248,11 +248,15 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {
-        Ok(self.write(move |desk| records::append(desk.db, &record).map(drop)).await?)
+        Ok(self.write_as(Urgency::Now, false, move |desk| records::append(desk.db, &record).map(drop)).await?)
     }
 
     async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable> {
         self.read(|db| records::one(db, id))
+    }
+
+    async fn places(&self, ids: &[RecordId]) -> Result<Vec<Option<u64>>, Unavailable> {
+        self.read(|db| ids.iter().map(|id| records::place(db, id)).collect())
     }
 
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {

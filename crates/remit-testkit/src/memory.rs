@@ -463,9 +463,17 @@ impl Store for MemoryStore {
         Ok(self.open()?.records.iter().find(|record| record.id == *id).cloned())
     }
 
+    async fn places(&self, ids: &[RecordId]) -> Result<Vec<Option<u64>>, Unavailable> {
+        let state = self.open()?;
+        let place = |id: &RecordId| state.records.iter().position(|record| record.id == *id).map(|at| at as u64);
+        Ok(ids.iter().map(place).collect())
+    }
+
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {
         let state = self.open()?;
-        let asked = |record: &&SignedRecord| filter.run.is_none() || record.run == filter.run;
+        let asked = |record: &&SignedRecord| {
+            (filter.run.is_none() || record.run == filter.run) && filter.kind.is_none_or(|kind| record.kind == kind)
+        };
         let limit = if filter.limit == 0 { 1_000 } else { filter.limit as usize };
         let after = usize::try_from(filter.after).unwrap_or(usize::MAX);
         Ok(state.records.iter().filter(asked).skip(after).take(limit).cloned().collect())

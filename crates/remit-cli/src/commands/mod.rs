@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file each.
 
 mod agents;
+mod bundle;
 mod check;
 mod demo;
 mod doctor;

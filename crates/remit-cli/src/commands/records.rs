@@ -13,6 +13,7 @@ use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 use serde_json::Value;
 
+use super::bundle::Bundle;
 use super::export::Export;
 use crate::boot;
 use crate::terminal::{Failure, Outcome, say};
@@ -28,6 +29,9 @@ pub struct Evidence {
 enum Verb {
     /// Print every record as a line of JSON (envelope and disclosures), or send each to a collector of logs.
     Export(Export),
+    /// Print records with the proofs of their places in the log, as a bundle that anybody can verify offline with
+    /// `remit-verify`.
+    Bundle(Bundle),
     /// Print the public key under which this gateway's records verify. Give it to your auditor once, by hand.
     Key,
     /// Verify exported records, offline. Exit code 0: all verify; 1: something is wrong.
@@ -48,6 +52,7 @@ impl Evidence {
     pub fn run(self, folder: &Path) -> Outcome {
         match self.verb {
             Verb::Export(export) => export.run(folder),
+            Verb::Bundle(bundle) => bundle.run(folder),
             Verb::Key => {
                 let key = Ed25519::in_file(&boot::state_of(folder).join("gateway.key"));
                 let key = key.map_err(|error| Failure::said(error.to_string()))?;

@@ -52,6 +52,8 @@ pub enum Code {
     QuestionUnknown,
     /// There is no such record, or it is not yours.
     RecordUnknown,
+    /// No checkpoint of the log covers the record yet.
+    RecordUnsealed,
     /// The remit that would cover this call has expired.
     RemitExpired,
     /// The request is larger than the limit.
@@ -76,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
@@ -95,6 +97,7 @@ impl Code {
         Self::PolicyNoPermit,
         Self::QuestionUnknown,
         Self::RecordUnknown,
+        Self::RecordUnsealed,
         Self::RemitExpired,
         Self::RequestTooLarge,
         Self::RunClosed,
@@ -235,6 +238,12 @@ impl Code {
             Self::RecordUnknown => {
                 ("record.unknown", Fault::Caller, "There is no such record, or it is not yours.", "Check the id.")
             }
+            Self::RecordUnsealed => (
+                "record.unsealed",
+                Fault::Internal,
+                "No checkpoint of the log covers the record yet.",
+                "Ask again in two seconds; if that does not help, an operator has to look at `remit ledger head`.",
+            ),
             Self::RemitExpired => (
                 "remit.expired",
                 Fault::Operator,

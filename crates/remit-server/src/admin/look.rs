@@ -60,7 +60,7 @@ pub(super) async fn records(State(edge): State<Arc<Edge>>, Query(params): Params
         let run = params.get("run").map(|id| RunId::parse(id)).transpose();
         let run = run.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
         let after = params.get("after").and_then(|text| text.parse().ok()).unwrap_or(0);
-        let filter = RecordFilter { run, after, limit: number(&params, "limit") };
+        let filter = RecordFilter { run, kind: None, after, limit: number(&params, "limit") };
         let records = edge.gate.ports().store.records(&filter).await.map_err(unavailable)?;
         Ok(json!({"records": records.iter().map(|record| json!({
             "envelope": record.envelope.to_json(), "disclosures": record.disclosures,

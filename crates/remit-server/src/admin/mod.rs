@@ -1,5 +1,6 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+mod evidence;
 mod halts;
 mod look;
 mod questions;
@@ -31,6 +32,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/runs/{id}", get(look::run))
         .route("/admin/v1/records", get(look::records))
         .route("/admin/v1/records/{id}", get(look::record))
+        .route("/admin/v1/evidence", get(evidence::evidence))
         .route("/admin/v1/tools", get(look::tools))
         .route("/admin/v1/tools/survey", post(look::survey))
         .route("/admin/v1/snapshot", get(look::snapshot))

@@ -106,20 +106,25 @@ fn limit(limit: &Limit) -> String {
     format!("{} per {}", limit.unit.show(limit.amount), limit.window.as_str())
 }
 
-async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+/// The predicate of a decision record of this caller. Another caller's does not exist for this one.
+///
+/// # Errors
+/// When there is none of this caller.
+pub async fn own_decision(edge: &Edge, caller: &Caller, id: &str) -> Result<(RecordId, Value), Refusal> {
     let unknown = || Refusal::new(Code::RecordUnknown, "there is no such record of yours");
     let id = RecordId::parse(id).map_err(|_| unknown())?;
     let record = edge.gate.ports().store.record(&id).await;
     let record = record.map_err(|_| Refusal::new(Code::StoreUnavailable, "the record could not be read"))?;
     let record = record.filter(|record| record.kind == Kind::Decision).ok_or_else(unknown)?;
-    let statement = remit_core::json::parse(&record.envelope.payload).map_err(|_| unknown())?;
-    let predicate = &statement["predicate"];
-    // Another caller's record does not exist for this one.
+    let mut statement = remit_core::json::parse(&record.envelope.payload).map_err(|_| unknown())?;
+    let predicate = statement["predicate"].take();
     let own = predicate["agent"]["id"] == caller.calling_agent().as_str()
         && disclosed(&record.disclosures, "user").as_deref() == caller.user().map(remit_core::ids::UserId::as_str);
-    if !own {
-        return Err(unknown());
-    }
+    if own { Ok((id, predicate)) } else { Err(unknown()) }
+}
+
+async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
+    let (id, predicate) = own_decision(edge, caller, id).await?;
     Ok(json!({
         "record": id.as_str(),
         "time": predicate["time"],

@@ -24,7 +24,7 @@ pub(super) async fn are_listed_in_order(t: Trial) {
         t.store.append(record.clone()).await.expect("appended");
         all.push(record);
     }
-    let list = |after, limit| RecordFilter { after, limit, run: None };
+    let list = |after, limit| RecordFilter { after, limit, ..RecordFilter::default() };
     assert_eq!(t.store.records(&list(0, 0)).await.expect("read"), all);
     assert_eq!(t.store.records(&list(1, 2)).await.expect("read"), all[1..3]);
     assert_eq!(t.store.records(&list(4, 9)).await.expect("read"), all[4..]);
@@ -42,7 +42,7 @@ pub(super) async fn are_listed_by_run(t: Trial) {
             ours.push(record);
         }
     }
-    let list = |after, limit| RecordFilter { after, limit, run: Some(one.clone()) };
+    let list = |after, limit| RecordFilter { after, limit, run: Some(one.clone()), kind: None };
     assert_eq!(t.store.records(&list(0, 0)).await.expect("read"), ours);
     assert_eq!(t.store.records(&list(1, 1)).await.expect("read"), ours[1..2]);
 }

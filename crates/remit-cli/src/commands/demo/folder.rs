@@ -18,7 +18,8 @@ pub struct Furnished {
     pub agent_key: String,
     /// Bob's key.
     pub operator_key: String,
-    folder: PathBuf,
+    /// Where it all is.
+    pub folder: PathBuf,
 }
 
 /// The files of `examples/support-desk`, as they were when this program was built.

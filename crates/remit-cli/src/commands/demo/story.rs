@@ -1,6 +1,8 @@
 //! The story, step by step.
 
 use http::Method;
+use remit_evidence::judge::{Verdict, judge};
+use remit_evidence::trust::Trust;
 use remit_evidence::verify::examine;
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use crate::client::Gateway;
 use crate::commands::demo::UPSTREAM_TOKEN;
 use crate::commands::demo::folder::Furnished;
 use crate::commands::demo::peer::Peer;
+use crate::commands::ledger::trust;
 use crate::commands::records::Exported;
 use crate::commands::replay::Tally;
 use crate::commands::runs;
@@ -167,8 +170,8 @@ impl<'a> Story<'a> {
         // The last receipts become durable within the bound for batched records.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let found = t.operator.send(Method::GET, "/admin/v1/runs", None).await?;
-        let run = found["runs"][0]["run"].as_str().unwrap_or_default().to_owned();
-        let run = t.operator.send(Method::GET, &format!("/admin/v1/runs/{run}"), None).await?;
+        let run_id = found["runs"][0]["run"].as_str().unwrap_or_default().to_owned();
+        let run = t.operator.send(Method::GET, &format!("/admin/v1/runs/{run_id}"), None).await?;
         say(format!("\n{}\n", runs::timeline(&run)))?;
         let answer = t.operator.send(Method::GET, "/admin/v1/records?limit=10000", None).await?;
         let records = answer["records"].as_array().cloned().unwrap_or_default();
@@ -185,7 +188,31 @@ impl<'a> Story<'a> {
         t.told("every signed record is checked", &text, whole)?;
         let again = Tally::of(&exported);
         let same = again.agree > 10 && again.differ == 0 && again.unable == 0;
-        t.told("every decision is made again from its record", &again.to_string(), same)
+        t.told("every decision is made again from its record", &again.to_string(), same)?;
+        self.proved(t, &run_id).await
+    }
+
+    /// The whole run as a bundle, judged as an auditor would: under the trust document, and without us.
+    async fn proved(&self, t: &mut Telling, run: &str) -> Result<(), Failure> {
+        let trust = trust::document(&self.furnished.folder)?;
+        let trust = Trust::parse(trust.as_bytes()).map_err(|error| Failure::said(error.to_string()))?;
+        let path = format!("/admin/v1/evidence?run={run}&show=arguments");
+        // The log is sealed once a second.
+        let mut bundle = t.operator.send(Method::GET, &path, None).await;
+        for _ in 0..20 {
+            if bundle.is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            bundle = t.operator.send(Method::GET, &path, None).await;
+        }
+        let report = judge(bundle?.to_string().as_bytes(), &trust, &[]);
+        let logged = report.claims.len();
+        let text = format!(
+            "{:?}: {logged} records, each at its place in a log that Ed25519 and ML-DSA-44 sign",
+            report.verdict
+        );
+        t.told("the run is handed to an auditor, who verifies it offline", &text, report.verdict == Verdict::Valid)
     }
 
     async fn books(&self) -> Result<Value, Failure> {

@@ -3,6 +3,7 @@
 
 mod fsck;
 mod gaps;
+pub(super) mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use clap::{Args, Subcommand};
 use remit_app::ledger::{Mark, Tiles as _};
 use remit_app::ports::{Clock as _, RecordFilter, Store};
 use remit_config::settings::Settings;
+use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::{Note, NoteSigner as _};
 use remit_evidence::log::policy::Policy;
@@ -42,6 +44,9 @@ enum Verb {
     Gaps,
     /// Print the log's verifier keys as a policy file (C2SP tlog-policy). Give it to your auditor once, by hand.
     Keys,
+    /// Print a trust document: what an auditor holds to judge bundles with `remit-verify`. Its fingerprint goes to
+    /// standard error; give both by different ways.
+    Trust,
 }
 
 impl Ledger {
@@ -53,7 +58,16 @@ impl Ledger {
             Verb::Head => head(&place),
             Verb::Fsck => block_on(fsck::run(&place))?,
             Verb::Gaps => block_on(gaps::run(&place))?,
-            Verb::Keys => keys(&place),
+            Verb::Keys => {
+                say(place.policy()?.trim_end())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Verb::Trust => {
+                let document = trust::document(folder)?;
+                eprintln!("fingerprint {}", Digest::of(document.as_bytes()));
+                say(document.trim_end())?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
@@ -85,6 +99,28 @@ impl Place<'_> {
         let keys = keys::in_folder(&place, &self.settings.ledger.origin);
         let keys = keys.map_err(|error| Failure::said(error.to_string()))?;
         Ok(keys.iter().map(|key| key.key().clone()).collect())
+    }
+
+    /// The log's keys, its witnesses and what is enough of them, as a policy file (C2SP tlog-policy).
+    fn policy(&self) -> Result<String, Failure> {
+        let mut policy = format!("# The log `{}`, and what is enough to believe it.\n", self.settings.ledger.origin);
+        for key in self.log_keys()? {
+            policy.push_str(&format!("log {key}\n"));
+        }
+        let witnesses = ledger::witness_keys(self.settings)?;
+        for (at, (key, witness)) in witnesses.iter().zip(&self.settings.ledger.witnesses).enumerate() {
+            policy.push_str(&format!("witness w{} {key} {}\n", at + 1, witness.url));
+        }
+        if witnesses.is_empty() {
+            policy.push_str("quorum none\n");
+        } else {
+            let names: Vec<String> = (1..=witnesses.len()).map(|at| format!("w{at}")).collect();
+            policy.push_str(&format!("group witnesses {} {}\n", self.settings.ledger.quorum, names.join(" ")));
+            policy.push_str("quorum witnesses\n");
+        }
+        // What an auditor cannot read is not printed.
+        Policy::parse(policy.as_bytes()).map_err(|error| Failure::said(format!("the policy: {error}")))?;
+        Ok(policy)
     }
 
     fn open(&self) -> Result<LedgerFolder, Failure> {
@@ -120,7 +156,7 @@ const PAGE: u32 = 1_024;
 async fn each_page(store: &dyn Store, mut take: impl FnMut(u64, Vec<SignedRecord>)) -> Result<u64, Failure> {
     let mut after = 0;
     loop {
-        let filter = RecordFilter { run: None, after, limit: PAGE };
+        let filter = RecordFilter { after, limit: PAGE, ..RecordFilter::default() };
         let page = store.records(&filter).await.map_err(|error| Failure::said(error.to_string()))?;
         if page.is_empty() {
             return Ok(after);
@@ -155,26 +191,4 @@ fn head(place: &Place<'_>) -> Outcome {
     let quorum = place.settings.ledger.quorum;
     say(format!("quorum  {cosigned} of {quorum}"))?;
     Ok(if cosigned >= quorum { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn keys(place: &Place<'_>) -> Outcome {
-    let mut policy = format!("# The log `{}`, and what is enough to believe it.\n", place.settings.ledger.origin);
-    for key in place.log_keys()? {
-        policy.push_str(&format!("log {key}\n"));
-    }
-    let witnesses = ledger::witness_keys(place.settings)?;
-    for (at, (key, witness)) in witnesses.iter().zip(&place.settings.ledger.witnesses).enumerate() {
-        policy.push_str(&format!("witness w{} {key} {}\n", at + 1, witness.url));
-    }
-    if witnesses.is_empty() {
-        policy.push_str("quorum none\n");
-    } else {
-        let names: Vec<String> = (1..=witnesses.len()).map(|at| format!("w{at}")).collect();
-        policy.push_str(&format!("group witnesses {} {}\n", place.settings.ledger.quorum, names.join(" ")));
-        policy.push_str("quorum witnesses\n");
-    }
-    // What an auditor cannot read is not printed.
-    Policy::parse(policy.as_bytes()).map_err(|error| Failure::said(format!("the policy: {error}")))?;
-    say(policy.trim_end())?;
-    Ok(ExitCode::SUCCESS)
 }

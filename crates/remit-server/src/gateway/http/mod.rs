@@ -1,9 +1,11 @@
 //! The HTTP API for agents and services without MCP. The same gate, the same words.
 
 mod calls;
+mod evidence;
 mod openapi;
 mod runs;
 
+pub(crate) use evidence::bundle;
 pub(crate) use runs::shown as run_shown;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/v1/runs", post(runs::open))
         .route("/v1/runs/{id}", get(runs::show))
         .route("/v1/runs/{id}/close", post(runs::close))
+        .route("/v1/evidence/{id}", get(evidence::evidence))
         .route("/v1/tools", get(tools))
         .route("/v1/me", get(me))
         .route("/v1/questions/{id}", get(question))
