@@ -56,10 +56,12 @@ impl Gate {
         }
         let rule = self.rule_to_vote_on(&question, rule, approver)?;
         let reason: String = reason.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect();
-        let vote = Vote { question: id.clone(), rule, by: approver.id.clone(), approve, reason, at: now };
+        let by = approver.id.clone();
+        let vote = Vote { question: id.clone(), rule, by, approve, reason, at: now, record: None };
         let draft = self.approval_draft(&question, &vote);
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
+        let vote = Vote { record: Some(record.digest), ..vote };
         match self.ports.store.answer_question(vote, record).await {
             Ok(question) => {
                 self.ports.notifier.question_changed(id);

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
-use crate::intent::{Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
@@ -127,7 +127,10 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
-        let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        let mut draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        if let Verdict::Allow { approvals, .. } = &decision.verdict {
+            draft.links = self.approvals_used(&case.basis, approvals).await?;
+        }
         let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
         let digest = record.digest;
         let effect = match &decision.verdict {
@@ -147,6 +150,21 @@ impl Gate {
             self.ports.notifier.question_changed(question);
         }
         Ok(Settled { committed, decision, digest })
+    }
+
+    /// The approval records that a decision rests on: the yes of every vote on the rules it uses.
+    async fn approvals_used(
+        &self,
+        basis: &Basis,
+        rules: &[RuleId],
+    ) -> Result<Vec<(&'static str, Digest)>, CommitError> {
+        let mut links = Vec::new();
+        for (rule, question) in basis.approvals.iter().filter(|(rule, _)| rules.contains(rule)) {
+            let question = self.ports.store.question(question).await?.ok_or(CommitError::Conflict("approval"))?;
+            let yes = question.votes.iter().filter(|vote| vote.approve && vote.rule == *rule);
+            links.extend(yes.filter_map(|vote| vote.record).map(|digest| ("approval", digest)));
+        }
+        Ok(links)
     }
 
     fn intent(

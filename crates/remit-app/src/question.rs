@@ -74,6 +74,8 @@ pub struct Vote {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// The digest of its approval record, once there is one.
+    pub record: Option<Digest>,
 }
 
 /// Where a question stands.

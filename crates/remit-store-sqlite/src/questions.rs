@@ -88,7 +88,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         return Err(Failure::Conflict("voted"));
     }
     db.prepare_cached(
-        "INSERT INTO votes (question, rule, operator, approve, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO votes (question, rule, operator, approve, reason, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         vote.question.as_str(),
@@ -96,7 +96,8 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         vote.by.as_str(),
         vote.approve,
         vote.reason,
-        micros(vote.at)
+        micros(vote.at),
+        vote.record.as_ref().map(|digest| &digest.as_bytes()[..]),
     ])?;
     if !vote.approve {
         db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
@@ -177,7 +178,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
 
 fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, operator, approve, reason, at FROM votes WHERE question = ?1 ORDER BY position",
+        "SELECT rule, operator, approve, reason, at, record FROM votes WHERE question = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([question.as_str()])?;
     let mut votes = Vec::new();
@@ -189,6 +190,7 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
             approve: row.get(2)?,
             reason: row.get(3)?,
             at: time(row.get(4)?)?,
+            record: row.get::<_, Option<Vec<u8>>>(5)?.map(digest).transpose()?,
         });
     }
     Ok(votes)

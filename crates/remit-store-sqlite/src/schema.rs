@@ -199,6 +199,7 @@ CREATE TABLE votes (
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
+  record BLOB CHECK (length(record) = 32),
   UNIQUE (question, rule, operator)
 ) STRICT;
 

@@ -350,6 +350,7 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         approve,
         reason: format!("{by} has looked at it"),
         at: moment(1),
+        record: Some(digest(&format!("the record of {by}'s vote on {on}"))),
     }
 }
 
