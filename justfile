@@ -21,6 +21,8 @@ check:
 bench:
     cargo build --release -p remit-cli
     cargo run --release -p remit-bench -- decide
+    cargo run --release -p remit-bench -- verify
+    cargo run --release -p remit-bench -- records .
     cargo run --release -p remit-bench -- gateway target/release/remit
 
 # Format the sources

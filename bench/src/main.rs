@@ -1,12 +1,14 @@
 //! Measurements, run by `just bench`. Every number is measured in this run, on this machine.
 //!
-//! `remit-bench decide` times decisions; `remit-bench records FOLDER` durable signed records; `remit-bench gateway PATH` times governed calls through the
+//! `remit-bench decide` times decisions; `remit-bench records FOLDER` durable signed records; `remit-bench
+//! verify` verdicts; `remit-bench gateway PATH` times governed calls through the
 //! program at PATH; `remit-bench gateway PATH write 64` only those.
 
 mod decide;
 mod gateway;
 mod records;
 mod upstream;
+mod verify;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,8 +18,11 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["decide"] => decide::run(),
         ["upstream"] => upstream::run(),
+        ["verify"] => verify::run(),
         ["records", folder] => records::run(std::path::Path::new(folder)),
         ["gateway", remit, only @ ..] => gateway::run(std::path::Path::new(remit), only),
-        _ => eprintln!("usage: remit-bench decide | records FOLDER | gateway PATH-TO-REMIT [KIND] [CONCURRENCY]"),
+        _ => eprintln!(
+            "usage: remit-bench decide | verify | records FOLDER | gateway PATH-TO-REMIT [KIND] [CONCURRENCY]"
+        ),
     }
 }
