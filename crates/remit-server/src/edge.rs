@@ -57,7 +57,7 @@ pub struct EdgeSettings {
     pub body_bytes_max: usize,
     /// Whether only this machine can reach the listener.
     pub loopback: bool,
-    /// The folder of the ledger, when it is served.
+    /// The folder of the ledger; none when its files are elsewhere.
     pub ledger: Option<PathBuf>,
 }
 

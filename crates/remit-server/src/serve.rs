@@ -28,7 +28,7 @@ const CONNECTIONS_MAX: usize = 10_000;
 
 /// Everything that is served.
 pub fn routes(edge: Arc<Edge>) -> Router {
-    let ledger = edge.settings.ledger.as_deref().map(ledger::files::routes);
+    let ledger = edge.settings.ledger.as_deref().map_or_else(ledger::files::elsewhere, ledger::files::routes);
     Router::new()
         .merge(gateway::mcp::routes(edge.clone()))
         .merge(gateway::http::routes(edge.clone()))
@@ -38,7 +38,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
                 .route("/healthz", get(|| async { "ok\n" }))
                 .route("/readyz", get(ready))
                 .route("/metrics", get(metrics))
-                .merge(ledger.unwrap_or_default())
+                .merge(ledger)
                 .layer(middleware::from_fn_with_state(edge.clone(), gateway::http::guard))
                 .with_state(edge),
         )

@@ -1,5 +1,6 @@
 //! The ledger as static files under `/ledger/`: the checkpoint and tiles, nothing else, to read only.
-//! Leaves are commitments; what they commit to is not shown here.
+//! Leaves are commitments; what they commit to is not shown here. Files that are in a bucket are not
+//! fetched from there: whoever may read the bucket reads it there.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,22 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use remit_evidence::log::tile::Tile;
 
+/// What a file is shown as, wherever it is (C2SP tlog-tiles).
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    pub content_type: &'static str,
+    pub cache_control: &'static str,
+}
+
+/// The name of the checkpoint.
+pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
+/// The checkpoint changes every second.
+pub(super) const CHECKPOINT: Shown =
+    Shown { content_type: "text/plain; charset=utf-8", cache_control: "public, max-age=1" };
+/// A tile never changes.
+pub(super) const TILE: Shown =
+    Shown { content_type: "application/octet-stream", cache_control: "public, max-age=31536000, immutable" };
+
 /// The files of the ledger in this folder. Whoever adds these routes guards them.
 pub fn routes<S>(folder: &Path) -> Router<S> {
     let folder = Arc::new(folder.to_owned());
@@ -20,19 +37,27 @@ pub fn routes<S>(folder: &Path) -> Router<S> {
         .with_state(folder)
 }
 
+/// Says that the files are not here. Where they are is not for everybody to know.
+pub fn elsewhere<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let hint = "the files of this ledger are in an object store; whoever runs this gateway knows where\n";
+    Router::new().route("/ledger/{*path}", get(move || async move { (StatusCode::NOT_FOUND, hint) }))
+}
+
 async fn checkpoint(State(folder): State<Arc<PathBuf>>) -> Response {
-    served(&folder.join("checkpoint"), "text/plain; charset=utf-8", "no-cache").await
+    // Here it costs nothing to ask each time.
+    served(&folder.join(CHECKPOINT_NAME), Shown { cache_control: "no-cache", ..CHECKPOINT }).await
 }
 
 async fn tile(State(folder): State<Arc<PathBuf>>, Named(path): Named<String>) -> Response {
     // What is no path of a tile never reaches the disk.
     let Ok(tile) = Tile::parse(&format!("tile/{path}")) else { return StatusCode::NOT_FOUND.into_response() };
-    served(&folder.join(tile.to_string()), "application/octet-stream", "public, max-age=31536000, immutable").await
+    served(&folder.join(tile.to_string()), TILE).await
 }
 
-async fn served(path: &Path, kind: &'static str, keep: &'static str) -> Response {
+async fn served(path: &Path, shown: Shown) -> Response {
+    let headers = [(header::CONTENT_TYPE, shown.content_type), (header::CACHE_CONTROL, shown.cache_control)];
     match tokio::fs::read(path).await {
-        Ok(bytes) => ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], bytes).into_response(),
+        Ok(bytes) => (headers, bytes).into_response(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
             tracing::warn!(%error, "a file of the ledger could not be read");

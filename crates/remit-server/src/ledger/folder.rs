@@ -3,13 +3,12 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use remit_app::ledger::{LedgerError, Tiles};
-use remit_evidence::log::bundle;
-use remit_evidence::log::tile::{Content, Tile};
+use remit_evidence::log::tile::Tile;
 
 use super::durable::{self, OpenFolder};
+use super::once::{self, Breach};
 
 const CHECKPOINT: &str = "checkpoint";
 
@@ -17,8 +16,7 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct LedgerFolder {
     path: PathBuf,
     top: OpenFolder,
-    /// Why nothing is written any more.
-    broken: OnceLock<String>,
+    breach: Breach,
 }
 
 impl LedgerFolder {
@@ -28,34 +26,19 @@ impl LedgerFolder {
     /// When it cannot be used.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-        Ok(Self { path: path.to_owned(), top: OpenFolder::open(path)?, broken: OnceLock::new() })
-    }
-
-    /// Writes unless something was broken before, and remembers when it is now.
-    fn change(&self, change: impl FnOnce() -> Result<(), LedgerError>) -> Result<(), LedgerError> {
-        if let Some(why) = self.broken.get() {
-            return Err(LedgerError::Broken(why.clone()));
-        }
-        let changed = change();
-        if let Err(LedgerError::Broken(why)) = &changed {
-            let _first = self.broken.set(why.clone());
-        }
-        changed
+        Ok(Self { path: path.to_owned(), top: OpenFolder::open(path)?, breach: Breach::default() })
     }
 
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError> {
+        once::whole(tile, bytes)?;
         let path = self.path.join(tile.to_string());
-        if !is_whole(tile, bytes) {
-            // INVARIANT (a full tile is full): a truncated one at its path would be believed for ever.
-            return Err(LedgerError::Broken(format!("`{tile}` was to hold something else than its path says")));
-        }
         let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(LedgerError::Failed(format!("`{}` is no path of a file", path.display())));
         };
         match durable::read(&path)? {
             None => OpenFolder::make(&self.path, folder)?.write(name, bytes),
             Some(there) if there == bytes => OpenFolder::make(&self.path, folder)?.settle(name),
-            Some(_) => Err(LedgerError::Broken(format!("`{tile}` holds something else than was sealed"))),
+            Some(_) => Err(once::other(tile)),
         }
     }
 }
@@ -66,7 +49,7 @@ impl Tiles for LedgerFolder {
     }
 
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError> {
-        self.change(|| self.put(tile, bytes))
+        self.breach.or(|| self.put(tile, bytes))
     }
 
     fn discard_partials(&self, full: Tile) {
@@ -81,15 +64,7 @@ impl Tiles for LedgerFolder {
     }
 
     fn publish(&self, note: &str) -> Result<(), LedgerError> {
-        self.change(|| self.top.write(CHECKPOINT, note.as_bytes()))
-    }
-}
-
-/// Whether these bytes are as many hashes or entries as the tile is wide.
-fn is_whole(tile: Tile, bytes: &[u8]) -> bool {
-    match tile.content() {
-        Content::Entries => bundle::decode(tile, bytes).is_some(),
-        Content::Hashes(_) => tile.hashes(bytes).is_some(),
+        self.breach.or(|| self.top.write(CHECKPOINT, note.as_bytes()))
     }
 }
 

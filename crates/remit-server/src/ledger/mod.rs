@@ -1,5 +1,6 @@
-//! The ledger: the log's files in a folder, its keys, the guard beside it, and the thread that seals.
+//! The ledger: the log's files in a folder or a bucket, its keys, the guard beside it, and the thread that seals.
 
+pub mod bucket;
 pub mod files;
 pub mod folder;
 pub mod guard;
@@ -8,3 +9,5 @@ pub mod patience;
 pub mod sealing;
 
 mod durable;
+mod errand;
+mod once;
