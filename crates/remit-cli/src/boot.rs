@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::{Gate, Habits};
-use remit_config::settings::{Authentication, Records, Settings, StorePlace, Transport};
+use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::Approver;
 use remit_core::authority::Fault;
@@ -169,7 +169,10 @@ impl Booted {
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
         let prover = sealer.prover();
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
-        edge_settings.ledger = Some(folder.join(&settings.ledger.folder));
+        edge_settings.ledger = match &settings.ledger.files {
+            LedgerFiles::Folder(path) => Some(folder.join(path)),
+            LedgerFiles::Bucket(_) => None,
+        };
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());

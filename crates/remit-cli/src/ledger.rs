@@ -5,21 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use remit_app::ledger::Tiles;
 use remit_app::ports::Store;
 use remit_app::seal::{Cosigner, Sealer, Tools};
 use remit_app::witness::Witness;
-use remit_config::settings::Settings;
+use remit_config::settings::{Bucket, LedgerFiles, Settings};
 use remit_evidence::log::note::NoteSigner;
 use remit_evidence::log::vkey::VerifierKey;
 use remit_server::keys::Machine;
+use remit_server::ledger::bucket::{Access, LedgerBucket};
 use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::guard::GuardFile;
 use remit_server::ledger::keys;
 use remit_server::ledger::patience::Patience;
 use remit_server::witness::client::{Address, Remote};
 
-use crate::boot;
 use crate::terminal::Failure;
+use crate::{boot, upstreams};
 
 /// How long one exchange with a witness may take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -40,11 +42,11 @@ pub fn sealer(
     };
     let state = boot::state_of(folder);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(io(&state))?;
-    let (files, guard) = (folder.join(&ledger.folder), folder.join(&ledger.guard));
+    let guard = folder.join(&ledger.guard);
     let signers = keys::in_folder(place, &ledger.origin).map_err(|error| Failure::said(error.to_string()))?;
     let tools = Tools {
         store,
-        tiles: Arc::new(LedgerFolder::open(&files).map_err(io(&files))?),
+        tiles: tiles(settings, folder)?,
         guard: Arc::new(GuardFile::at(&guard).map_err(io(&guard))?),
         clock: Arc::new(Machine),
         signers: signers.into_iter().map(|key| Box::new(key) as Box<dyn NoteSigner + Send + Sync>).collect(),
@@ -70,6 +72,32 @@ pub fn witnesses(settings: &Settings) -> Result<Vec<Arc<dyn Witness>>, Failure> 
         Ok(Arc::new(remote) as Arc<dyn Witness>)
     };
     settings.ledger.witnesses.iter().zip(witness_keys(settings)?).map(remote).collect()
+}
+
+/// The files of this folder's log, wherever they are.
+pub fn tiles(settings: &Settings, folder: &Path) -> Result<Arc<dyn Tiles>, Failure> {
+    Ok(match &settings.ledger.files {
+        LedgerFiles::Folder(path) => {
+            let path = folder.join(path);
+            let opened = LedgerFolder::open(&path);
+            Arc::new(opened.map_err(|error| Failure::Io(path.display().to_string(), error))?)
+        }
+        LedgerFiles::Bucket(bucket) => {
+            let opened = LedgerBucket::open(&access(bucket, folder));
+            Arc::new(opened.map_err(|error| Failure::said(format!("the bucket of the ledger: {error}")))?)
+        }
+    })
+}
+
+fn access(bucket: &Bucket, folder: &Path) -> Access {
+    Access {
+        endpoint: bucket.endpoint.clone(),
+        region: bucket.region.clone(),
+        bucket: bucket.name.clone(),
+        prefix: bucket.prefix.clone(),
+        access_key: upstreams::source(&bucket.access_key, folder),
+        secret_key: upstreams::source(&bucket.secret_key, folder),
+    }
 }
 
 /// The keys of the witnesses that the folder lists.

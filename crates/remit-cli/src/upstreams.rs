@@ -21,14 +21,18 @@ pub fn specs(upstreams: &[Upstream], folder: &Path) -> Vec<Spec> {
 
 /// Where each upstream's credential stands.
 pub fn references(upstreams: &[Upstream], folder: &Path) -> References {
-    let sources = upstreams.iter().filter_map(|upstream| {
-        let source = match &upstream.credential.as_ref()?.source {
-            CredentialSource::Env(name) => Source::Env(name.clone()),
-            CredentialSource::File(path) => Source::File(folder.join(path)),
-        };
-        Some((upstream.id.clone(), source))
-    });
+    let sources = upstreams
+        .iter()
+        .filter_map(|upstream| Some((upstream.id.clone(), source(&upstream.credential.as_ref()?.source, folder))));
     References::new(sources.collect())
+}
+
+/// Where a credential stands.
+pub fn source(named: &CredentialSource, folder: &Path) -> Source {
+    match named {
+        CredentialSource::Env(name) => Source::Env(name.clone()),
+        CredentialSource::File(path) => Source::File(folder.join(path)),
+    }
 }
 
 fn spec(upstream: &Upstream, folder: &Path) -> Spec {

@@ -5,9 +5,11 @@
 mod bad;
 mod house;
 
+use std::path::PathBuf;
+
 use house::{FILES, changed, folder};
 use remit_config::keys::{MayDeclare, Role};
-use remit_config::settings::{Authentication, Records, StorePlace, Transport};
+use remit_config::settings::{Authentication, LedgerFiles, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::ids::{ToolName, UserId};
@@ -38,10 +40,40 @@ fn a_good_folder_becomes_settings() {
     assert_eq!(settings.records, Records::Batched { within_ms: 100 });
     let ledger = &settings.ledger;
     assert_eq!((ledger.origin.as_str(), ledger.quorum), ("acme.example/remit/2026", 1));
-    assert_eq!((&ledger.folder, &ledger.guard), (&".remit/ledger".into(), &"/mnt/guard/last_signed".into()));
+    assert_eq!(ledger.files, LedgerFiles::Folder(".remit/ledger".into()));
+    assert_eq!(ledger.guard, PathBuf::from("/mnt/guard/last_signed"));
     assert_eq!(ledger.witnesses[0].url, "https://witness.example");
     assert_eq!((settings.run_idle_secs, settings.hold_ms), (1800, 45_000));
     assert_eq!(settings.allowed_hosts, ["127.0.0.1:7420", "remit.acme.example:443"]);
+}
+
+#[test]
+fn a_ledger_may_be_in_a_bucket() {
+    let folder = changed("remit.yaml", house::LEDGER_FOLDER, house::LEDGER_BUCKET);
+    let config = load(&folder).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let LedgerFiles::Bucket(bucket) = config.settings.ledger.files else { panic!("{:?}", config.settings.ledger) };
+    assert_eq!((bucket.name.as_str(), bucket.prefix.as_str()), ("acme-ledger", "2026/eu"));
+    assert_eq!(bucket.endpoint, "https://s3.eu-central-1.amazonaws.com");
+    assert_eq!(bucket.region, "eu-central-1");
+    assert_eq!(bucket.access_key, CredentialSource::Env("LEDGER_ACCESS_KEY".into()));
+    assert_eq!(bucket.secret_key, CredentialSource::File("/run/secrets/ledger".into()));
+    let value: Value =
+        serde_saphyr::from_str(&house::REMIT.replace(house::LEDGER_FOLDER, house::LEDGER_BUCKET)).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+}
+
+#[test]
+fn a_faulty_bucket_is_said_where_it_stands() {
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::BUCKETS {
+        let bucket = house::LEDGER_BUCKET.replacen(from, to, 1);
+        assert_ne!(bucket, house::LEDGER_BUCKET, "{from}");
+        let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &bucket));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

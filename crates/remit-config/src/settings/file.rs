@@ -90,6 +90,8 @@ pub(crate) struct LedgerFile {
     pub origin: Option<At<String>>,
     /// The folder of its files, which any web server may show. Default: `.remit/ledger`.
     pub folder: Option<At<String>>,
+    /// Or: the bucket of its files, in an object store that speaks S3.
+    pub bucket: Option<At<BucketFile>>,
     /// The file that remembers what was signed last. It belongs on another volume, in no backup with the store. Default: `.remit/last_signed`.
     pub guard: Option<At<String>>,
     /// Who cosigns checkpoints.
@@ -97,6 +99,23 @@ pub(crate) struct LedgerFile {
     pub witnesses: Vec<At<WitnessFile>>,
     /// How many witnesses are enough. Required when there are any.
     pub quorum: Option<At<u32>>,
+}
+
+/// A bucket in an object store that speaks S3. It must refuse a conditional write (`If-None-Match: *`) of what is there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct BucketFile {
+    /// The bucket, and what its files begin with: `s3://acme-ledger/2026`.
+    pub url: At<String>,
+    /// The object store: `https://s3.eu-central-1.amazonaws.com`. Plain HTTP is for this machine only.
+    pub endpoint: At<String>,
+    /// Its region: `eu-central-1`.
+    pub region: At<String>,
+    /// Where the id of the access key is found: `env:LEDGER_ACCESS_KEY` or `file:/run/secrets/ledger-access-key`.
+    pub access_key: At<String>,
+    /// Where its secret is found: `env:LEDGER_SECRET_KEY` or `file:/run/secrets/ledger-secret-key`.
+    pub secret_key: At<String>,
 }
 
 /// Somebody who cosigns checkpoints.

@@ -4,20 +4,26 @@ use std::path::PathBuf;
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{LedgerFile, WitnessFile};
-use crate::settings::{Ledger, Witness};
+use crate::settings::file::{BucketFile, LedgerFile, WitnessFile};
+use crate::settings::{Ledger, LedgerFiles, Witness, bucket};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
 
 pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<'_>) -> Ledger {
-    let file =
-        file.unwrap_or(LedgerFile { origin: None, folder: None, guard: None, witnesses: Vec::new(), quorum: None });
+    let file = file.unwrap_or(LedgerFile {
+        origin: None,
+        folder: None,
+        bucket: None,
+        guard: None,
+        witnesses: Vec::new(),
+        quorum: None,
+    });
     let origin = file.origin.and_then(|origin| {
         let help = "write a name without spaces and `+`, best under a domain of yours: `acme.example/remit/2026`";
         report.read(&origin, |text| is_name(text).then(|| text.to_owned()), "the name of a log", help)
     });
-    let folder = path(file.folder, FOLDER, report);
+    let files = files(file.folder, file.bucket, report);
     let guard = path(file.guard, GUARD, report);
     let mut witnesses: Vec<Witness> = Vec::new();
     for at in &file.witnesses {
@@ -29,7 +35,17 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         witnesses.push(witness);
     }
     let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
-    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), folder, guard, witnesses, quorum }
+    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), files, guard, witnesses, quorum }
+}
+
+/// One place: files in two places would be two ledgers of one name.
+fn files(folder: Option<At<String>>, bucket: Option<At<BucketFile>>, report: &mut Report<'_>) -> LedgerFiles {
+    let Some(bucket) = bucket else { return LedgerFiles::Folder(path(folder, FOLDER, report)) };
+    if folder.is_some() {
+        report.fault(&bucket, "the ledger has a `folder` already", "keep one of `folder` and `bucket`");
+    }
+    // What stands in for a faulty bucket is never run: a fault was said.
+    bucket::check(&bucket, report).map_or_else(|| LedgerFiles::Folder(FOLDER.into()), LedgerFiles::Bucket)
 }
 
 /// INVARIANT (a missing security option is a fault): witnesses without a quorum would be decoration.

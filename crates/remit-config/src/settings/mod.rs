@@ -1,6 +1,7 @@
 //! `remit.yaml`: where the gateway listens, who may call, where it keeps its records; and what the
 //! whole organisation shares: calendar, environments, approval rules, limits, people.
 
+mod bucket;
 mod calendar;
 mod check;
 pub(crate) mod file;
@@ -11,6 +12,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use remit_core::ids::{AgentId, TenantId};
+
+use crate::upstream::CredentialSource;
 
 pub(crate) use check::{Organisation, check};
 pub(crate) use rules::{limit, limits, warned};
@@ -79,14 +82,40 @@ pub enum StorePlace {
 pub struct Ledger {
     /// Its name.
     pub origin: String,
-    /// The folder of its files.
-    pub folder: PathBuf,
+    /// Where its files are.
+    pub files: LedgerFiles,
     /// The file that remembers what was signed last.
     pub guard: PathBuf,
     /// Who cosigns.
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+}
+
+/// Where the files of the log are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerFiles {
+    /// In this folder.
+    Folder(PathBuf),
+    /// In an object store.
+    Bucket(Bucket),
+}
+
+/// A bucket in an object store that speaks S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// What the names of its objects begin with, without a slash at either end; may be empty.
+    pub prefix: String,
+    /// Where the object store is, without a slash at the end. Plain HTTP is on this machine only.
+    pub endpoint: String,
+    /// Its region.
+    pub region: String,
+    /// Where the id of the access key is found.
+    pub access_key: CredentialSource,
+    /// Where its secret is found.
+    pub secret_key: CredentialSource,
 }
 
 /// Somebody who cosigns checkpoints.

@@ -230,21 +230,26 @@ fn credential(file: &At<CredentialFile>, over_http: bool, report: &mut Report<'_
             None
         }
     };
-    let help = "write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git";
-    // The text is not repeated: somebody may have pasted the secret itself.
-    let source = match file.from.split_once(':') {
-        Some(("env", name)) => variable(&file.from.clone().map(|_| name.to_owned()), report).map(CredentialSource::Env),
-        Some(("file", path)) if !path.is_empty() => Some(CredentialSource::File(PathBuf::from(path))),
-        _ => {
-            report.fault(&file.from, "this says not where the credential is found", help);
-            None
-        }
-    };
+    let source = source(&file.from, report);
     Some(Credential { slot: slot?, source: source? })
 }
 
-/// An address for MCP over HTTP. Credentials in it would end up in logs, so they are refused.
-fn url(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
+/// Where a credential is found.
+pub(crate) fn source(from: &At<String>, report: &mut Report<'_>) -> Option<CredentialSource> {
+    let help = "write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git";
+    // The text is not repeated: somebody may have pasted the secret itself.
+    match from.split_once(':') {
+        Some(("env", name)) => variable(&from.clone().map(|_| name.to_owned()), report).map(CredentialSource::Env),
+        Some(("file", path)) if !path.is_empty() => Some(CredentialSource::File(PathBuf::from(path))),
+        _ => {
+            report.fault(from, "this says not where the credential is found", help);
+            None
+        }
+    }
+}
+
+/// An address over HTTP. Credentials in it would end up in logs, so they are refused.
+pub(crate) fn url(at: &At<String>, report: &mut Report<'_>) -> Option<String> {
     let (scheme, rest) = at.split_once("://").unwrap_or(("", at));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(authority, |(h, _)| h);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use remit_core::authority::remit::Locus;
 use remit_core::ids::{TeamId, ToolName, UpstreamId};
 
-pub(crate) use check::{Checked, check, team};
+pub(crate) use check::{Checked, check, source, team, url};
 
 /// A system behind the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]

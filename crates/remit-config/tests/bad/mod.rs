@@ -377,3 +377,68 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "pins/crm.json:3:65: this is no JSON: expected `,` or `}` (`remit tools approve` writes this file; restore it, or approve the tools again)",
     ),
 ];
+
+/// What is changed in the bucket of a ledger to what, and all that is said about it.
+pub const BUCKETS: &[(&str, &str, &str)] = &[
+    (
+        "  bucket:\n",
+        "  folder: .remit/ledger\n  bucket:\n",
+        "remit.yaml:30:5: the ledger has a `folder` already (keep one of `folder` and `bucket`)",
+    ),
+    (
+        "s3://acme-ledger/2026/eu/",
+        "https://acme-ledger/2026",
+        "remit.yaml:29:10: `https://acme-ledger/2026` is not a bucket (write the bucket, and a prefix if you like: `s3://acme-ledger/2026`)",
+    ),
+    (
+        "2026/eu/",
+        "2026//eu",
+        "remit.yaml:29:10: `s3://acme-ledger/2026//eu` is not a bucket (write the bucket, and a prefix if you like: `s3://acme-ledger/2026`)",
+    ),
+    (
+        "https://s3.eu-central-1.amazonaws.com/",
+        "http://s3.eu-central-1.amazonaws.com",
+        "remit.yaml:30:15: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "s3://acme",
+        "s3://key:secret@acme",
+        "remit.yaml:29:10: an address must not hold a user or password (use `access_key:` and `secret_key:`)",
+    ),
+    (
+        "amazonaws.com/",
+        "amazonaws.com/?x=1",
+        "remit.yaml:30:15: `https://s3.eu-central-1.amazonaws.com/?x=1` is not where an object store is (write scheme, host and port, without a query)",
+    ),
+    (
+        "https://s3",
+        "https://key:secret@s3",
+        "remit.yaml:30:15: an address must not hold a user or password (use `access_key:` and `secret_key:`)",
+    ),
+    (
+        "region: eu-central-1",
+        "region: EU",
+        "remit.yaml:31:13: `EU` is not the name of a region (write it as your object store has it: `eu-central-1`)",
+    ),
+    ("    region: eu-central-1\n", "", "remit.yaml:29:5: `region` is missing (add it to this block)"),
+    (
+        "env:LEDGER_ACCESS_KEY",
+        "AKIAIOSFODNN7EXAMPLE",
+        "remit.yaml:32:17: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
+    ),
+    (
+        "env:LEDGER_ACCESS_KEY",
+        "env:2",
+        "remit.yaml:32:17: `2` is not the name of an environment variable (use A-Z a-z 0-9 _, not beginning with a digit)",
+    ),
+    (
+        "file:/run/secrets/ledger",
+        "'file:'",
+        "remit.yaml:33:17: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
+    ),
+    (
+        "    secret_key",
+        "    secret",
+        "remit.yaml:33:5: unknown key `secret` (known here: `url`, `endpoint`, `region`, `access_key`, `secret_key`)",
+    ),
+];

@@ -36,6 +36,16 @@ ledger:
   quorum: 1
 "#;
 
+/// Where the files of the ledger are, and another place for them.
+pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
+pub const LEDGER_BUCKET: &str = "  bucket:
+    url: s3://acme-ledger/2026/eu/
+    endpoint: https://s3.eu-central-1.amazonaws.com/
+    region: eu-central-1
+    access_key: env:LEDGER_ACCESS_KEY
+    secret_key: file:/run/secrets/ledger
+";
+
 pub const KEYS: &str = r#"agents:
   - id: k1
     agent: support-bot

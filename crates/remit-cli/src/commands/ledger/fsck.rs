@@ -19,10 +19,10 @@ use crate::terminal::{Failure, Outcome, say};
 pub(super) async fn run(place: &Place<'_>) -> Outcome {
     let files = place.open()?;
     // The checkpoint before the store: a gateway that is running only ever makes the store newer.
-    let (_, mark) = place.published(&files)?;
+    let (_, mark) = place.published(&*files)?;
     let store = place.store()?;
     let mut wrong: Vec<String> = Vec::new();
-    let reader = Reader(&files);
+    let reader = Reader(&*files);
     wrong.extend(audit(mark.size, &mark.root, &reader).iter().map(ToString::to_string));
 
     let head = store.head().await.map_err(|error| Failure::said(error.to_string()))?;

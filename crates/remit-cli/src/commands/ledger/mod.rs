@@ -7,11 +7,12 @@ pub(super) mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use remit_app::ledger::{Mark, Tiles as _};
+use remit_app::ledger::{Mark, Tiles};
 use remit_app::ports::{Clock as _, RecordFilter, Store};
-use remit_config::settings::Settings;
+use remit_config::settings::{LedgerFiles, Settings};
 use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::{Note, NoteSigner as _};
@@ -19,7 +20,6 @@ use remit_evidence::log::policy::Policy;
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_evidence::writer::SignedRecord;
 use remit_server::keys::Machine;
-use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::keys;
 use remit_store_sqlite::SqliteStore;
 
@@ -79,10 +79,6 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn files(&self) -> PathBuf {
-        self.folder.join(&self.settings.ledger.folder)
-    }
-
     /// The folder in which the gateway keeps its keys.
     fn keys(&self) -> PathBuf {
         let store = boot::store_of(self.folder, self.settings);
@@ -123,12 +119,15 @@ impl Place<'_> {
         Ok(policy)
     }
 
-    fn open(&self) -> Result<LedgerFolder, Failure> {
-        let path = self.files();
-        if !path.is_dir() {
-            return Err(Failure::said(format!("there is no ledger at `{}`", path.display())));
+    /// The files of the log. Looking never makes a folder.
+    fn open(&self) -> Result<Arc<dyn Tiles>, Failure> {
+        if let LedgerFiles::Folder(path) = &self.settings.ledger.files {
+            let path = self.folder.join(path);
+            if !path.is_dir() {
+                return Err(Failure::said(format!("there is no ledger at `{}`", path.display())));
+            }
         }
-        LedgerFolder::open(&path).map_err(|error| Failure::Io(path.display().to_string(), error))
+        ledger::tiles(self.settings, self.folder)
     }
 
     fn store(&self) -> Result<SqliteStore, Failure> {
@@ -137,7 +136,7 @@ impl Place<'_> {
     }
 
     /// The published checkpoint, believed under the log's own keys.
-    fn published(&self, files: &LedgerFolder) -> Result<(Note, Mark), Failure> {
+    fn published(&self, files: &dyn Tiles) -> Result<(Note, Mark), Failure> {
         let bytes = files.published().map_err(|error| Failure::said(error.to_string()))?;
         let bytes = bytes.ok_or_else(|| Failure::said("no checkpoint was published yet"))?;
         let note = Note::parse(&bytes).map_err(|error| Failure::said(format!("the checkpoint: {error}")))?;
@@ -168,7 +167,7 @@ async fn each_page(store: &dyn Store, mut take: impl FnMut(u64, Vec<SignedRecord
 }
 
 fn head(place: &Place<'_>) -> Outcome {
-    let (note, mark) = place.published(&place.open()?)?;
+    let (note, mark) = place.published(&*place.open()?)?;
     say(format!("origin  {}", mark.origin))?;
     say(format!("size    {}", mark.size))?;
     say(format!("root    {}", mark.root))?;
