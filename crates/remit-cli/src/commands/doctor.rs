@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use remit_config::Config;
-use remit_config::settings::{Authentication, StorePlace};
+use remit_config::settings::{Authentication, LedgerFiles, StorePlace};
 
 use crate::boot;
 use crate::client::Access;
+use crate::ledger;
 use crate::terminal::{Failure, Outcome, counted, say, text};
 use crate::upstreams;
 
@@ -134,6 +135,11 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
             )?;
         }
         _ => {}
+    }
+    if let LedgerFiles::Bucket(bucket) = &config.settings.ledger.files {
+        let read = ledger::tiles(&config.settings, folder).map_err(|error| error.to_string());
+        let read = read.and_then(|tiles| tiles.published().map_err(|error| error.to_string()));
+        chart.note("ledger", read.map(|_| format!("s3://{}/{} can be read", bucket.name, bucket.prefix)))?;
     }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
