@@ -49,7 +49,8 @@ impl Access {
             max_retries: RETRIES_MAX,
             retry_timeout: RETRIES_WITHIN,
         };
-        // Nothing comes from the environment but what the references name.
+        // Not from the environment, where other tools keep their keys. A proxy that stands there is taken:
+        // it sees what everybody may read, and no secret.
         let client = AmazonS3Builder::new()
             .with_endpoint(&self.endpoint)
             .with_region(&self.region)

@@ -1,3 +1,5 @@
+//! A bucket in memory: what is written once, what is refused, and what is said when nothing answers.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use futures_util::stream::BoxStream;
