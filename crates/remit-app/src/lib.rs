@@ -3,7 +3,9 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod erase;
 pub mod gate;
+pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
@@ -12,6 +14,7 @@ pub mod ports;
 pub mod prove;
 pub mod question;
 pub mod replay;
+pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;

@@ -49,6 +49,16 @@ pub enum StoredOutcome {
     Settled(Outcome),
 }
 
+impl Answer {
+    /// What stands in place of an answer that is kept no longer: the call was carried out once, and whoever
+    /// repeats it is told that much.
+    #[must_use]
+    pub fn forgotten() -> Self {
+        let message = "the call was carried out; its answer is kept no longer".to_owned();
+        Self::Error { code: -32_000, message, data: None }
+    }
+}
+
 impl Outcome {
     /// The word used in records and metrics.
     #[must_use]

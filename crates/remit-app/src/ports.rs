@@ -12,6 +12,7 @@ use remit_evidence::log::leaf::Leaf;
 use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
 
+use crate::hold::{Hold, HoldTarget};
 use crate::intent::{Case, CommitError, Committed, Intent, Settlement, Unavailable};
 use crate::ledger::Head;
 use crate::outcome::{Outcome, StoredOutcome};
@@ -88,6 +89,27 @@ pub trait Store: Send + Sync {
     /// Lifts a halt; false when there was none.
     async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable>;
 
+    /// The holds in place.
+    async fn holds(&self) -> Result<Vec<Hold>, Unavailable>;
+    /// Places a hold; the reason of an existing one on the same target is replaced.
+    async fn put_hold(&self, hold: Hold, record: SignedRecord) -> Result<(), Unavailable>;
+    /// Lifts a hold; false when there was none.
+    async fn lift_hold(&self, target: &HoldTarget, record: SignedRecord) -> Result<bool, Unavailable>;
+
+    /// Deletes what is held of a person beside the signed payloads, and appends the record that says so; all
+    /// of it or none. The disclosures of the records at the given positions go whole, with what the calls
+    /// there have left; of the person's votes, questions, calls and runs a bounded number. True when
+    /// there are more of those. Afterwards the values are in no file of the store.
+    ///
+    /// It is a conflict (`held`) when a hold keeps any of it, and when something of theirs is not over: an
+    /// open run, a call under way, an open question of theirs (which lapses instead if `also_open`
+    /// says so), or an open question that they voted on. Erasing twice changes nothing.
+    async fn erase(&self, erasure: Erasure, record: SignedRecord) -> Result<bool, CommitError>;
+    /// Deletes disclosures and answers of the records at the given positions, and a bounded number of budget
+    /// spans in which nothing is reserved. It is a conflict when the holds are others than the choice was
+    /// made under.
+    async fn retire(&self, retirement: Retirement) -> Result<Retired, CommitError>;
+
     /// Appends a record that stands alone.
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable>;
     /// One record.
@@ -147,6 +169,51 @@ pub struct RecordFilter {
     pub after: u64,
     /// At most this many; zero means 1,000.
     pub limit: u32,
+}
+
+/// Of whom what is to be deleted.
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// The person, as user and as operator.
+    pub person: UserId,
+    /// Records that disclose them, each by how many there were up to it.
+    pub positions: Vec<u64>,
+    /// Whether their open questions lapse.
+    pub also_open: bool,
+    /// This moment.
+    pub now: Timestamp,
+}
+
+/// What is kept no longer.
+#[derive(Clone, Debug, Default)]
+pub struct Retirement {
+    /// Records whose disclosures go, each by how many there were up to it.
+    pub disclosures: Vec<u64>,
+    /// Decision records whose calls' answers go.
+    pub outcomes: Vec<u64>,
+    /// Budget spans that ended before this moment go.
+    pub spans_ended_before: Option<Timestamp>,
+    /// The holds under which this was chosen.
+    pub held: Vec<HoldTarget>,
+}
+
+/// How much was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// Records that lost their disclosures.
+    pub disclosures: u64,
+    /// Calls that lost their answer.
+    pub outcomes: u64,
+    /// Budget spans.
+    pub spans: u64,
+}
+
+impl std::ops::AddAssign for Retired {
+    fn add_assign(&mut self, more: Self) {
+        self.disclosures += more.disclosures;
+        self.outcomes += more.outcomes;
+        self.spans += more.spans;
+    }
 }
 
 /// Keeps credentials. Nothing but the edge's own connections ever sees one.

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TeamId, WorkflowId};
+use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::authorize::Asked;
 use crate::gate::Gate;
+use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
 use crate::question::{Question, Vote};
@@ -133,6 +134,45 @@ impl Gate {
         body.text("event", if on { "halt" } else { "resume" }).text("target", &target.to_string());
         let disclosures = vec![("operator", json::quoted(by)), ("reason", json::quoted(reason))];
         Draft { disclosures, ..plain(Kind::Halt, self.record_id(), now, body) }
+    }
+
+    pub(crate) fn hold_draft(&self, target: &HoldTarget, by: &str, reason: &str, on: bool, now: Timestamp) -> Draft {
+        let mut body = Object::new();
+        body.text("event", if on { "hold" } else { "lift" });
+        let mut disclosures = Vec::new();
+        let (scope, run) = match target {
+            HoldTarget::All => ("all", None),
+            HoldTarget::Run(run) => ("run", Some(run.clone())),
+            HoldTarget::User(user) => {
+                disclosures.push(("user", json::quoted(user.as_str())));
+                ("user", None)
+            }
+        };
+        body.text("scope", scope);
+        disclosures.extend([("operator", json::quoted(by)), ("reason", json::quoted(reason))]);
+        Draft { run, disclosures, ..plain(Kind::Erasure, self.record_id(), now, body) }
+    }
+
+    /// How many records and between which positions; a list of them would say which belong together.
+    /// The person comes first among the disclosures: that one is not stored.
+    pub(crate) fn erasure_draft(
+        &self,
+        person: &UserId,
+        by: &str,
+        reason: &str,
+        positions: &[u64],
+        now: Timestamp,
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "erase").number("records", positions.len() as u64);
+        if let (Some(first), Some(last)) = (positions.iter().min(), positions.iter().max()) {
+            body.object("positions", |body| {
+                body.number("first", *first).number("last", *last);
+            });
+        }
+        let person = ("person", json::quoted(person.as_str()));
+        let disclosures = vec![person, ("operator", json::quoted(by)), ("reason", json::quoted(reason))];
+        Draft { disclosures, ..plain(Kind::Erasure, self.record_id(), now, body) }
     }
 
     pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, sources: Option<&str>, now: Timestamp) -> Draft {

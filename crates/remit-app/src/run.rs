@@ -42,6 +42,10 @@ pub struct Run {
 pub struct RunFilter {
     /// Only those of this agent.
     pub agent: Option<AgentId>,
+    /// Only those for this user.
+    pub user: Option<UserId>,
+    /// Only those that are open.
+    pub open: bool,
     /// At most this many; zero means 100.
     pub limit: u32,
 }

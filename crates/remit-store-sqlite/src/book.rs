@@ -170,6 +170,16 @@ impl Book {
         self.counters.get(key)?.iter().find(|(known, _)| *known == span.id).map(|(_, counter)| counter)
     }
 
+    /// Forgets a counter whose row is deleted; false when this group is about to write it.
+    pub(crate) fn forget_counter(&mut self, key: &str, span: &str) -> bool {
+        let Some(spans) = self.counters.get_mut(key) else { return true };
+        let quiet = !spans.iter().any(|(known, counter)| known == span && (counter.dirty || counter.reserved > 0));
+        if quiet {
+            spans.retain(|(known, _)| known != span);
+        }
+        quiet
+    }
+
     /// Changes a counter in the present deed.
     pub(crate) fn set_counter(&mut self, key: &str, span: &Span, counter: Counter) {
         let before = self.counter(key, span).cloned();

@@ -117,7 +117,7 @@ impl OutcomeColumns {
         let data = self.answer.as_deref().map(value).transpose()?;
         let reason = self.reason.ok_or_else(shape);
         Ok(match self.outcome.as_str() {
-            "result" => Outcome::Completed(Answer::Result(data.ok_or_else(shape)?)),
+            "result" => Outcome::Completed(data.map_or_else(Answer::forgotten, Answer::Result)),
             "error" => {
                 let code = self.code.and_then(|code| code.parse().ok()).ok_or_else(shape)?;
                 Outcome::Completed(Answer::Error { code, message: reason?, data })

@@ -62,6 +62,15 @@ pub(crate) fn lift(desk: &Desk<'_>, target: &HaltTarget, record: &SignedRecord) 
     Ok(true)
 }
 
+/// Forgets who ordered the halts that this person ordered. The halts stay.
+pub(crate) fn forget(desk: &Desk<'_>, person: &str) -> Result<(), Failure> {
+    let sql = "UPDATE halts SET ordered_by = 'erased' WHERE ordered_by = ?1";
+    if desk.db.prepare_cached(sql)?.execute([person])? > 0 {
+        changed(desk)?;
+    }
+    Ok(())
+}
+
 fn changed(desk: &Desk<'_>) -> Result<(), Failure> {
     desk.db.prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'halts'")?.execute([])?;
     desk.book().halts_changed();

@@ -16,7 +16,7 @@ use crate::faults::Faults;
 use crate::readers::{self, Readers};
 use crate::schema::{self, SchemaError};
 use crate::store::{Shared, SqliteStore};
-use crate::writer::Writer;
+use crate::writer::{BUSY, Writer};
 use crate::{halts, questions};
 
 /// How a store behaves.
@@ -165,21 +165,33 @@ fn writing(path: &Path, options: &Options) -> Result<Connection, OpenError> {
     let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(sqlite)?;
+    db.busy_timeout(BUSY).map_err(sqlite)?;
     db.set_prepared_statement_cache_capacity(64);
     // Before anything is changed: a file of somebody else stays as it is.
     schema::check(&db).map_err(|error| refused(path, error))?;
     // No checkpoint behind our back: see `Writer::checkpoint`. `cell_size_check` finds damage early.
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
+         PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;",
     )
     .map_err(sqlite)?;
     schema::prepare(&db).map_err(|error| refused(path, error))?;
+    rebuild(&db).map_err(sqlite)?;
     if let Some(pages) = options.pages_max {
         db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).map_err(sqlite)?;
     }
     Ok(db)
+}
+
+/// After an erasure, writes the whole file anew: where a page was once split, a gap may hold the rest of a row
+/// that was erased since. A crash in here leaves the old file and the mark, and the next start does it.
+fn rebuild(db: &Connection) -> rusqlite::Result<()> {
+    let erasures: i64 = db.query_row("SELECT value FROM meta WHERE name = 'erasures'", [], |row| row.get(0))?;
+    if erasures > 0 {
+        db.execute_batch("VACUUM; UPDATE meta SET value = 0 WHERE name = 'erasures';")?;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, error: SchemaError) -> OpenError {

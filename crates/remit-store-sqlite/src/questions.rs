@@ -11,6 +11,7 @@ use rusqlite::{Connection, Params, params};
 use serde_json::{Value, json};
 
 use crate::columns::{digest, malformed, micros, time, value};
+use crate::erasure::NO_CALL;
 use crate::failure::Failure;
 use crate::records;
 use crate::writer::Desk;
@@ -105,6 +106,24 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     records::append(db, record)?;
     question.votes.push(vote.clone());
     Ok(question)
+}
+
+/// Forgets what was asked and for whom. Which rules and how people voted stays. It is over at the latest now.
+pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
+    let Some(question) = one(db, id)? else { return Ok(()) };
+    let bare = Question {
+        user: None,
+        parties: CallParties { user: None, ..question.parties },
+        resource: String::new(),
+        reason: String::new(),
+        expires_at: question.expires_at.min(now),
+        ..question
+    };
+    db.prepare_cached(
+        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4 WHERE id = ?1",
+    )?
+    .execute(params![id.as_str(), &NO_CALL.as_bytes()[..], particulars(&bare).to_string(), micros(bare.expires_at)])?;
+    Ok(())
 }
 
 /// One question with its votes.

@@ -42,6 +42,12 @@ pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<i64, Fail
     Ok(db.last_insert_rowid())
 }
 
+/// Deletes what stands beside one record; how many records had something.
+pub(crate) fn conceal(db: &Connection, position: u64) -> Result<u64, Failure> {
+    let sql = "UPDATE records SET disclosures = '' WHERE position = ?1 AND disclosures <> ''";
+    Ok(db.prepare_cached(sql)?.execute([int(position)])? as u64)
+}
+
 /// The short name of a writer's key. There are few of them: one for each start of a gateway.
 fn writer(db: &Connection, key: &str) -> Result<i64, Failure> {
     let known = db.prepare_cached("SELECT id FROM writers WHERE key = ?1")?.query_row([key], |row| row.get(0));

@@ -173,9 +173,15 @@ pub(crate) fn some(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>, Fail
     let mut statement = db.prepare_cached(
         "SELECT id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at, used_at, closed_at,
            calls, spend, sensitivity, untrusted, marks, version
-         FROM runs WHERE ?1 IS NULL OR agent = ?1 ORDER BY opened_at DESC, position DESC LIMIT ?2",
+         FROM runs WHERE (?1 IS NULL OR agent = ?1) AND (?3 IS NULL OR user = ?3) AND (NOT ?4 OR closed_at IS NULL)
+         ORDER BY opened_at DESC, position DESC LIMIT ?2",
     )?;
-    let mut rows = statement.query(params![filter.agent.as_ref().map(AgentId::as_str), limit])?;
+    let mut rows = statement.query(params![
+        filter.agent.as_ref().map(AgentId::as_str),
+        limit,
+        filter.user.as_ref().map(UserId::as_str),
+        filter.open,
+    ])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
         runs.push(read(row)?);

@@ -52,14 +52,15 @@ pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
 
 const TABLES: &str = "
 -- Counters of the store itself. `halts` counts halts ordered and lifted; `flushes` counts the times
--- records were made durable for their bound's sake.
+-- records were made durable for their bound's sake; `erasures` those since the file was last rebuilt.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('halts', 0), ('flushes', 0);
+INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0);
 
 -- The keys that records were signed with.
 CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 
--- The signed records, in the order in which they became durable. Never changed, never deleted.
+-- The signed records, in the order in which they became durable. Never changed, never deleted; only what
+-- stands beside them, `disclosures`, can go.
 CREATE TABLE records (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -78,6 +79,11 @@ CREATE TABLE records (
 ) STRICT;
 CREATE INDEX records_of_keys ON records (position) WHERE kind = 'key';
 CREATE INDEX records_of_policies ON records (position) WHERE kind = 'policy';
+CREATE TRIGGER records_stay BEFORE DELETE ON records
+BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+CREATE TRIGGER records_stand BEFORE UPDATE ON records
+WHEN new.disclosures <> '' OR new.payload <> old.payload OR new.signature <> old.signature OR new.digest <> old.digest
+BEGIN SELECT RAISE(ABORT, 'a signed payload never changes'); END;
 CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
 
 -- The head of the log over the records: the tree that was signed last, with its right edge (the roots of
@@ -168,6 +174,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_by_age ON runs (opened_at);
 CREATE INDEX runs_by_agent ON runs (agent, opened_at);
+CREATE INDEX runs_by_user ON runs (user) WHERE user IS NOT NULL;
 
 -- What held calls wait for. An approval is used once, and never after a denial.
 CREATE TABLE questions (
@@ -187,6 +194,7 @@ CREATE TABLE questions (
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
   CHECK (NOT (denied AND used))
 ) STRICT;
+CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
 CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
 
@@ -202,9 +210,18 @@ CREATE TABLE votes (
   record BLOB CHECK (length(record) = 32),
   UNIQUE (question, rule, operator)
 ) STRICT;
+CREATE INDEX votes_by_operator ON votes (operator);
 
 -- The halts in force.
 CREATE TABLE halts (
+  target TEXT PRIMARY KEY,
+  ordered_by TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The holds in place: what must not be deleted.
+CREATE TABLE holds (
   target TEXT PRIMARY KEY,
   ordered_by TEXT NOT NULL,
   reason TEXT NOT NULL,

@@ -1,6 +1,7 @@
 //! The port: each deed goes to the writer, each question to a reader.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -10,7 +11,8 @@ use jiff::Timestamp;
 use remit_app::intent::{Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
 use remit_app::outcome::StoredOutcome;
-use remit_app::ports::{CaseQuery, RecordFilter, Store};
+use remit_app::hold::{Hold, HoldTarget};
+use remit_app::ports::{CaseQuery, Erasure, RecordFilter, Retired, Retirement, Store};
 use remit_app::question::{Question, Vote};
 use remit_app::run::{Run, RunFilter};
 use remit_core::budget::{Budget, Span};
@@ -27,7 +29,10 @@ use crate::halts::Halts;
 use crate::intents::Applied;
 use crate::readers::Readers;
 use crate::writer::{Desk, Message, Urgency, Waiting};
-use crate::{budgets, case, halts, head, intents, questions, records, runs};
+use crate::{budgets, case, erasure, halts, head, holds, intents, questions, records, runs};
+
+/// How often the log is tried to be emptied after something was erased; each attempt waits 50 ms at most.
+const EMPTYING_ATTEMPTS: u32 = 200;
 
 /// The [`Store`] port on one SQLite file. Dropping it waits for what was handed over, as
 /// [`Store::close`] does.
@@ -47,16 +52,27 @@ pub(crate) struct Shared {
     halts: RwLock<Arc<Halts>>,
     /// Counters and runs, ahead of the file.
     book: Mutex<Book>,
+    /// Whether something was deleted that may still be in the log.
+    emptying: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(halts: Halts, asked: HashSet<Digest>) -> Self {
         let book = Mutex::new(Book::open(asked, halts.version));
-        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)), book }
+        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)), book, emptying: AtomicBool::new(false) }
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was deleted: the log is to be emptied, and until then this says so.
+    pub(crate) fn must_empty_the_log(&self, must: bool) {
+        self.emptying.store(must, Ordering::Release);
+    }
+
+    pub(crate) fn log_is_emptied(&self) -> bool {
+        !self.emptying.load(Ordering::Acquire)
     }
 
     /// The store can promise nothing any more. The first reason stays.
@@ -130,6 +146,18 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         self.hand_over((urgency, Box::new(Waiting::new(deed, guarded, Some(reply)))))?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// Waits until what was deleted is no longer in the log either. Each attempt is short, for the writer's
+    /// sake; readers that are in the way end soon.
+    async fn empty_the_log(&self) -> Result<(), Failure> {
+        for _ in 0..EMPTYING_ATTEMPTS {
+            if self.shared.log_is_emptied() {
+                return Ok(());
+            }
+            self.write_as(Urgency::Now, false, |_| Ok(())).await?;
+        }
+        Err(Failure::rejected("what was erased is still in the log, because somebody keeps reading: erase it again"))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
@@ -245,6 +273,29 @@ impl Store for SqliteStore {
     async fn lift_halt(&self, target: &HaltTarget, record: SignedRecord) -> Result<bool, Unavailable> {
         let target = target.clone();
         Ok(self.write(move |desk| halts::lift(desk, &target, &record)).await?)
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Unavailable> {
+        self.read(holds::all)
+    }
+
+    async fn put_hold(&self, hold: Hold, record: SignedRecord) -> Result<(), Unavailable> {
+        Ok(self.write(move |desk| holds::put(desk.db, &hold, &record)).await?)
+    }
+
+    async fn lift_hold(&self, target: &HoldTarget, record: SignedRecord) -> Result<bool, Unavailable> {
+        let target = target.clone();
+        Ok(self.write(move |desk| holds::lift(desk.db, &target, &record)).await?)
+    }
+
+    async fn erase(&self, erasure: Erasure, record: SignedRecord) -> Result<bool, CommitError> {
+        let more = self.write(move |desk| erasure::erase(desk, &erasure, &record)).await?;
+        self.empty_the_log().await?;
+        Ok(more)
+    }
+
+    async fn retire(&self, retirement: Retirement) -> Result<Retired, CommitError> {
+        Ok(self.write(move |desk| erasure::retire(desk, &retirement)).await?)
     }
 
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {

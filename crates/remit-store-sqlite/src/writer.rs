@@ -40,6 +40,11 @@ const LINGER: Duration = Duration::from_millis(2);
 /// log at some ten megabytes.
 const CHECKPOINT_DEEDS: usize = 2_000;
 
+/// How long one attempt to empty the log waits for readers, and so holds up the deeds behind it.
+const EMPTYING: Duration = Duration::from_millis(50);
+/// How long a lock of somebody else is waited for.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
+
 /// When a deed must be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
@@ -62,6 +67,13 @@ impl Desk<'_> {
     /// The book. Held for one look or one change, never while the file is used.
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.shared.book()
+    }
+}
+
+impl Desk<'_> {
+    /// Has the log emptied after this group's commit: what was deleted must not stay there.
+    pub(crate) fn empty_the_log(&self) {
+        self.shared.must_empty_the_log(true);
     }
 }
 
@@ -222,6 +234,9 @@ impl Writer {
         } else if self.unsynced.is_none() {
             self.unsynced = Some(Instant::now());
         }
+        if !self.shared.log_is_emptied() {
+            self.empty_the_log()?;
+        }
         self.deeds_since_checkpoint += deeds.len();
         if self.deeds_since_checkpoint >= CHECKPOINT_DEEDS {
             self.deeds_since_checkpoint = 0;
@@ -311,6 +326,25 @@ impl Writer {
     fn checkpoint(&self, mode: &str) -> Result<(), String> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         self.db.query_row(&sql, [], |_| Ok(())).map_err(|error| format!("checkpoint: {error}"))
+    }
+
+    /// Copies the log into the file and cuts it off. Readers in the way are waited for only briefly: it stays
+    /// to be done then, with the next group.
+    fn empty_the_log(&self) -> Result<(), String> {
+        let emptied = self
+            .db
+            .busy_timeout(EMPTYING)
+            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)));
+        let waiting = self.db.busy_timeout(BUSY);
+        match emptied.and_then(|busy| waiting.map(|()| busy)) {
+            Ok(busy) => self.shared.must_empty_the_log(busy != 0),
+            Err(error) => {
+                let why = format!("checkpoint: {error}");
+                self.shared.declare_dead(&why);
+                return Err(why);
+            }
+        }
+        Ok(())
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {

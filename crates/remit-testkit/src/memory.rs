@@ -2,15 +2,18 @@
 //! reader. One lock, no durability. It is the reference that other stores are compared with, so it
 //! shares no code with them.
 
+mod erasure;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
 use remit_app::outcome::{Outcome, StoredOutcome};
-use remit_app::ports::{CaseQuery, RecordFilter, Store};
+use remit_app::ports::{CaseQuery, Erasure, RecordFilter, Retired, Retirement, Store};
 use remit_app::question::{Question, QuestionState, Vote};
 use remit_app::run::{Run, RunFilter};
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit};
@@ -39,6 +42,7 @@ struct State {
     questions: Vec<Question>,
     halts: BTreeMap<HaltTarget, Halt>,
     halts_changed: u64,
+    holds: BTreeMap<HoldTarget, Hold>,
     head: Option<Head>,
     on_advance: Option<OnAdvance>,
 }
@@ -55,6 +59,7 @@ struct Admitted {
 
 #[derive(Clone, Copy, Default)]
 struct Counter {
+    ends: Option<Timestamp>,
     settled: u64,
     reserved: u64,
 }
@@ -111,7 +116,7 @@ impl State {
     }
 
     fn budget(&self, budget: &Budget, span: &Span, object: Option<&String>) -> BudgetState {
-        let Counter { settled, mut reserved } = self.counter(&budget.key, span);
+        let Counter { settled, mut reserved, .. } = self.counter(&budget.key, span);
         let object = object.and_then(|o| self.objects.get(&(budget.key.clone(), span.id.clone(), o.clone())));
         // What this very object holds is no room lost to another call on it: the call will hold it too.
         reserved -= object.filter(|object| !object.booked).map_or(0, |object| object.amount);
@@ -131,6 +136,7 @@ impl State {
             return Err(CommitError::Conflict("budget"));
         }
         counter.reserved += r.amount;
+        counter.ends = r.span.ends;
         if let Some(named) = named {
             self.objects.insert(named, Object { amount: r.amount, holders: 1, booked: false });
         }
@@ -393,7 +399,11 @@ impl Store for MemoryStore {
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, Unavailable> {
         let state = self.open()?;
-        let asked = |run: &&Run| filter.agent.as_ref().is_none_or(|agent| run.agent == *agent);
+        let asked = |run: &&Run| {
+            filter.agent.as_ref().is_none_or(|agent| run.agent == *agent)
+                && (filter.user.is_none() || run.user == filter.user)
+                && !(filter.open && run.closed_at.is_some())
+        };
         let mut runs: Vec<Run> = state.runs.iter().rev().map(|(run, _)| run).filter(asked).cloned().collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.opened_at));
         runs.truncate(if filter.limit == 0 { 100 } else { filter.limit as usize });
@@ -453,6 +463,45 @@ impl Store for MemoryStore {
         state.halts.remove(target);
         state.halts_changed += 1;
         Ok(true)
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Unavailable> {
+        Ok(self.open()?.holds.values().cloned().collect())
+    }
+
+    async fn put_hold(&self, hold: Hold, record: SignedRecord) -> Result<(), Unavailable> {
+        let mut state = self.open()?;
+        state.append(record)?;
+        state.holds.insert(hold.target.clone(), hold);
+        Ok(())
+    }
+
+    async fn lift_hold(&self, target: &HoldTarget, record: SignedRecord) -> Result<bool, Unavailable> {
+        let mut state = self.open()?;
+        if !state.holds.contains_key(target) {
+            return Ok(false);
+        }
+        state.append(record)?;
+        state.holds.remove(target);
+        Ok(true)
+    }
+
+    async fn erase(&self, erasure: Erasure, record: SignedRecord) -> Result<bool, CommitError> {
+        let mut state = self.open()?;
+        state.check_erasable(&erasure)?;
+        state.append(record)?;
+        state.erase(&erasure);
+        Ok(false)
+    }
+
+    async fn retire(&self, retirement: Retirement) -> Result<Retired, CommitError> {
+        let mut state = self.open()?;
+        let mut held = retirement.held.clone();
+        held.sort();
+        if state.holds.keys().ne(&held) {
+            return Err(CommitError::Conflict("holds"));
+        }
+        Ok(state.retire(&retirement))
     }
 
     async fn append(&self, record: SignedRecord) -> Result<(), Unavailable> {

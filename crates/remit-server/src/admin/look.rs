@@ -27,7 +27,7 @@ pub(super) async fn runs(State(edge): State<Arc<Edge>>, Query(params): Params, h
         operator(&edge, &headers, Role::Viewer)?;
         let agent = params.get("agent").map(|id| AgentId::parse(id)).transpose();
         let agent = agent.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
-        let filter = RunFilter { agent, limit: number(&params, "limit") };
+        let filter = RunFilter { agent, limit: number(&params, "limit"), ..RunFilter::default() };
         let runs = edge.gate.ports().store.runs(&filter).await.map_err(unavailable)?;
         Ok(json!({"runs": runs.iter().map(run_shown).collect::<Vec<_>>()}))
     };

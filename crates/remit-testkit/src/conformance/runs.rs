@@ -135,5 +135,5 @@ pub(super) async fn are_listed_newest_first(t: Trial) {
         runs.iter().map(|run| run.id.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(list(RunFilter::default()).await, ["other", "c2", "c", "b", "a"]);
-    assert_eq!(list(RunFilter { agent: Some(agent("bot")), limit: 2 }).await, ["c2", "c"]);
+    assert_eq!(list(RunFilter { agent: Some(agent("bot")), limit: 2, ..RunFilter::default() }).await, ["c2", "c"]);
 }
