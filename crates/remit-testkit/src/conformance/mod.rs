@@ -8,6 +8,7 @@
 mod admission;
 mod approvals;
 mod budgets;
+mod deletion;
 mod halts;
 mod heads;
 mod identifiers;
@@ -81,6 +82,12 @@ pub fn cases() -> Vec<Case> {
             a_denial_refuses_until_it_lapses,
         },
         halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
+        deletion::{
+            takes_what_is_held_of_a_person, leaves_what_is_held_of_others, twice_changes_nothing,
+            of_what_is_not_over_is_a_conflict, of_open_questions_lets_them_lapse, of_a_voter_keeps_the_votes,
+            of_what_is_held_is_a_conflict, holds_are_placed_and_lifted_once, retires_what_is_named,
+            retires_under_the_holds_it_was_chosen_under, retires_ended_spans_at_their_end,
+        },
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,

@@ -67,6 +67,13 @@ impl State {
                 call.intent.user = None;
                 call.intent.idempotency = None;
                 forget(outcome);
+                // An upstream's own words, unless they are ours in their place.
+                if let Outcome::Completed(answer @ Answer::Error { .. }) = outcome
+                    && *answer != Answer::forgotten()
+                    && let Answer::Error { message, .. } = answer
+                {
+                    message.clear();
+                }
             }
         }
         for question in &mut self.questions {
