@@ -143,11 +143,8 @@ impl Gate {
             && let Ok(before) = now.checked_sub(SignedDuration::from_secs(secs))
         {
             loop {
-                let step = Retirement {
-                    held: kept.holds.clone(),
-                    spans_ended_before: Some(before),
-                    ..Retirement::default()
-                };
+                let step =
+                    Retirement { held: kept.holds.clone(), spans_ended_before: Some(before), ..Retirement::default() };
                 let Some(done) = self.retire_step(step).await? else { break };
                 retired += done;
                 if done.spans == 0 {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use remit_app::ports::{Clock as _, Ports, Store};
+use remit_app::retain::Retention;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
@@ -21,6 +22,7 @@ use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Role};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
+use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
@@ -48,6 +50,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
     sealing: Sealing,
+    retiring: Retiring,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -62,6 +65,8 @@ pub struct Booted {
     pub store: Arc<dyn Store>,
     /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
     pub sealing: Sealing,
+    /// The task that deletes what is kept no longer.
+    pub retiring: Retiring,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -93,14 +98,15 @@ impl Running {
         let stopping = async move { drop(stopped.await) };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
     pub async fn stop(self) {
         let _ = self.stop.send(());
         self.reloading.abort();
+        drop(self.retiring);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -175,10 +181,11 @@ impl Booted {
         };
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let retiring = Retiring::start(gate.clone(), retention(&settings));
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let edge = Arc::new(edge.proving(prover));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
     }
 
     /// What the folder chose.
@@ -198,6 +205,12 @@ impl remit_app::ports::Vault for Shared {
     ) -> Result<Option<remit_app::secret::Secret>, remit_app::ports::CredentialUnavailable> {
         self.0.load_full().unlock(permit).await
     }
+}
+
+/// What the folder says about keeping, as the gate knows it.
+fn retention(settings: &Settings) -> Retention {
+    let remit_config::settings::Retention { classes, other, outcomes, budget_spans } = settings.retention.clone();
+    Retention { classes, other, outcomes, budget_spans }
 }
 
 fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {

@@ -14,7 +14,7 @@ use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStand
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::ids::{ToolName, UserId};
 use remit_core::labels::Sensitivity;
-use remit_core::registry::Dimension;
+use remit_core::registry::{Class, Dimension};
 use serde_json::{Value, json};
 
 fn good() -> Config {
@@ -43,6 +43,10 @@ fn a_good_folder_becomes_settings() {
     assert_eq!(ledger.files, LedgerFiles::Folder(".remit/ledger".into()));
     assert_eq!(ledger.guard, PathBuf::from("/mnt/guard/last_signed"));
     assert_eq!(ledger.witnesses[0].url, "https://witness.example");
+    let (day, kept) = (86_400, &settings.retention);
+    assert_eq!(kept.classes.get(&Class::Read), Some(&(30 * day)));
+    assert_eq!((kept.classes.len(), kept.other), (5, Some(90 * day)));
+    assert_eq!((kept.outcomes, kept.budget_spans), (Some(7 * day), Some(400 * day)));
     assert_eq!((settings.run_idle_secs, settings.hold_ms), (1800, 45_000));
     assert_eq!(settings.allowed_hosts, ["127.0.0.1:7420", "remit.acme.example:443"]);
 }

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod notices;
 pub mod pkcs11;
 pub mod refusal;
+pub mod retiring;
 pub mod serve;
 pub mod telemetry;
 pub mod upstream;

@@ -122,7 +122,12 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
     db.prepare_cached(
         "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4 WHERE id = ?1",
     )?
-    .execute(params![id.as_str(), &NO_CALL.as_bytes()[..], particulars(&bare).to_string(), micros(bare.expires_at)])?;
+    .execute(params![
+        id.as_str(),
+        &NO_CALL.as_bytes()[..],
+        particulars(&bare).to_string(),
+        micros(bare.expires_at)
+    ])?;
     Ok(())
 }
 

@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
 use remit_app::outcome::StoredOutcome;
-use remit_app::hold::{Hold, HoldTarget};
 use remit_app::ports::{CaseQuery, Erasure, RecordFilter, Retired, Retirement, Store};
 use remit_app::question::{Question, Vote};
 use remit_app::run::{Run, RunFilter};

@@ -5,9 +5,11 @@ mod bundle;
 mod check;
 mod demo;
 mod doctor;
+mod erase;
 mod explain;
 mod export;
 mod halt;
+mod hold;
 mod init;
 mod ledger;
 mod questions;
@@ -71,7 +73,9 @@ enum Command {
     Tools(tools::Tools),
     /// List agents, and issue or revoke their keys.
     Agents(agents::Agents),
-    /// Export signed records, or verify exported ones.
+    /// Keep something from being deleted; without a verb, list what is kept.
+    Hold(hold::Hold),
+    /// Export signed records, verify exported ones, or delete what is disclosed of a person.
     Evidence(records::Evidence),
     /// Decide recorded cases again, from the recorded facts and authority.
     Replay(replay::Replay),
@@ -105,6 +109,7 @@ impl Cli {
             Command::Deny(verb) => verb.run(&folder),
             Command::Halt(verb) => verb.run(&folder),
             Command::Resume(verb) => verb.run(&folder),
+            Command::Hold(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

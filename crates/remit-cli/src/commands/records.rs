@@ -14,11 +14,12 @@ use remit_server::keys::Ed25519;
 use serde_json::Value;
 
 use super::bundle::Bundle;
+use super::erase::Erase;
 use super::export::Export;
 use crate::boot;
 use crate::terminal::{Failure, Outcome, say};
 
-/// Export signed records, or verify exported ones.
+/// Export signed records, verify exported ones, or delete what is disclosed of a person.
 #[derive(Args)]
 pub struct Evidence {
     #[command(subcommand)]
@@ -34,6 +35,8 @@ enum Verb {
     Bundle(Bundle),
     /// Print the public key under which this gateway's records verify. Give it to your auditor once, by hand.
     Key,
+    /// Delete what is disclosed of a person, and record that. What was signed stays.
+    Erase(Erase),
     /// Verify exported records, offline. Exit code 0: all verify; 1: something is wrong.
     Verify {
         /// The exported lines.
@@ -59,6 +62,7 @@ impl Evidence {
                 say(Digest::from_bytes(key.public_key()))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Verb::Erase(erase) => erase.run(folder),
             Verb::Verify { file, key, partial } => verify(&file, &key, partial),
         }
     }

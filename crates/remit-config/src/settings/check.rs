@@ -13,7 +13,7 @@ use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
-use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, rules};
+use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, retention, rules};
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
 const HOLD_MS: u64 = 45_000;
@@ -98,6 +98,7 @@ pub(crate) fn check(
     };
     let allowed_origins = file.allowed_origins.iter().filter_map(|origin| self::origin(origin, report)).collect();
     let records = records(file.records, report);
+    let retention = retention::check(file.retention, report);
     let run_idle_secs = file.runs.and_then(|runs| report.length_secs(&runs.idle)).unwrap_or(RUN_IDLE_SECS);
     let hold_ms = file.wait.and_then(|wait| {
         let hold = report.length_ms(&wait.hold)?;
@@ -117,6 +118,7 @@ pub(crate) fn check(
             allowed_hosts,
             allowed_origins,
             records,
+            retention,
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),

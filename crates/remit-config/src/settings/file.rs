@@ -31,6 +31,8 @@ pub(crate) struct SettingsFile {
     pub ledger: Option<LedgerFile>,
     /// How durable the records of reads must be. What changes the world is always recorded first.
     pub records: Option<RecordsFile>,
+    /// How long disclosed values, stored answers and budget spans are kept. Signed records are kept for ever. Default: so is everything.
+    pub retention: Option<RetentionFile>,
     /// When the organisation works, and when it wants nothing to change.
     pub calendar: Option<CalendarFile>,
     /// The environments there are: `[production, staging]`. If listed, every environment that any file names must be among them.
@@ -149,6 +151,38 @@ pub(crate) enum ReadsWord {
     Batched,
     /// Durable before the call.
     Strict,
+}
+
+/// How long what is kept beside the signed records.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RetentionFile {
+    /// Values that records disclose, such as arguments and users, by the class of the tool.
+    pub disclosures: Option<DisclosuresFile>,
+    /// Answers that are kept for whoever repeats a call or asks for its outcome: `7d`.
+    pub outcomes: Option<At<String>>,
+    /// Budget spans after their end, with the objects counted in them: `400d`.
+    pub budget_spans: Option<At<String>>,
+}
+
+/// How long disclosed values are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct DisclosuresFile {
+    /// Of decisions about tools that look: `30d`.
+    pub read: Option<At<String>>,
+    /// Of decisions about tools that change state.
+    pub write: Option<At<String>>,
+    /// Of decisions about tools that set a process in motion.
+    pub trigger: Option<At<String>>,
+    /// Of decisions about tools that consent on somebody's behalf.
+    pub approve: Option<At<String>>,
+    /// Of decisions about tools that show data to somebody outside.
+    pub expose: Option<At<String>>,
+    /// Of all other records: runs, approvals, halts, requests that never became calls.
+    pub other: Option<At<String>>,
 }
 
 /// When the organisation works.

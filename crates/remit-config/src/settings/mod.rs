@@ -6,12 +6,15 @@ mod calendar;
 mod check;
 pub(crate) mod file;
 mod ledger;
+mod retention;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use remit_core::ids::{AgentId, TenantId};
+use remit_core::registry::Class;
 
 use crate::upstream::CredentialSource;
 
@@ -39,6 +42,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// How durable the records of reads must be before the call goes on.
     pub records: Records,
+    /// How long what is kept beside the signed records.
+    pub retention: Retention,
     /// The environments there are; empty when the file does not list them.
     pub environments: Vec<String>,
     /// A run without calls is closed after this time, in seconds.
@@ -125,6 +130,19 @@ pub struct Witness {
     pub key: String,
     /// Where it takes checkpoints, without a slash at the end.
     pub url: String,
+}
+
+/// How long what is kept beside the signed records, in seconds. What is not named is kept for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// What decisions disclose, by the class of the tool.
+    pub classes: BTreeMap<Class, u64>,
+    /// What other records disclose.
+    pub other: Option<u64>,
+    /// The stored answers of calls.
+    pub outcomes: Option<u64>,
+    /// Budget spans after their end.
+    pub budget_spans: Option<u64>,
 }
 
 /// How durable the records of reads must be before the call goes on.

@@ -34,6 +34,10 @@ ledger:
   witnesses:
     - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: "https://witness.example/"}
   quorum: 1
+retention:
+  disclosures: {read: 30d, write: 400d, trigger: 400d, approve: 400d, expose: 400d, other: 90d}
+  outcomes: 7d
+  budget_spans: 400d
 "#;
 
 /// Where the files of the ledger are, and another place for them.

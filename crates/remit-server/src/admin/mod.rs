@@ -1,6 +1,7 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 mod evidence;
+mod deletion;
 mod halts;
 mod look;
 mod questions;
@@ -28,6 +29,9 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}/votes", post(questions::vote))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
+        .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))
+        .route("/admin/v1/holds/lift", post(deletion::lift))
+        .route("/admin/v1/erasures", post(deletion::erase))
         .route("/admin/v1/runs", get(look::runs))
         .route("/admin/v1/runs/{id}", get(look::run))
         .route("/admin/v1/records", get(look::records))
