@@ -1,7 +1,7 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
-mod evidence;
 mod deletion;
+mod evidence;
 mod halts;
 mod look;
 mod questions;
