@@ -148,6 +148,11 @@ impl Rehearsal {
         Self { gate, props, keys, runs: HashMap::new(), asked: None }
     }
 
+    /// The gate on the stage.
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     fn caller(&self, actor: &Actor) -> Result<Caller, String> {
         let caller = Caller::agent(self.gate.snapshot().tenant().clone(), actor.agent.clone());
         let caller = actor.user.clone().map_or(caller.clone(), |user| caller.for_user(user));
