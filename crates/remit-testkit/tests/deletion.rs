@@ -1,5 +1,5 @@
 //! What an erasure and retention leave: not the values, neither in the file nor in its log, but every proof.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use remit_app::hold::HoldTarget;
 use remit_app::ports::{RecordFilter, Store};
 use remit_app::replay::{Unreplayable, replay};
 use remit_app::retain::{Retention, Walk};
+use remit_cli::boot::Running;
 use remit_cli::rehearse::{Rehearsal, play};
 use remit_config::{Folder, Scenario};
 use remit_core::ids::{OperatorId, UserId};
@@ -21,6 +22,8 @@ use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::{Sign as _, SignedRecord, Writer};
 use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
+use remit_testkit::wire::Wire;
+use serde_json::json;
 
 const ADA: &str = "ada@acme.example";
 const GRACE: &str = "grace@acme.example";
@@ -230,7 +233,7 @@ async fn retention_deletes_by_class_and_age_and_skips_what_is_held() {
     let gate = world.stage.gate();
     let retention = Retention {
         classes: [(Class::Read, 30 * day), (Class::Write, 60 * day)].into(),
-        outcomes: Some(7 * day as u64),
+        outcomes: Some(7 * day),
         ..Retention::default()
     };
     let after = |days: i64, micros: i64| {
@@ -260,4 +263,55 @@ async fn retention_deletes_by_class_and_age_and_skips_what_is_held() {
     let left = world.records().await.iter().filter(|record| !record.disclosures.is_empty()).count();
     assert!(left > 8, "what is not named is kept: refunds, approvals, runs, the sources");
     world.examined().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_security_erases_and_holds() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (name, text) in base().texts() {
+        let file = place.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
+        std::fs::write(file, text).expect("file");
+    }
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let running =
+        Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string()).expect("it starts");
+    let wire = Wire::to(&running.url);
+    let (carol, security) = ("scenario-operator-carol", "scenario-operator-rehearsal");
+    let hold = json!({"target": format!("user:{ADA}"), "reason": "a lawsuit"});
+    let erasure = json!({"user": ADA, "reason": "T-1"});
+    for (path, body) in [("holds", &hold), ("holds/lift", &hold), ("erasures", &erasure)] {
+        let (status, _) = wire.send(carol, &format!("/admin/v1/{path}"), Some(body)).await.expect("an answer");
+        assert_eq!(status, 403, "{path}");
+    }
+    wire.done(security, "/admin/v1/holds", Some(&hold)).await.expect("placed");
+    let listed = wire.done(carol, "/admin/v1/holds", None).await.expect("everybody may look");
+    assert_eq!((&listed["holds"][0]["target"], &listed["holds"][0]["by"]), (&hold["target"], &json!("rehearsal")));
+    let (status, told) = wire.send(security, "/admin/v1/erasures", Some(&erasure)).await.expect("an answer");
+    assert_eq!(
+        (status, told["error"]["reason"].as_str()),
+        (409, Some("a hold keeps this: on this user, because: a lawsuit"))
+    );
+    let lifted = wire.done(security, "/admin/v1/holds/lift", Some(&hold)).await.expect("lifted");
+    assert_eq!(lifted["lifted"], true);
+    let themselves = json!({"user": "rehearsal@acme.example", "reason": "T-1"});
+    for (body, status) in [
+        (&themselves, 409),
+        (&json!({"user": ADA}), 400),
+        (&json!({"user": ADA, "reason": "T-1", "also_open": "no"}), 400),
+        (&json!({"reason": "T-1"}), 400),
+    ] {
+        let (found, told) = wire.send(security, "/admin/v1/erasures", Some(body)).await.expect("an answer");
+        assert_eq!(found, status, "{told}");
+    }
+    for target in ["run:nobody-knows", "agent:desk", ""] {
+        let body = json!({"target": target, "reason": "why"});
+        let (status, _) = wire.send(security, "/admin/v1/holds", Some(&body)).await.expect("an answer");
+        assert!((400..500).contains(&status), "{target}");
+    }
+    // The two records of the hold disclosed her.
+    let erased = wire.done(security, "/admin/v1/erasures", Some(&erasure)).await.expect("erased");
+    assert_eq!((&erased["records"], erased["recorded"].as_array().map(Vec::len)), (&json!(2), Some(1)));
+    running.stop().await;
+    assert_eq!(found(&place.path().join(".remit/remit.db"), &[ADA.to_owned()]), Vec::<String>::new());
 }

@@ -103,6 +103,24 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "remit.yaml",
+        "outcomes: 7d",
+        "outcomes: 7m",
+        "remit.yaml:35:13: nothing is deleted that soon (write at least `1h`)",
+    ),
+    (
+        "remit.yaml",
+        "{read: 30d, write",
+        "{read: 30 days, write",
+        "remit.yaml:34:23: `30 days` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+    ),
+    (
+        "remit.yaml",
+        "{read: 30d, write",
+        "{reads: 30d, write",
+        "remit.yaml:34:17: unknown key `reads` (did you mean `read`?)",
+    ),
+    (
+        "remit.yaml",
         "within: 30m",
         "within: 30",
         "remit.yaml:19:13: `30` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
