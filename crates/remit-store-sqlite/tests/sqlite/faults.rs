@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::Effect;
-use remit_app::ports::{RecordFilter, Store};
+use remit_app::ports::{Erasure, RecordFilter, Retirement, Store};
 use remit_app::run::RunFilter;
 use remit_core::budget::Unit;
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::QuestionId;
+use remit_core::ids::{QuestionId, UserId};
 use remit_evidence::record::Kind;
 use remit_store_sqlite::faults::{Fault, Faults};
 use remit_store_sqlite::{Options, SqliteStore};
@@ -19,7 +20,7 @@ use remit_testkit::memory::MemoryStore;
 
 use crate::{look, place};
 
-const DEEDS: [&str; 12] = [
+const DEEDS: [&str; 16] = [
     "admit",
     "admit batched",
     "hold",
@@ -32,12 +33,17 @@ const DEEDS: [&str; 12] = [
     "halt",
     "resume",
     "append",
+    "place hold",
+    "lift hold",
+    "erase",
+    "retire",
 ];
 
 /// What every deed finds: a run, an admitted call, an open question, a halt.
 async fn prepare(t: &Trial) {
     let record = t.record(Kind::Halt, None);
     t.store.put_halt(halt("agent:other"), record).await.expect("it is ordered");
+    t.store.put_hold(held("run:run-1"), t.record(Kind::Erasure, None)).await.expect("it is placed");
     let run = t.run("run-1").await;
     t.admit(&admission(t).await).await;
     t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
@@ -55,10 +61,15 @@ fn halt(target: &str) -> Halt {
     Halt { target, by: "olga".into(), reason: "why".into(), since: moment(3) }
 }
 
+fn held(target: &str) -> Hold {
+    let target = HoldTarget::parse(target).expect("a target");
+    Hold { target, by: "olga".into(), reason: "why".into(), since: moment(3) }
+}
+
 /// Does one deed; whether the store said that it was done.
 async fn perform(t: &Trial, deed: &str) -> bool {
     let (store, run_1) = (&t.store, run_id("run-1"));
-    let known = record_id("rec-2");
+    let known = record_id("rec-3");
     match deed {
         "admit" | "admit batched" => {
             let admission = Admission { batched: deed != "admit", ..admission(t).await };
@@ -81,6 +92,17 @@ async fn perform(t: &Trial, deed: &str) -> bool {
         "halt" => store.put_halt(halt("tenant"), t.record(Kind::Halt, None)).await.is_ok(),
         "resume" => store.lift_halt(&halt("agent:other").target, t.record(Kind::Halt, None)).await.is_ok(),
         "append" => store.append(t.record(Kind::Policy, None)).await.is_ok(),
+        "place hold" => store.put_hold(held("run:run-2"), t.record(Kind::Erasure, None)).await.is_ok(),
+        "lift hold" => store.lift_hold(&held("run:run-1").target, t.record(Kind::Erasure, None)).await.is_ok(),
+        "erase" => {
+            let person = UserId::parse("olga").expect("an id");
+            let erasure = Erasure { person, positions: vec![1], also_open: false, now: moment(9) };
+            store.erase(erasure, t.record(Kind::Erasure, None)).await.is_ok()
+        }
+        "retire" => {
+            let held = vec![held("run:run-1").target];
+            store.retire(Retirement { disclosures: vec![1, 2], held, ..Retirement::default() }).await.is_ok()
+        }
         other => panic!("an unknown deed: {other}"),
     }
 }
@@ -96,13 +118,14 @@ async fn all(store: &dyn Store) -> String {
     let records = store.records(&RecordFilter::default()).await.expect(read);
     let idle = store.idle_run(&agent("bot"), None, moment(0)).await.expect(read);
     format!(
-        "{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}",
+        "{:#?}\n{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}",
+        store.holds().await.expect(read),
         store.runs(&RunFilter::default()).await.expect(read),
         question("q-1").await,
         question("q-2").await,
         store.unsettled(moment(99)).await.expect(read),
         store.usage(&budgets).await.expect(read),
-        store.outcome(&record_id("rec-2")).await.expect(read),
+        store.outcome(&record_id("rec-3")).await.expect(read),
     )
 }
 
