@@ -11,6 +11,8 @@ use crate::terminal::{Outcome, say, table, text};
 
 /// Keep something from being erased or deleted by age; without a verb, list what is kept.
 #[derive(Args)]
+// Else a gateway named before the verb would be passed over.
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Hold {
     #[command(subcommand)]
     verb: Option<Verb>,
