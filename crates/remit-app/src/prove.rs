@@ -1,7 +1,8 @@
 //! Proving: records with the proofs of their places in the log, for one recipient. Reads what is published
 //! and nothing else: a record that no checkpoint covers yet has no proof yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::merkle::inclusion;
 use remit_evidence::log::note::Note;
 use remit_evidence::log::proof::Proof;
-use remit_evidence::log::tile::TiledHashes;
+use remit_evidence::log::tile::{Tile, TileReader, TiledHashes};
 use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
 use serde_json::Value;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::intent::Unavailable;
 use crate::ledger::Tiles;
 use crate::ports::{RecordFilter, Store};
-use crate::seal::Reader;
+use crate::seal::{Reader, Unread};
 
 /// How many records are read at once.
 const PAGE: u32 = 1_000;
@@ -65,29 +66,23 @@ pub struct Prover {
     pub tiles: Arc<dyn Tiles>,
 }
 
-/// A record and its place.
-struct Placed {
-    index: u64,
-    record: SignedRecord,
-}
+/// What is wanted, with its places: what [`Prover::prove`] makes a bundle of.
+pub struct Gathered(BTreeMap<u64, SignedRecord>);
 
 impl Prover {
-    /// A bundle of what is wanted, disclosing the values of these names and no others.
+    /// Makes the bundle, disclosing the values of these names and no others. Reads files, so it is not for a
+    /// thread on which others are waited for.
     ///
     /// # Errors
     /// See [`NoProof`].
-    pub async fn bundle(&self, wanted: &Wanted, shown: &[&str]) -> Result<Bundle, NoProof> {
+    pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
         let note = self.note()?;
         let size = Checkpoint::parse(note.text()).map_err(|error| NoProof::Ledger(error.to_string()))?.size;
-        let records = self.gather(wanted).await?;
-        if records.len() > CLAIMS_MAX {
-            return Err(NoProof::TooMany(records.len()));
-        }
-        if records.values().any(|placed| placed.index >= size) {
+        if gathered.0.last_key_value().is_some_and(|(index, _)| *index >= size) {
             return Err(NoProof::NotSealed);
         }
-        let hashes = TiledHashes { reader: Reader(self.tiles.as_ref()), size };
-        let claims = records.into_values().map(|Placed { index, record }| {
+        let hashes = TiledHashes { reader: Once::over(self.tiles.as_ref()), size };
+        let claims = gathered.0.into_iter().map(|(index, record)| {
             let path = inclusion(index, size, &hashes).map_err(|error| NoProof::Ledger(error.to_string()))?;
             let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
             Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
@@ -101,51 +96,60 @@ impl Prover {
         Note::parse(&published.ok_or(NoProof::NotSealed)?).map_err(|error| NoProof::Ledger(error.to_string()))
     }
 
-    /// What is wanted and what it rests on, by place.
-    async fn gather(&self, wanted: &Wanted) -> Result<BTreeMap<u64, Placed>, NoProof> {
-        let chosen = match wanted {
+    /// What is wanted and what it rests on.
+    ///
+    /// # Errors
+    /// See [`NoProof`].
+    pub async fn gather(&self, wanted: &Wanted) -> Result<Gathered, NoProof> {
+        let mut all = match wanted {
             Wanted::Record(id) => self.around(id).await?,
-            Wanted::Run(run) => self.read(RecordFilter { run: Some(run.clone()), ..RecordFilter::default() }).await?,
+            Wanted::Run(run) => self.of_run(run).await?,
             Wanted::Agent(agent, from, until) => self.of_agent(agent, *from, *until).await?,
         };
-        if chosen.is_empty() {
+        if all.is_empty() {
             return Err(NoProof::Unknown);
         }
-        let mut all = chosen;
         let authorities: BTreeSet<Digest> = all.iter().filter_map(authority).collect();
-        let policies = self.read(RecordFilter { kind: Some(Kind::Policy), ..RecordFilter::default() }).await?;
-        all.extend(policies.into_iter().filter(|p| announced(p).is_some_and(|digest| authorities.contains(&digest))));
+        let in_force = |policy: &SignedRecord| announced(policy).is_some_and(|digest| authorities.contains(&digest));
+        all.extend(self.select(of_kind(Kind::Policy), in_force).await?);
         // Last, for the policies have writers, too.
         let writers: BTreeSet<String> = all.iter().map(|record| record.writer.clone()).collect();
-        let keys = self.read(RecordFilter { kind: Some(Kind::Key), ..RecordFilter::default() }).await?;
-        all.extend(keys.into_iter().filter(|key| delegate(key).is_some_and(|writer| writers.contains(&writer))));
+        let delegated = |key: &SignedRecord| delegate(key).is_some_and(|writer| writers.contains(&writer));
+        all.extend(self.select(of_kind(Kind::Key), delegated).await?);
+        if all.len() > CLAIMS_MAX {
+            return Err(NoProof::TooMany(all.len()));
+        }
         let ids: Vec<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let places = self.store.places(&ids).await?;
-        let placed = places.into_iter().zip(all).map(|(index, record)| {
-            let index = index.ok_or(NoProof::Unknown)?;
-            Ok((index, Placed { index, record }))
-        });
-        placed.collect()
+        let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
+        placed.collect::<Result<_, NoProof>>().map(Gathered)
+    }
+
+    async fn of_run(&self, run: &RunId) -> Result<Vec<SignedRecord>, NoProof> {
+        self.select(RecordFilter { run: Some(run.clone()), ..RecordFilter::default() }, |_| true).await
     }
 
     /// A record, with those of its run that it refers to or that refer to it, however far.
     async fn around(&self, id: &RecordId) -> Result<Vec<SignedRecord>, NoProof> {
         let centre = self.store.record(id).await?.ok_or(NoProof::Unknown)?;
         let Some(run) = centre.run.clone() else { return Ok(vec![centre]) };
-        let mut rest = self.read(RecordFilter { run: Some(run), ..RecordFilter::default() }).await?;
-        rest.retain(|record| record.id != centre.id);
+        let rest = self.of_run(&run).await?.into_iter().filter(|record| record.id != centre.id);
+        let mut rest: Vec<_> = rest.map(|record| (links(&record), record)).collect();
+        let (mut known, mut named) = (BTreeSet::from([centre.digest]), BTreeSet::from_iter(links(&centre)));
         let mut near = vec![centre];
         loop {
-            let known: BTreeSet<Digest> = near.iter().map(|record| record.digest).collect();
-            let named: BTreeSet<Digest> = near.iter().flat_map(links).collect();
-            let touches = |record: &SignedRecord| {
-                named.contains(&record.digest) || links(record).iter().any(|link| known.contains(link))
+            let touches = |(links, record): &(Vec<Digest>, SignedRecord)| {
+                named.contains(&record.digest) || links.iter().any(|link| known.contains(link))
             };
             let (found, left): (Vec<_>, Vec<_>) = rest.into_iter().partition(touches);
             if found.is_empty() {
                 return Ok(near);
             }
-            near.extend(found);
+            for (links, record) in found {
+                known.insert(record.digest);
+                named.extend(links);
+                near.push(record);
+            }
             rest = left;
         }
     }
@@ -158,23 +162,32 @@ impl Prover {
             let predicate = predicate(record);
             predicate.pointer("/agent/id").and_then(Value::as_str) == Some(agent.as_str())
         };
-        let mut chosen = Vec::new();
-        let mut after = 0;
+        let theirs = |record: &SignedRecord| {
+            if !within(record) {
+                return false;
+            }
+            let own = own(record);
+            if own {
+                runs.extend(record.run.clone());
+            }
+            own || record.run.as_ref().is_some_and(|run| runs.contains(run))
+        };
+        self.select(RecordFilter::default(), theirs).await
+    }
+
+    /// The records of a filter that are wanted, in their order: all of them, or an error.
+    async fn select(
+        &self,
+        filter: RecordFilter,
+        mut is_wanted: impl FnMut(&SignedRecord) -> bool,
+    ) -> Result<Vec<SignedRecord>, NoProof> {
+        let (mut chosen, mut after) = (Vec::new(), 0);
         loop {
-            let filter = RecordFilter { after, limit: PAGE, ..RecordFilter::default() };
-            let page = self.store.records(&filter).await?;
+            let page = self.store.records(&RecordFilter { after, limit: PAGE, ..filter.clone() }).await?;
             let read = page.len();
-            for record in page.into_iter().filter(within) {
-                let run = record.run.clone();
-                if own(&record) {
-                    runs.extend(run);
-                    chosen.push(record);
-                } else if run.is_some_and(|run| runs.contains(&run)) {
-                    chosen.push(record);
-                }
-                if chosen.len() > CLAIMS_MAX {
-                    return Err(NoProof::TooMany(chosen.len()));
-                }
+            chosen.extend(page.into_iter().filter(&mut is_wanted));
+            if chosen.len() > CLAIMS_MAX {
+                return Err(NoProof::TooMany(chosen.len()));
             }
             after += read as u64;
             if read < PAGE as usize {
@@ -182,20 +195,35 @@ impl Prover {
             }
         }
     }
+}
 
-    /// Every record of a filter.
-    async fn read(&self, filter: RecordFilter) -> Result<Vec<SignedRecord>, NoProof> {
-        let mut all = Vec::new();
-        loop {
-            let page = RecordFilter { after: all.len() as u64, limit: PAGE, ..filter.clone() };
-            let page = self.store.records(&page).await?;
-            let last = page.len() < PAGE as usize;
-            all.extend(page);
-            if last || all.len() > CLAIMS_MAX {
-                return Ok(all);
-            }
-        }
+/// Reads each tile once: the proofs of one bundle go through the same few.
+struct Once<'t> {
+    reader: Reader<'t>,
+    seen: RefCell<HashMap<Tile, Vec<u8>>>,
+}
+
+impl<'t> Once<'t> {
+    fn over(tiles: &'t dyn Tiles) -> Self {
+        Self { reader: Reader(tiles), seen: RefCell::default() }
     }
+}
+
+impl TileReader for Once<'_> {
+    type Error = Unread;
+
+    fn tile(&self, tile: Tile) -> Result<Vec<u8>, Unread> {
+        if let Some(bytes) = self.seen.borrow().get(&tile) {
+            return Ok(bytes.clone());
+        }
+        let bytes = self.reader.tile(tile)?;
+        self.seen.borrow_mut().insert(tile, bytes.clone());
+        Ok(bytes)
+    }
+}
+
+fn of_kind(kind: Kind) -> RecordFilter {
+    RecordFilter { kind: Some(kind), ..RecordFilter::default() }
 }
 
 fn predicate(record: &SignedRecord) -> Value {

@@ -15,6 +15,7 @@ pub mod pkcs11;
 pub mod refusal;
 pub mod retiring;
 pub mod serve;
+pub mod signer;
 pub mod telemetry;
 pub mod upstream;
 pub mod vault;

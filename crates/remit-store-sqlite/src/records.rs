@@ -18,7 +18,7 @@ const SELECT: &str = "SELECT records.id, kind, run, time, key, seq, payload, ifn
                       disclosures, digest FROM records JOIN writers ON writers.id = writer";
 
 /// Appends one record and says where it stands. A second one with the same id, or at the same place of
-/// the same writer's sequence, is rejected, and nothing has changed then.
+/// the same writer's sequence, is rejected, and nothing has changed then but perhaps that a key has a short name.
 pub(crate) fn append(db: &Connection, record: &SignedRecord) -> Result<i64, Failure> {
     db.prepare_cached(
         "INSERT INTO records (id, kind, run, time, writer, seq, payload, keyid, signature, disclosures, digest)

@@ -19,13 +19,14 @@ use remit_core::halt::HaltTarget;
 use remit_core::ids::OperatorId;
 use remit_evidence::log::audit::audit;
 use remit_evidence::log::tile::Tile;
+use remit_evidence::log::vkey::Algorithm;
 use remit_evidence::record::Kind;
 use remit_server::keys::Machine;
 use remit_server::ledger::bucket::{Access, LedgerBucket};
 use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::guard::GuardFile;
-use remit_server::ledger::keys::LogKey;
 use remit_server::ledger::sealing::Sealing;
+use remit_server::signer::Signer;
 use remit_server::telemetry::Metrics;
 use remit_server::vault::Source;
 use remit_store_sqlite::SqliteStore;
@@ -50,7 +51,7 @@ async fn seals_in_this_runtime() {
             tiles: Arc::clone(&tiles),
             guard: Arc::new(GuardFile::at(&place.path().join("last_signed")).expect("it opens")),
             clock: Arc::new(Machine),
-            signers: vec![Box::new(LogKey::ed25519(&[7; 32], ORIGIN).expect("a key"))],
+            signers: vec![Box::new(Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[7; 32]).expect("a key"))],
         };
         let sealer = Sealer::new(ORIGIN, tools, Vec::new(), 0);
         let sealing = Sealing::start(sealer, Arc::new(Metrics::default())).expect("a thread");

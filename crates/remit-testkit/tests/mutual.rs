@@ -120,7 +120,8 @@ async fn proved(operator: &Operator, running: &Running) -> (RecordId, Vec<u8>) {
     let trust = trust(operator);
     let prover = running.edge.prover.clone().expect("a log");
     for _ in 0..100 {
-        match prover.bundle(&Wanted::Record(id.clone()), &["reason"]).await {
+        let gathered = prover.gather(&Wanted::Record(id.clone())).await.expect("gathered");
+        match prover.prove(gathered, &["reason"]) {
             Ok(bundle) => {
                 let bytes = bundle.to_json().to_string().into_bytes();
                 if judge(&bytes, &trust, &[]).verdict == Verdict::Valid {

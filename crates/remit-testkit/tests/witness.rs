@@ -16,9 +16,9 @@ use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::merkle::{HashReader, consistency, leaf_hash, root_of};
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
+use remit_server::signer::Signer;
 use remit_server::witness::client::{Address, Remote};
 use remit_server::witness::folder;
-use remit_server::witness::signer::Signer;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 

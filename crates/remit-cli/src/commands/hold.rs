@@ -23,25 +23,20 @@ pub struct Hold {
 #[derive(Subcommand)]
 enum Verb {
     /// Place a hold.
-    Place {
-        #[command(flatten)]
-        target: Target,
-        /// Why; colleagues will ask.
-        #[arg(long)]
-        reason: String,
-        #[command(flatten)]
-        access: Access,
-    },
+    Place(Order),
     /// Lift a hold.
-    Lift {
-        #[command(flatten)]
-        target: Target,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-        #[command(flatten)]
-        access: Access,
-    },
+    Lift(Order),
+}
+
+#[derive(Args)]
+struct Order {
+    #[command(flatten)]
+    target: Target,
+    /// Why; colleagues will ask.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// What is kept.
@@ -82,12 +77,12 @@ impl Hold {
                     table(&["HELD", "SINCE", "BY", "WHY"], rows).to_string()
                 })?;
             }
-            Some(Verb::Place { target, reason, access }) => {
+            Some(Verb::Place(Order { target, reason, access })) => {
                 let body = json!({"target": target.text(), "reason": reason});
                 let answer = access.open(folder)?.post("/admin/v1/holds", &body)?;
                 say(format!("{} is held: neither age nor an erasure deletes it", text(&answer["held"])))?;
             }
-            Some(Verb::Lift { target, reason, access }) => {
+            Some(Verb::Lift(Order { target, reason, access })) => {
                 let target = target.text();
                 let body = json!({"target": target, "reason": reason});
                 let answer = access.open(folder)?.post("/admin/v1/holds/lift", &body)?;

@@ -18,8 +18,8 @@ use super::forks::{Forks, Found};
 use super::head::Seen;
 use super::judge::{Refusal, caught, extends, note, signed};
 use super::request::Request;
-use super::signer::Signer;
 use super::trust::Logs;
+use crate::signer::Signer;
 
 /// Why a witness cannot start.
 #[derive(Debug, thiserror::Error)]

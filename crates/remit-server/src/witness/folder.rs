@@ -25,9 +25,9 @@ use remit_evidence::log::vkey::{Algorithm, NoKey, VerifierKey};
 use super::desk::{Unopened, Witness};
 use super::disk::{Disk as _, Folder};
 use super::head::Seen;
-use super::signer::Signer;
 use super::trust::{Distrust, Logs};
 use crate::keys::{KeyUnusable, secret_in_file};
+use crate::signer::Signer;
 
 const NAME: &str = "name";
 const ED25519: &str = "ed25519.key";

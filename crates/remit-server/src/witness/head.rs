@@ -11,7 +11,7 @@ use remit_evidence::log::vkey::VerifierKey;
 
 use super::judge::{Refusal, note};
 use super::request::Request;
-use super::signer::Signer;
+use crate::signer::Signer;
 
 /// The checkpoint that was cosigned last.
 pub(super) struct Seen {

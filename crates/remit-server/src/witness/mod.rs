@@ -13,7 +13,6 @@ mod head;
 pub mod http;
 pub mod judge;
 pub mod request;
-pub mod signer;
 pub mod trust;
 
 #[cfg(test)]

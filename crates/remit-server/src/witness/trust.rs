@@ -90,7 +90,7 @@ impl Logs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::witness::signer::Signer;
+    use crate::signer::Signer;
 
     #[test]
     fn a_log_has_several_keys_and_a_key_one_log() {

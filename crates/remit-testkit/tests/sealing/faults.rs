@@ -7,7 +7,7 @@ use std::sync::Arc;
 use remit_app::seal::{Lost, Sealed, Sealer};
 use remit_evidence::log::note::NoteSigner;
 use remit_evidence::log::vkey::VerifierKey;
-use remit_server::ledger::keys::LogKey;
+use remit_server::signer::Signer;
 use remit_store_sqlite::faults::{Fault as FileFault, Faults};
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::Trial;
@@ -116,7 +116,7 @@ async fn an_heir_may_die_while_it_catches_up() {
 }
 
 /// Orders a fault of the store's file when it is asked to sign: the next commit is that of the head.
-struct Ordering(LogKey, Faults, FileFault);
+struct Ordering(Signer, Faults, FileFault);
 
 impl NoteSigner for Ordering {
     fn key(&self) -> &VerifierKey {

@@ -15,11 +15,12 @@ use remit_evidence::log::leaf::Leaf;
 use remit_evidence::log::merkle::{Frontier, leaf_hash};
 use remit_evidence::log::note::{Note, NoteSigner};
 use remit_evidence::log::tile::{Content, Tile};
+use remit_evidence::log::vkey::Algorithm;
 use remit_evidence::log::{bundle, tile};
 use remit_evidence::record::Kind;
 use remit_server::ledger::folder::LedgerFolder;
 use remit_server::ledger::guard::GuardFile;
-use remit_server::ledger::keys::LogKey;
+use remit_server::signer::Signer;
 use remit_testkit::conformance::trial::Trial;
 use remit_testkit::memory::MemoryStore;
 
@@ -265,8 +266,8 @@ impl World {
     }
 }
 
-pub fn log_key() -> LogKey {
-    LogKey::ed25519(&[7; 32], ORIGIN).expect("a key")
+pub fn log_key() -> Signer {
+    Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[7; 32]).expect("a key")
 }
 
 fn opened(note: &Note) -> Checkpoint {

@@ -34,8 +34,18 @@ pub(crate) async fn bundle(edge: &Edge, wanted: &Wanted, shown: &[&str]) -> Resu
     let Some(prover) = &edge.prover else {
         return Err(Refusal::new(Code::RecordUnsealed, "this gateway keeps no log"));
     };
-    let made = prover.bundle(wanted, shown).await;
-    made.map(|bundle| bundle.to_json().to_string()).map_err(|why| match why {
+    let (prover, shown) = (prover.clone(), shown.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let made = async {
+        let gathered = prover.gather(wanted).await?;
+        let work = move || {
+            let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+            prover.prove(gathered, &shown).map(|bundle| bundle.to_json().to_string())
+        };
+        // The tiles are files, or objects of a store far away: nobody else may wait for them.
+        let proved = tokio::task::spawn_blocking(work).await;
+        proved.unwrap_or_else(|_| Err(NoProof::Ledger("the work ended without an answer".into())))
+    };
+    made.await.map_err(|why| match why {
         NoProof::Unknown => Refusal::new(Code::RecordUnknown, why.to_string()),
         NoProof::NotSealed => Refusal::new(Code::RecordUnsealed, why.to_string()),
         NoProof::TooMany(_) => {

@@ -21,8 +21,8 @@ use remit_evidence::log::vkey::Algorithm;
 
 use super::desk::{Unopened, Witness};
 use super::disk::Disk;
-use super::signer::Signer;
 use super::trust::Logs;
+use crate::signer::Signer;
 
 pub(super) const ORIGIN: &str = "log.example/a";
 pub(super) const WITNESS: &str = "witness.example/w1";

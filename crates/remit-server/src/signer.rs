@@ -1,4 +1,4 @@
-//! Private keys that sign notes, from seeds of 32 bytes. Owns no files.
+//! Private keys that sign notes, a log's and a witness's, from seeds of 32 bytes. Owns no files.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, ML_DSA_44_SIGNING, PqdsaKeyPair};
 use remit_evidence::log::note::NoteSigner;
