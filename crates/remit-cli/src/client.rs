@@ -47,7 +47,7 @@ pub struct Access {
 pub struct Gateway {
     url: String,
     key: String,
-    ca: Option<PathBuf>,
+    http: Http,
 }
 
 impl Access {
@@ -69,14 +69,14 @@ impl Access {
                 })?
             }
         };
-        Ok(Gateway { url, key: key.trim().to_owned(), ca: self.ca.clone() })
+        Ok(Gateway { url, key: key.trim().to_owned(), http: http(self.ca.as_deref())? })
     }
 }
 
 impl Gateway {
     /// A gateway at this URL, with this key.
-    pub fn at(url: &str, key: &str) -> Self {
-        Self { url: url.to_owned(), key: key.to_owned(), ca: None }
+    pub fn at(url: &str, key: &str) -> Result<Self, Failure> {
+        Ok(Self { url: url.to_owned(), key: key.to_owned(), http: http(None)? })
     }
 
     /// `GET`.
@@ -91,7 +91,6 @@ impl Gateway {
 
     /// Sends, and reads the answer. A refusal becomes its reason and remedy.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let client = http(self.ca.as_deref())?;
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -100,7 +99,7 @@ impl Gateway {
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|error| Failure::said(format!("`{}`: {error}", self.url)))?;
         let unreachable = |error: String| Failure::said(format!("no gateway answers at {}: {error}", self.url));
-        let response = client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+        let response = self.http.request(request).await.map_err(|error| unreachable(chain(&error)))?;
         let status = response.status();
         let bytes = response.into_body().collect().await.map_err(|error| unreachable(chain(&error)))?.to_bytes();
         let value = remit_core::json::parse(&bytes).map_err(|error| {
@@ -118,39 +117,53 @@ impl Gateway {
 impl Gateway {
     /// `POST` of plain text, for what answers with nothing.
     pub async fn send_text(&self, path: &str, text: &str) -> Result<(), Failure> {
-        let client = http(self.ca.as_deref())?;
         let request = Request::post(format!("{}{path}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.key))
             .body(Full::from(text.to_owned()))
             .map_err(|error| Failure::said(error.to_string()))?;
-        let response = client.request(request).await.map_err(|error| Failure::said(error.to_string()))?;
+        let response = self.http.request(request).await.map_err(|error| Failure::said(error.to_string()))?;
         if response.status().is_success() { Ok(()) } else { Err(Failure::said(response.status().to_string())) }
     }
 }
 
-/// Posts JSON to some other server. The inner error is one that another attempt may not meet.
-pub async fn send_json(url: &str, headers: &[String], body: &Value) -> Result<Result<StatusCode, String>, Failure> {
-    let mut request = Request::post(url).header(CONTENT_TYPE, "application/json");
-    for header in headers {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| Failure::said(format!("`{header}` is no header: write `name: value`")))?;
-        request = request.header(name.trim(), value.trim());
+/// Another server that takes JSON.
+pub struct Receiver {
+    url: String,
+    headers: Vec<String>,
+    http: Http,
+}
+
+impl Receiver {
+    /// The server at this URL; each request carries these headers, written `name: value`.
+    pub fn at(url: &str, headers: &[String]) -> Result<Self, Failure> {
+        Ok(Self { url: url.to_owned(), headers: headers.to_vec(), http: http(None)? })
     }
-    let request = request.body(Full::from(body.to_string()));
-    let request = request.map_err(|error| Failure::said(format!("`{url}`: {error}")))?;
-    let exchange = async {
-        let response = http(None)?.request(request).await;
-        Ok(match response {
-            // The connection can be used again, and a collector is not cut off, when the answer was read.
-            Ok(response) => {
-                let status = response.status();
-                response.into_body().collect().await.map(|_| status).map_err(|error| error.to_string())
-            }
-            Err(error) => Err(chain(&error)),
-        })
-    };
-    tokio::time::timeout(ANSWER_TIME_MAX, exchange).await.unwrap_or_else(|_| Ok(Err("no answer in time".into())))
+
+    /// Posts JSON. The inner error is one that another attempt may not meet.
+    pub async fn send(&self, body: &Value) -> Result<Result<StatusCode, String>, Failure> {
+        let Self { url, headers, http } = self;
+        let mut request = Request::post(url).header(CONTENT_TYPE, "application/json");
+        for header in headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| Failure::said(format!("`{header}` is no header: write `name: value`")))?;
+            request = request.header(name.trim(), value.trim());
+        }
+        let request = request.body(Full::from(body.to_string()));
+        let request = request.map_err(|error| Failure::said(format!("`{url}`: {error}")))?;
+        let exchange = async {
+            let response = http.request(request).await;
+            Ok(match response {
+                // The connection can be used again, and a collector is not cut off, when the answer was read.
+                Ok(response) => {
+                    let status = response.status();
+                    response.into_body().collect().await.map(|_| status).map_err(|error| error.to_string())
+                }
+                Err(error) => Err(chain(&error)),
+            })
+        };
+        tokio::time::timeout(ANSWER_TIME_MAX, exchange).await.unwrap_or_else(|_| Ok(Err("no answer in time".into())))
+    }
 }
 
 /// An error with its causes: what matters, such as an unknown certificate, comes last.

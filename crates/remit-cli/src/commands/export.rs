@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use http::Method;
 use remit_core::ids::Digest;
 use remit_evidence::dsse::Envelope;
 use serde_json::{Value, json};
 
-use crate::client::{Access, Gateway, send_json};
+use crate::client::{Access, Gateway, Receiver};
 use crate::otlp;
 use crate::terminal::{Failure, Outcome, block_on};
 
@@ -48,18 +49,24 @@ pub(super) struct Export {
 impl Export {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
+        block_on(self.export(folder))?
+    }
+
+    async fn export(&self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
+        let collector = self.otlp.as_deref().map(|url| Receiver::at(url, &self.headers)).transpose()?;
         let mut cursor = Cursor::open(self.cursor.clone())?;
-        cursor.check(&gateway)?;
+        cursor.check(&gateway).await?;
         loop {
-            let page = gateway.get(&format!("/admin/v1/records?after={}&limit={PAGE}", cursor.after))?;
+            let path = format!("/admin/v1/records?after={}&limit={PAGE}", cursor.after);
+            let page = gateway.send(Method::GET, &path, None).await?;
             let records = page["records"].as_array().cloned().unwrap_or_default();
             let wanted: Vec<&Value> =
                 records.iter().filter(|record| self.run.as_deref().is_none_or(|run| belongs(record, run))).collect();
-            match &self.otlp {
+            match &collector {
                 None => print(&wanted)?,
                 Some(_) if wanted.is_empty() => {}
-                Some(url) => self.send(url, &wanted)?,
+                Some(collector) => self.send(collector, &wanted).await?,
             }
             if let Some(last) = records.last() {
                 cursor.move_to(records.len() as u64, last)?;
@@ -70,18 +77,19 @@ impl Export {
             if !self.follow {
                 return Ok(ExitCode::SUCCESS);
             }
-            std::thread::sleep(LOOK_EVERY);
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// Sends a page, whole. While it follows, a collector that is away or busy is waited for.
-    fn send(&self, url: &str, records: &[&Value]) -> Result<(), Failure> {
+    async fn send(&self, collector: &Receiver, records: &[&Value]) -> Result<(), Failure> {
+        let url = self.otlp.as_deref().unwrap_or_default();
         let logs =
             records.iter().map(|record| statement(record).map(|(statement, digest)| otlp::record(&statement, &digest)));
         let body = otlp::request(logs.collect::<Result<Vec<_>, _>>()?);
         let mut wait = LOOK_EVERY;
         loop {
-            let why = match block_on(send_json(url, &self.headers, &body))?? {
+            let why = match collector.send(&body).await? {
                 Ok(status) if status.is_success() => return Ok(()),
                 Ok(status) if status.as_u16() == 429 || status.is_server_error() => status.to_string(),
                 Ok(status) => {
@@ -92,7 +100,7 @@ impl Export {
             if !self.follow {
                 return Err(Failure::said(format!("the collector at {url} did not take the records: {why}")));
             }
-            std::thread::sleep(wait);
+            tokio::time::sleep(wait).await;
             wait = (wait * 2).min(WAIT_MAX);
         }
     }
@@ -142,9 +150,9 @@ impl Cursor {
 
     /// The record before the next one must be the one that was exported last: else these are the records
     /// of another gateway, or of an older copy of its store, and going on would leave a gap.
-    fn check(&self, gateway: &Gateway) -> Result<(), Failure> {
+    async fn check(&self, gateway: &Gateway) -> Result<(), Failure> {
         let (Some(last), Some(before)) = (self.last, self.after.checked_sub(1)) else { return Ok(()) };
-        let page = gateway.get(&format!("/admin/v1/records?after={before}&limit=1"))?;
+        let page = gateway.send(Method::GET, &format!("/admin/v1/records?after={before}&limit=1"), None).await?;
         let found = page["records"].get(0).map(statement).transpose()?;
         match found {
             Some((_, digest)) if digest == last => Ok(()),

@@ -42,7 +42,7 @@ impl<'a> Story<'a> {
             "An agent, support-bot, works for ada@acme.example through Remit. It has one URL and one key of its own.\n",
         )?;
         let agent = Peer::connect(self.url, &self.furnished.agent_key).await?;
-        let operator = Gateway::at(self.url, &self.furnished.operator_key);
+        let operator = Gateway::at(self.url, &self.furnished.operator_key)?;
         let mut t = Telling { agent, operator, failed: 0 };
         self.reads(&mut t).await?;
         self.refunds(&mut t).await?;
@@ -86,7 +86,7 @@ impl<'a> Story<'a> {
         let question =
             held["result"]["_meta"]["dev.remit/decision"]["question"].as_str().unwrap_or_default().to_owned();
         t.refused("it refunds 200 dollars: held, people are asked", &held, "approval.required")?;
-        let own = Gateway::at(self.url, &self.furnished.agent_key);
+        let own = Gateway::at(self.url, &self.furnished.agent_key)?;
         let path = format!("/admin/v1/questions/{question}/votes");
         let vote = json!({"choice": "approve", "reason": "customer was charged twice"});
         let forged = own.send(Method::POST, &path, Some(&vote)).await;
@@ -216,11 +216,11 @@ impl<'a> Story<'a> {
     }
 
     async fn books(&self) -> Result<Value, Failure> {
-        Gateway::at(self.business, UPSTREAM_TOKEN).send(Method::GET, "/books", None).await
+        Gateway::at(self.business, UPSTREAM_TOKEN)?.send(Method::GET, "/books", None).await
     }
 
     async fn redescribe(&self, text: &str) -> Result<(), Failure> {
-        Gateway::at(self.business, UPSTREAM_TOKEN).send_text("/redescribe", text).await
+        Gateway::at(self.business, UPSTREAM_TOKEN)?.send_text("/redescribe", text).await
     }
 }
 
