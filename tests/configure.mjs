@@ -67,7 +67,7 @@ for (const agent of AGENTS[group]) {
 }
 env.ADMIN_KEY = fresh();
 lines.push('operators:');
-lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [viewer, approver, operator], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
+lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [viewer, approver, operator, auditor], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
 writeFileSync(join(out, 'config/keys.yaml'), `${lines.join('\n')}\n`, { mode: 0o600 });
 
 // What the servers work on.

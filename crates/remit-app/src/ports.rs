@@ -1,6 +1,11 @@
 //! What the use cases need from the outside, on one page. Each deed of the [`Store`] states its
 //! atomicity and durability; the conformance suite in `remit-testkit` holds every adapter to it.
 
+mod grants;
+mod listing;
+mod outbox;
+mod people;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,13 +26,18 @@ use crate::question::{Question, Vote};
 use crate::run::{Run, RunFilter};
 use crate::secret::Secret;
 
+pub use grants::Grants;
+pub use listing::Listing;
+pub use outbox::Outbox;
+pub use people::People;
+
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
 /// A deed that returned `Ok` has happened and survives a crash, unless its contract says otherwise.
 /// A deed that returned an error has not happened, or the store has declared itself dead: once an
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: People + Grants + Outbox + Listing + Send + Sync {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
 

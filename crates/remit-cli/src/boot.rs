@@ -18,7 +18,7 @@ use remit_core::authority::Fault;
 use remit_evidence::writer::Writer;
 use remit_server::edge::{Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
-use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Role};
+use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
@@ -245,13 +245,7 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
     });
     let operators = keys.operators.iter().map(|key| {
         let approver = Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone() };
-        let roles = key.roles.iter().map(|role| match role {
-            named::Role::Viewer => Role::Viewer,
-            named::Role::Approver => Role::Approver,
-            named::Role::Operator => Role::Operator,
-            named::Role::Security => Role::Security,
-        });
-        (key.sha256, OperatorKey { approver, roles: roles.collect(), expires: key.expires, revoked: key.revoked })
+        (key.sha256, OperatorKey { approver, roles: key.roles.clone(), expires: key.expires, revoked: key.revoked })
     });
     let anonymous = match &settings.authentication {
         Authentication::Keys => None,

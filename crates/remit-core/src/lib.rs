@@ -18,6 +18,7 @@ pub mod json;
 pub mod labels;
 pub mod limits;
 pub mod registry;
+pub mod steering;
 pub mod verdict;
 
 mod cedar;

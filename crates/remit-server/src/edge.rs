@@ -138,7 +138,8 @@ impl Edge {
     ///
     /// # Errors
     /// As [`Edge::identify`].
-    pub fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
+    #[expect(clippy::unused_async, reason = "sessions are looked up in the store")]
+    pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
         let now = self.gate.ports().clock.now();
         self.keyring.load().operator(headers, now).map_err(|why| {
             tracing::info!(%why, "an operator was not identified");

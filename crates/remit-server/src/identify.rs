@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use remit_core::Caller;
 use remit_core::approval::Approver;
 use remit_core::ids::{AgentId, Digest, TenantId, UserId};
+use remit_core::steering::{self, Deed, Role};
 
 /// The keys in force.
 #[derive(Default)]
@@ -63,19 +64,6 @@ pub struct OperatorKey {
     pub revoked: bool,
 }
 
-/// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Answer questions that a rule entitles them to.
-    Approver,
-    /// Halt, resume, reload.
-    Operator,
-    /// All of it.
-    Security,
-}
-
 /// A proven caller.
 #[derive(Clone, Debug)]
 pub struct Identified {
@@ -97,10 +85,10 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Whether they may do what this role may. Everybody may look.
+    /// Whether their roles let them do this.
     #[must_use]
-    pub fn may(&self, role: Role) -> bool {
-        role == Role::Viewer || self.roles.contains(&role) || self.roles.contains(&Role::Security)
+    pub fn may(&self, deed: Deed) -> bool {
+        steering::allows(&self.approver.id, &self.roles, deed)
     }
 }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 /// Says that a file is ours, in its header ("Rmit").
 const APPLICATION_ID: i64 = 0x526d_6974;
 /// The version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -130,7 +130,7 @@ impl SqliteStore {
     }
 
     /// Does a deed that must be durable when this returns.
-    async fn write<T, F>(&self, deed: F) -> Result<T, Failure>
+    pub(crate) async fn write<T, F>(&self, deed: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Desk<'_>) -> Result<T, Failure> + Send + 'static,
@@ -160,7 +160,7 @@ impl SqliteStore {
         Err(Failure::rejected("what was erased is still in the log, because somebody keeps reading: erase it again"))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
         self.shared.alive().map_err(Failure::Broken)?;
         Ok(self.readers.read(read)?)
     }

@@ -125,6 +125,8 @@ impl RoleWord {
             Self::Approver => Role::Approver,
             Self::Operator => Role::Operator,
             Self::Security => Role::Security,
+            Self::Owner => Role::Owner,
+            Self::Auditor => Role::Auditor,
         }
     }
 }

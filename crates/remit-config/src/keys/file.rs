@@ -78,6 +78,10 @@ pub(crate) enum RoleWord {
     Operator,
     /// Change what protects the organisation.
     Security,
+    /// Answer for agents or tools of their teams.
+    Owner,
+    /// Read the evidence.
+    Auditor,
 }
 
 /// `none`, `any`, or a list of users.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 
 pub(crate) use check::check;
+pub use remit_core::steering::Role;
 
 /// All keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,19 +68,6 @@ pub struct OperatorKey {
     pub revoked: bool,
 }
 
-/// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Answer questions.
-    Approver,
-    /// Halt, resume and administer runs.
-    Operator,
-    /// Change what protects the organisation.
-    Security,
-}
-
 impl Keys {
     /// The agent's key with this digest, expired and revoked ones included.
     #[must_use]
@@ -118,19 +106,6 @@ impl MayDeclare {
             Self::None => false,
             Self::Any => true,
             Self::Users(users) => users.contains(user),
-        }
-    }
-}
-
-impl Role {
-    /// The word used in files.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Approver => "approver",
-            Self::Operator => "operator",
-            Self::Security => "security",
         }
     }
 }

@@ -8,20 +8,20 @@ use http::{HeaderMap, StatusCode};
 use remit_app::erase::NotErased;
 use remit_app::hold::HoldTarget;
 use remit_core::ids::UserId;
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
 use crate::admin::{answer, body, operator, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::ok;
-use crate::identify::Role;
 use crate::refusal;
 
 /// `POST /admin/v1/erasures`: `{"user", "reason", "also_open"}`.
 pub(super) async fn erase(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let ordered = async {
-        let operator = operator(&edge, &parts.headers, Role::Security)?;
+        let operator = operator(&edge, &parts.headers, Deed::Erase).await?;
         let body = body(&edge, raw).await?;
         let user = body.get("user").and_then(Value::as_str).and_then(|id| UserId::parse(id).ok());
         let user = user.ok_or_else(|| Refusal::new(Code::Malformed, "`user` must name a person"))?;
@@ -66,7 +66,7 @@ pub(super) async fn erase(State(edge): State<Arc<Edge>>, request: Request) -> Re
 /// `GET /admin/v1/holds`.
 pub(super) async fn holds(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let holds = edge.gate.ports().store.holds().await.map_err(unavailable)?;
         Ok(json!({"holds": holds.iter().map(|hold| json!({
             "target": hold.target.to_string(), "by": hold.by, "reason": hold.reason, "since": hold.since.to_string(),
@@ -79,7 +79,7 @@ pub(super) async fn holds(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> 
 pub(super) async fn place(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let placed = async {
-        let operator = operator(&edge, &parts.headers, Role::Security)?;
+        let operator = operator(&edge, &parts.headers, Deed::Erase).await?;
         let body = body(&edge, raw).await?;
         let (target, reason) = (target(&body)?, reason(&body)?);
         if let HoldTarget::Run(run) = &target {
@@ -98,7 +98,7 @@ pub(super) async fn place(State(edge): State<Arc<Edge>>, request: Request) -> Re
 pub(super) async fn lift(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let lifted = async {
-        let operator = operator(&edge, &parts.headers, Role::Security)?;
+        let operator = operator(&edge, &parts.headers, Deed::Erase).await?;
         let body = body(&edge, raw).await?;
         let (target, reason) = (target(&body)?, reason(&body)?);
         let lifted = edge.gate.lift_hold(&target, &operator.approver.id, &reason).await.map_err(unavailable)?;

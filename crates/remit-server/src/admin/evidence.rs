@@ -10,13 +10,13 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use remit_app::prove::Wanted;
 use remit_core::ids::{AgentId, RecordId, RunId};
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::bundle::MEDIA_TYPE;
 
 use crate::admin::operator;
 use crate::edge::Edge;
 use crate::gateway::http::{bundle, refused};
-use crate::identify::Role;
 
 /// `record=`, `run=`, or `agent=` with `from=` and `until=`; `show=` names the values to disclose, by commas.
 pub(super) async fn evidence(
@@ -25,7 +25,7 @@ pub(super) async fn evidence(
     headers: HeaderMap,
 ) -> Response {
     let made = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Evidence).await?;
         let shown = params.get("show").map(String::as_str).unwrap_or_default();
         let shown: Vec<&str> = shown.split(',').filter(|name| !name.is_empty()).collect();
         bundle(&edge, &wanted(&params)?, &shown).await

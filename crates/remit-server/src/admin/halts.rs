@@ -7,17 +7,17 @@ use axum::response::Response;
 use http::HeaderMap;
 use remit_core::authority::remit::Holder;
 use remit_core::halt::HaltTarget;
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
 use crate::admin::{answer, body, operator, unavailable};
 use crate::edge::Edge;
-use crate::identify::Role;
 
 /// `GET /admin/v1/halts`.
 pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let halts = edge.gate.ports().store.halts().await.map_err(unavailable)?;
         Ok(json!({"halts": halts.iter().map(|halt| json!({
             "target": halt.target.to_string(), "by": halt.by, "reason": halt.reason, "since": halt.since.to_string(),
@@ -30,7 +30,7 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> R
 pub(super) async fn halt(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let halted = async {
-        let operator = operator(&edge, &parts.headers, Role::Operator)?;
+        let operator = operator(&edge, &parts.headers, Deed::Halt).await?;
         let (target, reason) = order(&body(&edge, raw).await?)?;
         known(&edge, &target)?;
         edge.gate.halt(target.clone(), &operator.approver.id, &reason).await.map_err(unavailable)?;
@@ -43,7 +43,7 @@ pub(super) async fn halt(State(edge): State<Arc<Edge>>, request: Request) -> Res
 pub(super) async fn lift(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let lifted = async {
-        let operator = operator(&edge, &parts.headers, Role::Operator)?;
+        let operator = operator(&edge, &parts.headers, Deed::Resume).await?;
         let (target, reason) = order(&body(&edge, raw).await?)?;
         let lifted = edge.gate.resume(&target, &operator.approver.id, &reason).await.map_err(unavailable)?;
         Ok(json!({"resumed": lifted, "target": target.to_string()}))

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use remit_app::ports::RecordFilter;
 use remit_app::run::RunFilter;
 use remit_core::ids::{AgentId, RecordId, RunId};
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::disclosed;
 use remit_evidence::writer::SignedRecord;
@@ -17,14 +18,13 @@ use serde_json::{Value, json};
 use crate::admin::{answer, operator, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::run_shown;
-use crate::identify::Role;
 
 type Params = Query<HashMap<String, String>>;
 
 /// `GET /admin/v1/runs?agent=&limit=`.
 pub(super) async fn runs(State(edge): State<Arc<Edge>>, Query(params): Params, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let agent = params.get("agent").map(|id| AgentId::parse(id)).transpose();
         let agent = agent.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
         let filter = RunFilter { agent, limit: number(&params, "limit"), ..RunFilter::default() };
@@ -37,7 +37,7 @@ pub(super) async fn runs(State(edge): State<Arc<Edge>>, Query(params): Params, h
 /// `GET /admin/v1/runs/{id}`: the run and its records.
 pub(super) async fn run(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let unknown = || Refusal::new(Code::RunUnknown, "there is no such run");
         let id = RunId::parse(&id).map_err(|_| unknown())?;
         let store = &edge.gate.ports().store;
@@ -56,7 +56,7 @@ pub(super) async fn run(State(edge): State<Arc<Edge>>, Path(id): Path<String>, h
 /// order in which they became durable.
 pub(super) async fn records(State(edge): State<Arc<Edge>>, Query(params): Params, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let run = params.get("run").map(|id| RunId::parse(id)).transpose();
         let run = run.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
         let after = params.get("after").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -72,7 +72,7 @@ pub(super) async fn records(State(edge): State<Arc<Edge>>, Query(params): Params
 /// `GET /admin/v1/records/{id}`: one record, everything about it.
 pub(super) async fn record(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let unknown = || Refusal::new(Code::RecordUnknown, "there is no such record");
         let id = RecordId::parse(&id).map_err(|_| unknown())?;
         let store = &edge.gate.ports().store;
@@ -100,7 +100,7 @@ pub(super) async fn record(State(edge): State<Arc<Edge>>, Path(id): Path<String>
 /// `GET /admin/v1/tools`: every tool with its classification and the state of its pin.
 pub(super) async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot())}))
     };
     answer(listed.await)
@@ -109,7 +109,7 @@ pub(super) async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> 
 /// `POST /admin/v1/tools/survey`: asks every upstream anew what it serves.
 pub(super) async fn survey(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let surveyed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         edge.fleet.survey_all().await;
         Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot())}))
     };
@@ -119,7 +119,7 @@ pub(super) async fn survey(State(edge): State<Arc<Edge>>, headers: HeaderMap) ->
 /// `GET /admin/v1/snapshot`: the authority in force, as Cedar.
 pub(super) async fn snapshot(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let shown = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let snapshot = edge.gate.snapshot();
         Ok(json!({
             "digest": snapshot.digest().to_string(),
@@ -133,7 +133,7 @@ pub(super) async fn snapshot(State(edge): State<Arc<Edge>>, headers: HeaderMap) 
 /// `GET /admin/v1/budgets`: every budget and its present span.
 pub(super) async fn budgets(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let snapshot = edge.gate.snapshot();
         let all = snapshot.all_budgets(edge.gate.ports().clock.now());
         let usage = edge.gate.ports().store.usage(&all).await.map_err(unavailable)?;

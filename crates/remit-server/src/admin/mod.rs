@@ -13,12 +13,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use http::HeaderMap;
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
 use crate::edge::Edge;
 use crate::gateway::http::{guard, ok, refused};
-use crate::identify::{Operator, Role};
+use crate::identify::Operator;
 use crate::{accept, refusal};
 
 /// The paths.
@@ -46,13 +47,13 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .with_state(edge)
 }
 
-/// The operator, when they may do what this role may.
-pub(crate) fn operator(edge: &Edge, headers: &HeaderMap, role: Role) -> Result<Operator, Refusal> {
-    let operator = edge.operator(headers)?;
-    if operator.may(role) {
+/// The operator, when their roles let them do this.
+pub(crate) async fn operator(edge: &Edge, headers: &HeaderMap, deed: Deed) -> Result<Operator, Refusal> {
+    let operator = edge.operator(headers).await?;
+    if operator.may(deed) {
         return Ok(operator);
     }
-    let reason = format!("{} has no role that may do this", operator.approver.id);
+    let reason = format!("no role of {} lets them do this: {}", operator.approver.id, deed.as_str());
     Err(Refusal::new(Code::PolicyNoPermit, reason)
         .with_remedy("Ask somebody with the role, or have it given to you in keys.yaml."))
 }
@@ -73,7 +74,7 @@ pub(crate) fn unavailable(_: remit_app::intent::Unavailable) -> Refusal {
 }
 
 async fn reload(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = operator(&edge, &headers, Role::Operator) {
+    if let Err(refusal) = operator(&edge, &headers, Deed::Reload).await {
         return refused(&refusal);
     }
     match edge.reload().await {

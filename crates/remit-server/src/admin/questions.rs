@@ -8,17 +8,17 @@ use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::question::Question;
 use remit_core::ids::{QuestionId, RuleId};
+use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
 use crate::admin::{answer, body, operator, unavailable};
 use crate::edge::Edge;
-use crate::identify::Role;
 
 /// `GET /admin/v1/questions`: what waits for people, oldest first.
 pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let listed = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let now = edge.gate.ports().clock.now();
         let open = edge.gate.ports().store.open_questions(now).await.map_err(unavailable)?;
         Ok(json!({"questions": open.iter().map(|question| shown(&edge, question)).collect::<Vec<_>>()}))
@@ -29,7 +29,7 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> R
 /// `GET /admin/v1/questions/{id}`.
 pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
-        operator(&edge, &headers, Role::Viewer)?;
+        operator(&edge, &headers, Deed::Look).await?;
         let id = QuestionId::parse(&id).map_err(|_| unknown())?;
         let question = edge.gate.ports().store.question(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         Ok(shown(&edge, &question))
@@ -42,7 +42,7 @@ pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, 
 pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let voted = async {
-        let voter = operator(&edge, &parts.headers, Role::Approver)?;
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
         let id = QuestionId::parse(&id).map_err(|_| unknown())?;
         let asked = body(&edge, raw).await?;
         let members = asked.as_object().into_iter().flat_map(|members| members.keys());

@@ -7,7 +7,9 @@ use remit_app::question::{Question, QuestionState};
 use remit_core::ids::{Digest, OperatorId, RecordId, RunId, UserId};
 use serde_json::Value;
 
-use super::{Hold, HoldTarget, State};
+use remit_app::hold::{Hold, HoldTarget};
+
+use super::State;
 
 impl State {
     fn at(&self, position: u64) -> Option<usize> {

@@ -69,7 +69,7 @@ pub fn write(folder: &Path, business: &str) -> Result<Furnished, Failure> {
     let (agent_key, operator_key) = (agents::fresh_key("rk_agent")?, agents::fresh_key("rk_operator")?);
     let keys = format!(
         "agents:\n  - id: demo-agent\n    agent: support-bot\n    user: ada@acme.example\n    expires: 2030-01-01\n    sha256: {}\n\
-         operators:\n  - id: bob\n    user: bob@acme.example\n    teams: [finance]\n    roles: [approver, operator]\n    expires: 2030-01-01\n    sha256: {}\n",
+         operators:\n  - id: bob\n    user: bob@acme.example\n    teams: [finance]\n    roles: [approver, operator, auditor]\n    expires: 2030-01-01\n    sha256: {}\n",
         Digest::of(agent_key.as_bytes()),
         Digest::of(operator_key.as_bytes()),
     );

@@ -1,0 +1,9 @@
+//! What is to be told to people elsewhere, until it was delivered.
+
+use async_trait::async_trait;
+use remit_app::ports::Outbox;
+
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Outbox for SqliteStore {}

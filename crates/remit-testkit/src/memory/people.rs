@@ -1,0 +1,9 @@
+//! People who sign in: how they prove themselves, and their sessions.
+
+use async_trait::async_trait;
+use remit_app::ports::People;
+
+use super::MemoryStore;
+
+#[async_trait]
+impl People for MemoryStore {}
