@@ -13,7 +13,7 @@ use remit_app::retain::Retention;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
-use remit_core::approval::Approver;
+use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
 use remit_evidence::writer::Writer;
 use remit_server::edge::{Edge, EdgeSettings};
@@ -244,7 +244,7 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
         (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
     });
     let operators = keys.operators.iter().map(|key| {
-        let approver = Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone() };
+        let approver = Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
         (key.sha256, OperatorKey { approver, roles: key.roles.clone(), expires: key.expires, revoked: key.revoked })
     });
     let anonymous = match &settings.authentication {

@@ -15,7 +15,7 @@ use remit_app::ports::{
 use remit_app::secret::Secret;
 use remit_app::{Gate, Habits, Opening, Reply, Request};
 use remit_config::{Actor, CallStep, Deed, Effect, Expect, Scenario, Verdict, keys};
-use remit_core::approval::Approver;
+use remit_core::approval::{Approver, Factor};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{OperatorId, QuestionId, RuleId, RunId};
 use remit_core::registry::Tool;
@@ -223,8 +223,8 @@ impl Rehearsal {
     fn person(&self, id: &OperatorId) -> Approver {
         let known = self.keys.operators.iter().find(|key| key.id == *id);
         known.map_or_else(
-            || Approver { id: id.clone(), user: None, teams: Vec::new() },
-            |key| Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone() },
+            || Approver { id: id.clone(), user: None, teams: Vec::new(), factor: Factor::Key },
+            |key| Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key },
         )
     }
 

@@ -40,6 +40,32 @@ pub struct ApprovalRule {
     pub distinct_from: Vec<Distinct>,
 }
 
+/// How a person proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Factor {
+    /// By a key listed in `keys.yaml`.
+    Key,
+    /// By a password and a one-time code (RFC 6238).
+    Password,
+    /// By another party's word (OpenID Connect).
+    Oidc,
+    /// By a passkey of their own (WebAuthn).
+    Passkey,
+}
+
+impl Factor {
+    /// The word used in files and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Password => "password+totp",
+            Self::Oidc => "oidc",
+            Self::Passkey => "passkey",
+        }
+    }
+}
+
 /// A person about to vote, as the store and the session know them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approver {
@@ -49,6 +75,8 @@ pub struct Approver {
     pub user: Option<UserId>,
     /// The teams they are in at this moment.
     pub teams: Vec<TeamId>,
+    /// How they proved who they are this time.
+    pub factor: Factor,
 }
 
 /// Why a vote does not count.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use remit_cli::rehearse::{Seen, Stage};
 use remit_config::keys::Keys;
 use remit_config::{CallStep, Deed, Effect, Verdict};
-use remit_core::approval::{Approver, CallParties};
+use remit_core::approval::{Approver, CallParties, Factor};
 use remit_core::budget::{BudgetKey, BudgetState, Unit};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{Digest, OperatorId, RuleId, RunId};
@@ -162,6 +162,7 @@ impl Core {
             id: by.clone(),
             user: known.and_then(|key| key.user.clone()),
             teams: known.map(|key| key.teams.clone()).unwrap_or_default(),
+            factor: Factor::Key,
         };
         let (snapshot, now) = (&self.snapshot, self.now);
         let question = self.questions.last_mut().ok_or("no call is held")?;

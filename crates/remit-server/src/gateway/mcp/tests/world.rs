@@ -20,7 +20,7 @@ use remit_app::permit::Permit;
 use remit_app::ports::{CredentialUnavailable, Ports, Upstreams, Vault};
 use remit_app::secret::Secret;
 use remit_app::{Gate, Habits};
-use remit_core::approval::{ApprovalRule, Approver, Voter};
+use remit_core::approval::{ApprovalRule, Approver, Factor, Voter};
 use remit_core::authority::remit::{Grant, Holder, Locus, Mode, Pattern, Remit, Stage};
 use remit_core::authority::{Sources, compile};
 use remit_core::calendar::Calendar;
@@ -359,7 +359,7 @@ impl World {
 
     pub async fn vote(&self, question: &QuestionId, approve: bool) {
         let fiona = OperatorId::parse("fiona").expect("id");
-        let approver = Approver { id: fiona, user: Some(UserId::parse("fiona").expect("id")), teams: Vec::new() };
+        let approver = Approver { id: fiona, user: Some(UserId::parse("fiona").expect("id")), teams: Vec::new(), factor: Factor::Key };
         self.edge.gate.vote(&approver, question, None, approve, "because").await.expect("taken");
     }
 }
