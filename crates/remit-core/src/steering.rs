@@ -146,7 +146,7 @@ fn decided(person: &OperatorId, roles: &[Role], deed: Deed) -> Option<bool> {
     let principal = uid("Operator", person.as_str())?;
     let held = roles.iter().map(|role| uid("Role", role.as_str())).collect::<Option<_>>()?;
     let entities = Entities::from_entities([Entity::new_no_attrs(principal.clone(), held)], None).ok()?;
-    let (deed, gateway) = (uid("Deed", deed.as_str())?, uid("Gateway", "this")?);
+    let (deed, gateway) = (uid("Action", deed.as_str())?, uid("Gateway", "this")?);
     let request = Request::new(principal, deed, gateway, Context::empty(), None).ok()?;
     let response = Authorizer::new().is_authorized(&request, policies, &entities);
     let failed = response.diagnostics().errors().next().is_some();
