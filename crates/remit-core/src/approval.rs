@@ -43,6 +43,8 @@ pub struct ApprovalRule {
 /// How a person proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Factor {
+    /// By the word of a channel that passed their click on; the weakest there is.
+    Channel,
     /// By a key listed in `keys.yaml`.
     Key,
     /// By a password and a one-time code (RFC 6238).
@@ -58,6 +60,7 @@ impl Factor {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Channel => "channel",
             Self::Key => "key",
             Self::Password => "password+totp",
             Self::Oidc => "oidc",

@@ -88,6 +88,7 @@ id!(/** A person who steers the gateway, as its configuration names them. */ Ope
 id!(/** One task of one agent for one user. */ RunId, "a run", subject, SUBJECT);
 id!(/** One record; also the id by which a call is asked about. */ RecordId, "a record", subject, SUBJECT);
 id!(/** What a held call waits for. */ QuestionId, "a question", subject, SUBJECT);
+id!(/** A way on which people are told something: mail, a webhook, a chat. */ ChannelId, "a channel", slug, SLUG);
 
 /// The name of a tool: `upstream/tool`, unique in a registry.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use remit_app::delivery::Delivery;
 use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
 use remit_core::approval::CallParties;
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
@@ -13,8 +14,8 @@ use serde_json::{Value, json};
 use crate::columns::{digest, malformed, micros, time, value};
 use crate::erasure::NO_CALL;
 use crate::failure::Failure;
-use crate::records;
 use crate::writer::Desk;
+use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
                       expires_at, used FROM questions";
@@ -50,6 +51,7 @@ pub(crate) fn hold(desk: &Desk<'_>, question: &Question) -> Result<QuestionId, F
         micros(question.asked_at),
         micros(question.expires_at),
     ])?;
+    outbox::owe(db, &Delivery::owed(question))?;
     Ok(question.id.clone())
 }
 
@@ -105,6 +107,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     }
     records::append(db, record)?;
     question.votes.push(vote.clone());
+    outbox::owe(db, Delivery::owed_after(&question, vote.at).as_slice())?;
     Ok(question)
 }
 

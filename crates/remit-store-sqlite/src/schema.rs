@@ -227,4 +227,23 @@ CREATE TABLE holds (
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What people are told, once for each channel; an empty channel is news that is not routed yet. A row whose
+-- id is there already is the same news, and is not added again.
+CREATE TABLE deliveries (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  about TEXT NOT NULL,
+  event TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+  last_error TEXT,
+  UNIQUE (about, event, channel),
+  CHECK (channel <> '' OR state = 'waiting')
+) STRICT;
+CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
 ";

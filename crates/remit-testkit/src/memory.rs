@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
@@ -239,7 +240,9 @@ impl Store for MemoryStore {
             return Err(CommitError::Conflict("voted"));
         }
         state.append(record)?;
+        let at_vote = vote.at;
         question.votes.push(vote);
+        state.owe(Delivery::owed_after(&question, at_vote));
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
     }

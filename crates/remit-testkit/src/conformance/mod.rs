@@ -13,6 +13,7 @@ mod halts;
 mod heads;
 mod identifiers;
 pub mod model;
+mod outbox;
 mod questions;
 mod races;
 mod records;
@@ -91,6 +92,11 @@ pub fn cases() -> Vec<Case> {
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
+        },
+        outbox::{
+            a_question_owes_once, the_vote_that_closes_owes, is_added_once, is_listed_as_it_comes_due,
+            an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
+            news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

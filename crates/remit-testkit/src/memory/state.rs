@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
 use remit_app::ledger::Head;
@@ -29,6 +30,8 @@ pub(crate) struct State {
     pub halts: BTreeMap<HaltTarget, Halt>,
     pub halts_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
+    /// In the order in which they were added.
+    pub deliveries: Vec<Delivery>,
     pub head: Option<Head>,
     pub on_advance: Option<OnAdvance>,
 }
@@ -215,6 +218,7 @@ impl State {
             return old.id.clone();
         }
         self.questions.push(question.clone());
+        self.owe(Delivery::owed(question));
         question.id.clone()
     }
 }

@@ -1,0 +1,274 @@
+//! Telling people: which channels hear of what, who is written to, and what follows when a channel fails.
+//!
+//! Deliveries are facts in the store; whoever works them off may stop at any moment. A delivery that was
+//! sent and not written down is sent again, under the same name: at least once, never silently not at all.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use remit_core::approval::Approver;
+use remit_core::ids::{ChannelId, QuestionId, RuleId};
+
+use crate::delivery::{Delivery, DeliveryFilter, DeliveryState, ERROR_CHARS_MAX, Event, Progress};
+use crate::gate::Gate;
+use crate::intent::Unavailable;
+use crate::message::{Message, Recipient};
+use crate::question::{Question, QuestionState};
+
+/// Carries messages out of the house.
+#[async_trait]
+pub trait Messenger: Send + Sync {
+    /// Hands a message to a channel. Returns when the channel has taken it.
+    ///
+    /// # Errors
+    /// Says whether it may be tried again; the text is ours and names no person.
+    async fn send(&self, channel: &ChannelId, message: &Message) -> Result<(), NotSent>;
+}
+
+/// Why a channel has not taken a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSent {
+    /// The next attempt may succeed.
+    #[error("{0}")]
+    Later(String),
+    /// No attempt will.
+    #[error("{0}")]
+    Never(String),
+}
+
+/// What an operator chose about telling people.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// Who hears of what, in the order of the file. All that match are followed.
+    pub routes: Vec<Route>,
+    /// People with an address.
+    pub addressees: Vec<Addressee>,
+    /// The URL under which people reach the gateway.
+    pub console: String,
+    /// How often and how soon a channel is tried again.
+    pub patience: Patience,
+}
+
+/// Channels that stand in for each other: the first is used, and the next when it is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// For questions under one of these rules; none means all questions.
+    pub rules: Option<Vec<RuleId>>,
+    /// The channels, in order.
+    pub to: Vec<ChannelId>,
+}
+
+/// Somebody who may be written to.
+#[derive(Clone, Debug)]
+pub struct Addressee {
+    /// The person, as approval rules know them.
+    pub approver: Approver,
+    /// Their address.
+    pub address: String,
+}
+
+/// How often and how soon a channel is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Attempts before a delivery is given up; at least one.
+    pub attempts: u32,
+    /// The first pause, in milliseconds; each further one is twice as long.
+    pub first_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub longest_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { attempts: 5, first_ms: 5_000, longest_ms: 5 * 60_000 }
+    }
+}
+
+impl Patience {
+    /// The pause after this many attempts: doubled each time, and between a half and the whole of that by
+    /// chance, so that many deliveries to one channel do not come back at once.
+    fn pause_ms(self, attempts: u32, chance: u64) -> u64 {
+        let doubled = self.first_ms.saturating_mul(1_u64 << attempts.saturating_sub(1).min(20));
+        let whole = doubled.min(self.longest_ms).max(1);
+        whole / 2 + chance % (whole - whole / 2 + 1)
+    }
+}
+
+impl Telling {
+    /// The first channel of each route for this question.
+    fn first(&self, question: &Question) -> Vec<ChannelId> {
+        distinct(self.matching(question).filter_map(|route| route.to.first().cloned()))
+    }
+
+    /// The channels that stand in for this one. A channel that no route names any more is stood in for by
+    /// all first ones.
+    fn after(&self, question: &Question, dead: &ChannelId) -> Vec<ChannelId> {
+        if !self.matching(question).any(|route| route.to.contains(dead)) {
+            return self.first(question);
+        }
+        let next = self.matching(question).filter_map(|route| {
+            let at = route.to.iter().position(|channel| channel == dead)?;
+            route.to.get(at + 1).cloned()
+        });
+        distinct(next)
+    }
+
+    fn matching<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Route> {
+        self.routes.iter().filter(move |route| {
+            let asked = |rules: &Vec<RuleId>| question.rules.iter().any(|asked| rules.contains(&asked.id));
+            route.rules.as_ref().is_none_or(asked)
+        })
+    }
+}
+
+impl Gate {
+    /// Owes people the news that something happened to a question. Saying it twice changes nothing.
+    ///
+    /// # Errors
+    /// When the store is unavailable; nothing is owed then.
+    pub async fn tell(&self, question: &QuestionId, event: Event) -> Result<(), Unavailable> {
+        self.ports.store.enqueue(vec![Delivery::new(question.clone(), event, None, self.now())]).await?;
+        self.ports.notifier.question_changed(question);
+        Ok(())
+    }
+
+    /// Works on one delivery that is due, and writes down what came of it.
+    ///
+    /// # Errors
+    /// When the store is unavailable. What was sent by then is sent again later.
+    pub async fn deliver(
+        &self,
+        telling: &Telling,
+        messenger: &dyn Messenger,
+        delivery: &Delivery,
+    ) -> Result<Progress, Unavailable> {
+        let found = self.ports.store.question(&delivery.about).await?;
+        let now = self.now();
+        let current = found.filter(|question| !delivery.event.asks() || question.state(now) == QuestionState::Open);
+        let (progress, then) = match (current, &delivery.channel) {
+            (None, _) => (Progress::Gone, Vec::new()),
+            (Some(question), None) => (Progress::Gone, self.routed(telling, &question, delivery, now).await?),
+            (Some(question), Some(channel)) => {
+                let to = self.recipients(telling, &question);
+                let message = Message::about(&question, delivery, to, &telling.console, now);
+                let sent = messenger.send(channel, &message).await;
+                self.concluded(telling, &question, delivery, channel, sent)
+            }
+        };
+        self.ports.store.attempted(&delivery.id(), progress.clone(), then).await?;
+        Ok(progress)
+    }
+
+    /// Deletes deliveries that are over and were made before this moment.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Unavailable> {
+        self.ports.store.forget_deliveries(before).await
+    }
+
+    /// Those whose votes would count at this moment, with their addresses.
+    fn recipients(&self, telling: &Telling, question: &Question) -> Vec<Recipient> {
+        let snapshot = self.snapshot.load();
+        let counts = |addressee: &&Addressee| {
+            question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id)).any(|rule| {
+                rule.entitles(&addressee.approver, &question.parties).is_ok()
+            })
+        };
+        let recipient = |addressee: &Addressee| Recipient {
+            id: addressee.approver.id.clone(),
+            address: addressee.address.clone(),
+        };
+        telling.addressees.iter().filter(counts).map(recipient).collect()
+    }
+
+    /// The same news, once for each channel. That a question needs nobody any more is said where it was asked.
+    async fn routed(
+        &self,
+        telling: &Telling,
+        question: &Question,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, Unavailable> {
+        let channels = if delivery.event.asks() {
+            telling.first(question)
+        } else {
+            let about = Some(question.id.clone());
+            let told = DeliveryFilter { about, state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() };
+            let told = self.ports.store.deliveries(&told).await?;
+            distinct(told.into_iter().filter_map(|told| told.channel))
+        };
+        Ok(channels.into_iter().map(|channel| follows(delivery, channel, now)).collect())
+    }
+
+    /// What comes of an attempt, and what follows from it.
+    fn concluded(
+        &self,
+        telling: &Telling,
+        question: &Question,
+        delivery: &Delivery,
+        channel: &ChannelId,
+        sent: Result<(), NotSent>,
+    ) -> (Progress, Vec<Delivery>) {
+        let now = self.now();
+        let why = |text: String| text.chars().filter(|c| !c.is_control()).take(ERROR_CHARS_MAX).collect();
+        let error = match sent {
+            Ok(()) => return (Progress::Delivered, Vec::new()),
+            Err(NotSent::Never(error)) => error,
+            Err(NotSent::Later(error)) => {
+                let attempts = delivery.attempts.saturating_add(1);
+                let again = self.again(telling.patience, attempts, now);
+                // What would come after the question has lapsed would tell nobody anything.
+                match again.filter(|at| !delivery.event.asks() || *at < question.expires_at) {
+                    Some(at) => return (Progress::Later(at, why(error)), Vec::new()),
+                    None => error,
+                }
+            }
+        };
+        let next = if delivery.event.asks() { telling.after(question, channel) } else { Vec::new() };
+        let next = next.into_iter().filter(|next| next != channel).map(|next| follows(delivery, next, now));
+        (Progress::Dead(why(error)), next.collect())
+    }
+
+    /// When to try again, if at all.
+    fn again(&self, patience: Patience, attempts: u32, now: Timestamp) -> Option<Timestamp> {
+        if attempts >= patience.attempts {
+            return None;
+        }
+        let chance = self.ports.entropy.bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let pause = i64::try_from(patience.pause_ms(attempts, chance)).unwrap_or(i64::MAX);
+        now.checked_add(SignedDuration::from_millis(pause)).ok()
+    }
+}
+
+/// The same news through this channel, at once.
+fn follows(delivery: &Delivery, channel: ChannelId, now: Timestamp) -> Delivery {
+    let created_at = delivery.created_at;
+    Delivery { created_at, ..Delivery::new(delivery.about.clone(), delivery.event, Some(channel), now) }
+}
+
+fn distinct(channels: impl Iterator<Item = ChannelId>) -> Vec<ChannelId> {
+    let mut found: Vec<ChannelId> = Vec::new();
+    for channel in channels {
+        if !found.contains(&channel) {
+            found.push(channel);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let patience = Patience { attempts: 9, first_ms: 1_000, longest_ms: 8_000 };
+        let span = |attempts| (patience.pause_ms(attempts, 0), patience.pause_ms(attempts, 500 * (1 << (attempts - 1))));
+        assert_eq!(span(1), (500, 1_000));
+        assert_eq!(span(2), (1_000, 2_000));
+        for chance in [0, 1, u64::MAX, 4_000] {
+            let pause = patience.pause_ms(40, chance);
+            assert!((4_000..=8_000).contains(&pause), "{pause}");
+        }
+    }
+}
