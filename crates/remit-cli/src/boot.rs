@@ -22,6 +22,8 @@ use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
+use remit_server::notify::Channels;
+use remit_server::notify::task::Telling;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
@@ -30,10 +32,9 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::ledger;
 use crate::reload::Reloader;
 use crate::terminal::Failure;
-use crate::upstreams;
+use crate::{ledger, notify, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -51,6 +52,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     sealing: Sealing,
     retiring: Retiring,
+    telling: Telling,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -67,6 +69,8 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
+    /// The task that tells people what waits for them.
+    pub telling: Telling,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -98,8 +102,8 @@ impl Running {
         let stopping = async move { drop(stopped.await) };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, telling, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, telling, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -110,6 +114,7 @@ impl Running {
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
+        self.telling.stop().await;
         self.fleet.shutdown().await;
         // Nothing is recorded any more: the last seal covers everything.
         self.sealing.stop().await;
@@ -123,6 +128,9 @@ impl Booted {
         for warning in &config.warnings {
             tracing::warn!(%warning, "configuration");
         }
+        // Before anything is written: a channel without its secret would be noticed when it is needed.
+        let plan = notify::plan(&config.settings.notify, &config.keys, folder, url);
+        notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
         let bound = match config.settings.records {
@@ -182,10 +190,12 @@ impl Booted {
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
+        let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
+        let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let edge = Arc::new(edge.proving(prover));
+        let edge = Arc::new(edge.proving(prover).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, telling, settings, reloader })
     }
 
     /// What the folder chose.

@@ -15,7 +15,7 @@ use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{boot, upstreams};
+use crate::{boot, notify, upstreams};
 
 /// How often the folder is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -100,10 +100,16 @@ impl Reloader {
                 "remit.yaml: `anonymous` is for this machine only, and the gateway listens to others".into(),
             ]);
         }
+        let url = edge.as_ref().map(|edge| edge.settings.base_url.clone()).unwrap_or_default();
+        let plan = notify::plan(&config.settings.notify, &config.keys, &self.folder, &url);
+        notify::check(&plan)?;
         let snapshot = Arc::new(config.snapshot);
         let digest = snapshot.digest().to_string();
         if let Some(edge) = edge {
             edge.rekey(boot::keyring(&config.keys, &config.settings));
+            if let Some(channels) = &edge.channels {
+                channels.replace(plan);
+            }
         }
         self.references.store(Arc::new(upstreams::references(&config.upstreams, &self.folder)));
         self.fleet.reconfigure(upstreams::recruits(&config.upstreams, &self.folder));

@@ -10,7 +10,7 @@ use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{RunId, ToolName};
+use remit_core::ids::{OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
@@ -18,6 +18,7 @@ use tracing::{Instrument as _, Span};
 use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator};
 use crate::notices::Notices;
+use crate::notify::Channels;
 use crate::telemetry::Metrics;
 
 /// The edge.
@@ -34,6 +35,8 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// Proves places in the log, where there is one.
     pub prover: Option<Prover>,
+    /// Ways to tell people, where there are any.
+    pub channels: Option<Arc<Channels>>,
     keyring: ArcSwap<Keyring>,
     reload: Arc<dyn Reload>,
 }
@@ -83,13 +86,25 @@ impl Edge {
         reload: Arc<dyn Reload>,
     ) -> Self {
         let keyring = ArcSwap::from_pointee(keyring);
-        Self { gate, fleet, settings, notices, metrics, prover: None, keyring, reload }
+        Self { gate, fleet, settings, notices, metrics, prover: None, channels: None, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
     #[must_use]
     pub fn proving(self, prover: Prover) -> Self {
         Self { prover: Some(prover), ..self }
+    }
+
+    /// The same edge, with ways to tell people.
+    #[must_use]
+    pub fn telling(self, channels: Arc<Channels>) -> Self {
+        Self { channels: Some(channels), ..self }
+    }
+
+    /// What a person may do at this moment, for whom somebody else vouches.
+    #[must_use]
+    pub fn person(&self, id: &OperatorId) -> Option<Operator> {
+        self.keyring.load().person(id, self.gate.ports().clock.now())
     }
 
     /// Puts other keys into force, for requests that arrive from now on.

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use remit_core::Caller;
 use remit_core::approval::Approver;
-use remit_core::ids::{AgentId, Digest, TenantId, UserId};
+use remit_core::ids::{AgentId, Digest, OperatorId, TenantId, UserId};
 use remit_core::steering::{self, Deed, Role};
 
 /// The keys in force.
@@ -119,6 +119,17 @@ impl Keyring {
         let key = self.operators.get(&digest).ok_or("unknown key")?;
         in_force(key.revoked, key.expires, now)?;
         Ok(Operator { approver: key.approver.clone(), roles: key.roles.clone() })
+    }
+
+    /// What a person may do at this moment, for whom somebody else vouches; none when their key is
+    /// revoked or has expired, or when two keys say different things of them.
+    #[must_use]
+    pub fn person(&self, id: &OperatorId, now: Timestamp) -> Option<Operator> {
+        let theirs = self.operators.values().filter(|key| key.approver.id == *id);
+        let mut theirs = theirs.filter(|key| in_force(key.revoked, key.expires, now).is_ok());
+        let key = theirs.next()?;
+        let agreed = theirs.all(|other| other.approver == key.approver && other.roles == key.roles);
+        agreed.then(|| Operator { approver: key.approver.clone(), roles: key.roles.clone() })
     }
 }
 

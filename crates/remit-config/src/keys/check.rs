@@ -60,6 +60,7 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
     if key.roles.is_empty() {
         report.fault(&key.id, "an operator without a role can do nothing", "add `roles: [viewer]`, or remove the key");
     }
+    let email = key.email.as_ref().and_then(|at| crate::settings::notify::address(at, report));
     let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
     let mut roles: Vec<_> = key.roles.iter().map(|role| role.role()).collect();
     roles.sort_unstable();
@@ -72,6 +73,7 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
         },
         teams,
         roles,
+        email,
         sha256,
         expires,
         revoked: key.revoked,

@@ -60,6 +60,8 @@ pub struct OperatorKey {
     pub teams: Vec<TeamId>,
     /// What they may do.
     pub roles: Vec<Role>,
+    /// Where they are written to.
+    pub email: Option<String>,
     /// Digest of the key's text.
     pub sha256: Digest,
     /// From this moment on it is worth nothing.

@@ -13,7 +13,9 @@ use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
-use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, retention, rules};
+use crate::settings::{
+    Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, notify, retention, rules,
+};
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
 const HOLD_MS: u64 = 45_000;
@@ -107,6 +109,7 @@ pub(crate) fn check(
         }
         Some(hold)
     });
+    let notify = notify::check(file.notify, &organisation.rules, report, warnings);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -122,6 +125,7 @@ pub(crate) fn check(
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
+            notify,
         })
     };
     (settings(), organisation)

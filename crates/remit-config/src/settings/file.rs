@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::at::{At, Entries};
+use crate::settings::notify::file::NotifyFile;
 
 /// Remit: the settings of the gateway and of the organisation.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +51,8 @@ pub(crate) struct SettingsFile {
     pub runs: Option<RunsFile>,
     /// Calls that wait for people.
     pub wait: Option<WaitFile>,
+    /// How people are told that something waits for them. Default: they look for themselves.
+    pub notify: Option<NotifyFile>,
 }
 
 /// PEM files for TLS.

@@ -6,6 +6,7 @@ mod calendar;
 mod check;
 pub(crate) mod file;
 mod ledger;
+pub mod notify;
 mod retention;
 mod rules;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub run_idle_secs: u64,
     /// How long a held call is kept waiting before its question is answered with its id, in milliseconds.
     pub hold_ms: u64,
+    /// How people are told.
+    pub notify: notify::Notify,
 }
 
 /// Whether connections are encrypted.

@@ -1,6 +1,7 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 mod deletion;
+mod deliveries;
 mod evidence;
 mod halts;
 mod look;
@@ -43,6 +44,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshot", get(look::snapshot))
         .route("/admin/v1/budgets", get(look::budgets))
         .route("/admin/v1/reload", post(reload))
+        .route("/admin/v1/deliveries", get(deliveries::list))
+        .route("/admin/v1/notify/test", post(deliveries::test))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }
