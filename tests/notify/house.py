@@ -13,16 +13,12 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from sinks import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE = ROOT / ".cache/bin/node"
 
 AGENT = "GATEWAY_KEY_TS_V1"
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def wait(condition, seconds=20):
@@ -77,6 +73,9 @@ class House:
         keys = {name: value.strip("'") for name, value in pairs}
         self.agent_key, self.bob_key = keys[AGENT], keys["ADMIN_KEY"]
         self.environment = {**os.environ, **environment}
+        # What is paid to whom is free text here, so that an agent can write what it likes.
+        tools = self.folder / "upstreams/fixture.yaml"
+        tools.write_text(tools.read_text().replace("    resource: { kind: account, id: args.to }\n", ""))
         self.people()
         self.remit_yaml = (self.folder / "remit.yaml").read_text()
         (self.folder / "remit.yaml").write_text(self.remit_yaml + notify)

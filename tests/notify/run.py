@@ -7,6 +7,7 @@
 
 import base64
 import json
+import logging
 import secrets
 import ssl
 import sys
@@ -14,14 +15,15 @@ import tempfile
 import time
 import traceback
 import urllib.parse
+import warnings
 from pathlib import Path
 
 import trustme
 from slack_sdk.signature import Clock, SignatureVerifier
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from house import House, free_port, request, wait
-from sinks import Web, mail_server, strict_mail_server
+from house import House, request, wait
+from sinks import Web, free_port, mail_server, strict_mail_server
 
 HOOK = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 SIGNING = secrets.token_hex(16)
@@ -34,7 +36,7 @@ notify:
   retry: {{ attempts: 6, first: 200ms, longest: 1s }}
   channels:
     mail:
-      smtp: {{ server: "127.0.0.1:{mail}", security: none, from: remit@acme.example, to: [approvals@acme.example] }}
+      smtp: {{ server: "127.0.0.1:{mail}", security: none, from: remit@acme.example, to: [approvals@acme.example], arguments: true }}
     strict:
       smtp:
         server: localhost:{strict}
@@ -43,7 +45,6 @@ notify:
         user: remit
         password: env:SMTP_PASSWORD
         from: remit@acme.example
-        arguments: true
     hook:
       webhook: {{ url: "{web}/hook", secret: env:HOOK_SECRET, arguments: true }}
     flaky:
@@ -86,7 +87,6 @@ class Scene:
         self.web.status.update({"/broken": 500, "/gone": 410})
         self.flaky_port, self.flaky = free_port(), None
         notify = NOTIFY.format(mail=mail, strict=strict, web=self.web.url(""), flaky=self.flaky_port, ca=work / "ca.pem")
-        self.notify = notify
         self.house = House(remit, work, notify, {**SECRETS, "CHAT_URL": self.web.url("/chat")})
 
     def check(self, name, fine, detail=""):
@@ -114,7 +114,8 @@ class Scene:
         self.house.end()
         self.mail_server.stop()
         self.strict_server.stop()
-        self.web.server.shutdown()
+        for web in filter(None, [self.web, self.flaky]):
+            web.server.shutdown()
 
 
 def refuses_to_start(scene):
@@ -151,11 +152,11 @@ def refuses_to_start(scene):
 
 
 def mail_port(scene):
-    return scene.mail_server.server.sockets[0].getsockname()[1]
+    return scene.mail_server.port
 
 
 def people_are_told(scene):
-    house, evil = scene.house, "evil\u202e <https://evil.example/?a=1>\r\nBcc: x@evil.example"
+    house, evil = scene.house, "www.evil.example \u202e<b>knab</b>\r\nBcc: x@evil.example https://evil.example/?a=1"
     house.evil = house.ask(to=evil, amount=500)
     question = house.evil
     mails = wait(lambda: len(scene.mail.mails) == 2 and list(scene.mail.mails))
@@ -164,18 +165,22 @@ def people_are_told(scene):
     _, mail, _ = mails[0]
     text = mail.get_content()
     link = f"https://remit.acme.example/console/questions/{question}"
-    scene.check("each gets a mail of their own", all(len(addresses) == 1 for addresses, _, _ in mails) and "bob" not in str(mails[0][1]["to"]) + str(mails[1][1]["to"]) or len({str(m["to"]) for _, m, _ in mails}) == 2)
+    own = all(len(addresses) == 1 and str(mail["to"]) == addresses[0] for addresses, mail, _ in mails)
+    scene.check("each gets a mail of their own", own and not any(mail["cc"] for _, mail, _ in mails))
     scene.check("the subject holds nothing of the agent's", mail["subject"] == "Approval asked: ts-v1 calls fixture/pay", mail["subject"])
     scene.check("no header came from the arguments", mail["bcc"] is None and "evil" not in str(mail.items()))
+    scene.check("and no line", not any(line.startswith("Bcc") for line in text.splitlines()) and "\\r\\nBcc" in text, text)
     scene.check("the mail says that a machine wrote it", mail["auto-submitted"] == "auto-generated")
     scene.check("the only link leads to the question", text.count("://") == 1 and link in text, text)
     scene.check("what the agent wrote is last, with invisible characters shown", "proves nothing" in text and text.rfind("evil") > text.rfind(link) and "\u202e" not in text and "\\u{202e}" in text, text)
-    scene.check("arguments do not leave through a channel that may not show them", "Arguments" not in text)
+    shown = text[text.find("Arguments:") :]
+    scene.check("and with nothing in it that becomes a link", "www.evil" not in text and "https[:]//evil[.]example" in shown, shown)
     same = len({mail["message-id"] for _, mail, _ in mails}) == 1 and mail["message-id"].startswith("<dlv_")
     scene.check("the message id is the delivery's name", same, [mail["message-id"] for _, mail, _ in mails])
     [(addresses, strict, encrypted)] = wait(lambda: list(scene.strict.mails)) or [((), None, False)]
     scene.check("mail goes by STARTTLS and a password where they are asked for", encrypted and addresses == ("bob@acme.example",), addresses)
-    scene.check("a channel that may shows the arguments", strict is not None and "Arguments" in strict.get_content() and "[:]//evil[.]example" in strict.get_content())
+    closed = strict is not None and "Arguments" not in strict.get_content() and "evil" not in strict.as_string()
+    scene.check("arguments do not leave through a channel that may not show them", closed, strict)
     [(headers, body)] = wait(lambda: scene.hooks(question)) or [({}, b"")]
     told = Webhook(HOOK).verify(body, headers)
     scene.check("the webhook's signature is accepted by others", told["type"] == "question.asked" and told["data"]["question"] == question)
@@ -202,7 +207,7 @@ def channels_fail(scene):
     scene.check("when a channel is dead the next takes over", wait(lambda: [d for d in house.deliveries(question=question, state="dead") if d["channel"] == "broken" and d["attempts"] == 6]))
     scene.check("each attempt has the same name", len({headers["webhook-id"] for headers, _ in scene.web.tried("/broken")}) == 1 and len(scene.web.tried("/broken")) == 6, len(scene.web.tried("/broken")))
     scene.check("a push message has its title, link and token", headers.get("title") == "Approval asked: ts-v1 calls fixture/pay" and headers["click"].endswith(question) and headers["authorization"] == f"Bearer {PUSH}" and headers["priority"] == "4" and headers["actions"].startswith("view, Look at it, https://"), headers)
-    scene.check("and no argument in it", b"evil" not in body.replace(b"Touches", b"") or b"Arguments" not in body)
+    scene.check("and no argument in it", b"Arguments" not in body and b"Touches" in body, body)
     errors = [d["error"] for d in house.deliveries(question=question) if d["error"]]
     scene.check("errors name no address and no URL", errors and not any("@" in error or "://" in error for error in errors), errors)
     listed = house.cli("deliveries", "--question", question)
@@ -217,25 +222,9 @@ def comes_back(scene):
     house = scene.house
     question = house.ask(to="back", amount=501)
     wait(lambda: [d for d in house.deliveries(question=question) if d["channel"] == "flaky" and d["attempts"] >= 1])
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-    import threading
-
-    got = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            got.append((dict(self.headers.items()), self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", scene.flaky_port), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scene.flaky = Web(scene.flaky_port)
     done = wait(lambda: [d for d in house.deliveries(question=question, state="delivered") if d["channel"] == "flaky"])
-    told = [Webhook(HOOK).verify(body, {k.lower(): v for k, v in headers.items()}) for headers, body in got]
+    told = [Webhook(HOOK).verify(body, headers) for headers, body in scene.flaky.at("/flaky")]
     fine = done and done[0]["attempts"] > 1 and [t["data"]["question"] for t in told] == [question]
     scene.check("a message arrives when its receiver is back", fine, (done, told))
 
@@ -414,6 +403,9 @@ def reloads(scene):
 
 
 def main():
+    # The mail servers complain when the gateway is killed, and of their own next version.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(sys.argv[1], Path(folder))
         try:

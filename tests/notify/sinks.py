@@ -2,12 +2,19 @@
 
 import email
 import email.policy
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 class Mailbox:
@@ -32,17 +39,18 @@ class Mailbox:
 def mail_server():
     """A mail server without encryption."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
-    return mailbox, controller, controller.server.sockets[0].getsockname()[1]
+    return mailbox, controller, port
 
 
 class Strict(Controller):
     """A mail server that takes mail only after STARTTLS, from whoever knows the password."""
 
-    def __init__(self, handler, context):
+    def __init__(self, handler, context, port):
         self.context = context
-        super().__init__(handler, hostname="127.0.0.1", port=0)
+        super().__init__(handler, hostname="127.0.0.1", port=port)
 
     def factory(self):
         def authenticate(server, session, envelope, mechanism, data):
@@ -62,17 +70,16 @@ class Strict(Controller):
 
 def strict_mail_server(context: ssl.SSLContext):
     mailbox = Mailbox()
-    controller = Strict(mailbox, context)
-    # The controller's own trial connection speaks no TLS.
-    controller._trigger_server = lambda: None
+    port = free_port()
+    controller = Strict(mailbox, context, port)
     controller.start()
-    return mailbox, controller, controller.server.sockets[0].getsockname()[1]
+    return mailbox, controller, port
 
 
 class Web:
     """Receives POSTs. `status` is what a path answers; a path in `frozen` takes the request and is silent."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.received = []
         self.attempts = []
         self.status = {}
@@ -101,7 +108,7 @@ class Web:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

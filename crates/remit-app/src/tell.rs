@@ -57,13 +57,15 @@ pub struct Route {
     pub to: Vec<ChannelId>,
 }
 
-/// Somebody who may be written to.
+/// Somebody who may vote at all, and may be written to.
 #[derive(Clone, Debug)]
 pub struct Addressee {
     /// The person, as approval rules know them.
     pub approver: Approver,
     /// Their address.
     pub address: String,
+    /// From this moment on they can no longer vote; never, when there is none.
+    pub until: Option<Timestamp>,
 }
 
 /// How often and how soon a channel is tried again.
@@ -148,7 +150,7 @@ impl Gate {
             (None, _) => (Progress::Gone, Vec::new()),
             (Some(question), None) => (Progress::Gone, self.routed(telling, &question, delivery, now).await?),
             (Some(question), Some(channel)) => {
-                let to = self.recipients(telling, &question);
+                let to = self.recipients(telling, &question, now);
                 let message = Message::about(&question, delivery, to, &telling.console, now);
                 let sent = messenger.send(channel, &message).await;
                 self.concluded(telling, &question, delivery, channel, sent)
@@ -167,10 +169,11 @@ impl Gate {
     }
 
     /// Those whose votes would count at this moment, with their addresses.
-    fn recipients(&self, telling: &Telling, question: &Question) -> Vec<Recipient> {
+    fn recipients(&self, telling: &Telling, question: &Question, now: Timestamp) -> Vec<Recipient> {
         let snapshot = self.snapshot.load();
         let counts = |addressee: &&Addressee| {
-            question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id)).any(|rule| {
+            let here = addressee.until.is_none_or(|until| until > now);
+            here && question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id)).any(|rule| {
                 rule.entitles(&addressee.approver, &question.parties).is_ok()
             })
         };

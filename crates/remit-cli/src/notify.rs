@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use remit_app::tell::{Addressee, Patience, Route, Telling};
-use remit_config::keys::Keys;
+use remit_config::keys::{Keys, OperatorKey};
 use remit_config::settings::notify::{self as named, ChannelKind, Notify};
 use remit_core::approval::{Approver, Factor};
+use remit_core::steering::{self, Deed};
 use remit_server::notify::slack::{Callback, Slack};
 use remit_server::notify::smtp::{Security, Sent, Smtp};
 use remit_server::notify::webhook::Webhook;
@@ -40,14 +41,15 @@ pub fn check(plan: &Plan) -> Result<(), Vec<String>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// Operators with an address. Whether their vote counts is looked up for each question.
+/// Operators with an address whose roles let them vote. Whether their vote counts is looked up for each question.
 fn addressees(keys: &Keys) -> Vec<Addressee> {
-    let reachable = keys.operators.iter().filter(|key| !key.revoked);
-    let addressee = |key: &remit_config::keys::OperatorKey| {
+    let vote = |key: &&OperatorKey| !key.revoked && steering::allows(&key.id, &key.roles, Deed::Vote);
+    let reachable = keys.operators.iter().filter(vote);
+    let addressee = |key: &OperatorKey| {
         let (id, user, teams) = (key.id.clone(), key.user.clone(), key.teams.clone());
         // The strongest: what they will have proven when they vote is not known yet.
         let approver = Approver { id, user, teams, factor: Factor::Passkey };
-        Some(Addressee { approver, address: key.email.clone()? })
+        Some(Addressee { approver, address: key.email.clone()?, until: Some(key.expires) })
     };
     reachable.filter_map(addressee).collect()
 }
