@@ -263,6 +263,92 @@ fn distinct(channels: impl Iterator<Item = ChannelId>) -> Vec<ChannelId> {
 mod tests {
     use super::*;
 
+    fn channel(name: &str) -> ChannelId {
+        ChannelId::parse(name).expect("a channel")
+    }
+
+    fn route(rules: Option<&[&str]>, to: &[&str]) -> Route {
+        let rule = |rule: &&str| RuleId::parse(rule).expect("a rule");
+        let rules = rules.map(|rules| rules.iter().map(rule).collect());
+        Route { rules, to: to.iter().map(|name| channel(name)).collect() }
+    }
+
+    fn question(rules: &[&str]) -> Question {
+        let at = Timestamp::UNIX_EPOCH;
+        let digest = remit_core::ids::Digest::of(b"call");
+        let rule = |rule: &&str| crate::question::QuestionRule {
+            id: RuleId::parse(rule).expect("a rule"),
+            definition: digest,
+            quorum: 1,
+        };
+        Question {
+            id: QuestionId::parse("q-1").expect("a question"),
+            call: digest,
+            intent: remit_core::ids::RecordId::parse("rec-1").expect("a record"),
+            decision: digest,
+            run: remit_core::ids::RunId::parse("run-1").expect("a run"),
+            agent: remit_core::ids::AgentId::parse("bot").expect("an agent"),
+            user: None,
+            via: Vec::new(),
+            parties: remit_core::approval::CallParties::default(),
+            tool: "payments/refund".into(),
+            arguments: serde_json::json!({"text": "see www.evil.example"}),
+            resource: "production/billing".into(),
+            cost: 0,
+            reason: "more than 50 USD".into(),
+            rules: rules.iter().map(rule).collect(),
+            asked_at: at,
+            expires_at: at + SignedDuration::from_secs(60),
+            votes: Vec::new(),
+            used: false,
+        }
+    }
+
+    fn names(channels: Vec<ChannelId>) -> Vec<String> {
+        channels.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_matching_route_is_followed_once() {
+        let routes = vec![
+            route(Some(&["finance"]), &["mail", "push"]),
+            route(Some(&["security"]), &["pager"]),
+            route(None, &["hook", "mail"]),
+            route(None, &["mail"]),
+        ];
+        let telling = Telling { routes, ..Telling::default() };
+        assert_eq!(names(telling.first(&question(&["finance"]))), ["mail", "hook"]);
+        assert_eq!(names(telling.first(&question(&["finance", "security"]))), ["mail", "pager", "hook"]);
+        assert_eq!(names(telling.first(&question(&["other"]))), ["hook", "mail"]);
+        assert!(Telling::default().first(&question(&["finance"])).is_empty());
+    }
+
+    #[test]
+    fn the_next_channel_stands_in_for_a_dead_one() {
+        let routes = vec![route(Some(&["finance"]), &["mail", "push", "pager"]), route(None, &["mail", "hook"])];
+        let telling = Telling { routes, ..Telling::default() };
+        let after = |rule: &str, dead: &str| names(telling.after(&question(&[rule]), &channel(dead)));
+        assert_eq!(after("finance", "mail"), ["push", "hook"]);
+        assert_eq!(after("other", "mail"), ["hook"], "a route for other rules is not followed");
+        assert_eq!(after("finance", "pager"), Vec::<String>::new(), "there is an end");
+        assert_eq!(after("finance", "removed"), ["mail"], "a channel that is named no more begins anew");
+    }
+
+    #[test]
+    fn what_is_said_ends_with_what_an_agent_wrote() {
+        let question = question(&["finance"]);
+        let delivery = Delivery::new(question.id.clone(), Event::Asked, Some(channel("mail")), question.asked_at);
+        let message = Message::about(&question, &delivery, Vec::new(), "https://remit.example/", question.asked_at);
+        assert_eq!(message.title, "Approval asked: bot calls payments/refund");
+        assert_eq!(message.link.as_deref(), Some("https://remit.example/console/questions/q-1"));
+        let text = message.text(true);
+        let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
+        let (rule, link, warning) = (place("finance (0 of 1)"), place("https://remit.example/"), place("proves nothing"));
+        assert!(rule < link && link < warning && warning < place("production/billing"));
+        assert!(warning < place("www[.]evil[.]example"));
+        assert!(!message.text(false).contains("evil"));
+    }
+
     #[test]
     fn pauses_double_up_to_a_bound() {
         let patience = Patience { attempts: 9, first_ms: 1_000, longest_ms: 8_000 };

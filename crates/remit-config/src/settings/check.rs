@@ -109,7 +109,8 @@ pub(crate) fn check(
         }
         Some(hold)
     });
-    let notify = notify::check(file.notify, &organisation.rules, report, warnings);
+    let rules: Vec<&str> = file.approvals.iter().map(|(name, _)| name.as_str()).collect();
+    let notify = notify::check(file.notify, &rules, report, warnings);
     let settings = || {
         Some(Settings {
             tenant: tenant?,

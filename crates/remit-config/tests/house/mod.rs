@@ -38,6 +38,29 @@ retention:
   disclosures: {read: 30d, write: 400d, trigger: 400d, approve: 400d, expose: 400d, other: 90d}
   outcomes: 7d
   budget_spans: 400d
+notify:
+  console: https://remit.acme.example/
+  retry: {attempts: 4, first: 2s, longest: 1m}
+  channels:
+    mail:
+      smtp:
+        server: smtp.acme.example:587
+        security: starttls
+        ca: ca.pem
+        user: remit
+        password: file:/run/secrets/smtp
+        from: remit@acme.example
+        to: [approvals@acme.example]
+        arguments: true
+    hook: {webhook: {url: "https://hooks.acme.example/remit", secret: env:HOOK_SECRET}}
+    chat:
+      slack:
+        url: env:CHAT_URL
+        callback: {signing_secret: env:CHAT_SIGNING_SECRET, people: {U012AB: bob}}
+    push: {ntfy: {url: "https://ntfy.acme.example/approvals", token: env:PUSH_TOKEN}}
+  routes:
+    - {for: [finance-sign-off], to: [mail, chat, push]}
+    - {for: ["*"], to: [hook]}
 "#;
 
 /// Where the files of the ledger are, and another place for them.
@@ -64,6 +87,7 @@ operators:
     roles: [viewer, approver]
     sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
     expires: 2027-01-01T12:00:00Z
+    email: bob@acme.example
 "#;
 
 pub const PAYMENTS: &str = r#"upstream: payments

@@ -5,7 +5,6 @@ pub(crate) mod file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use remit_core::approval::ApprovalRule;
 use remit_core::ids::{ChannelId, OperatorId, RuleId};
 
 use crate::at::At;
@@ -130,9 +129,10 @@ pub struct Retry {
     pub longest_ms: u64,
 }
 
+/// `rules` are the names of the approval rules, also of those that are faulty.
 pub(super) fn check(
     file: Option<NotifyFile>,
-    rules: &[ApprovalRule],
+    rules: &[&str],
     report: &mut Report<'_>,
     warnings: &mut Report<'_>,
 ) -> Notify {
@@ -153,9 +153,10 @@ pub(super) fn check(
         }
     }
     if let Some(at) = file.routes.first() {
-        let heard = |rule: &RuleId| routes.iter().any(|r| r.rules.as_ref().is_none_or(|rules| rules.contains(rule)));
-        for rule in rules.iter().filter(|rule| !heard(&rule.id)) {
-            let message = format!("nobody is told of questions under the approval rule `{}`", rule.id);
+        let named = |rules: &Vec<RuleId>, name: &str| rules.iter().any(|rule| rule.as_str() == name);
+        let heard = |rule: &str| routes.iter().any(|r| r.rules.as_ref().is_none_or(|rules| named(rules, rule)));
+        for rule in rules.iter().filter(|rule| !heard(rule)) {
+            let message = format!("nobody is told of questions under the approval rule `{rule}`");
             warnings.fault(at, message, "add a route for it, or one for `\"*\"`");
         }
     }
@@ -278,7 +279,7 @@ fn callback(file: &CallbackFile, report: &mut Report<'_>) -> Option<Callback> {
     Some(Callback { signing_secret: signing_secret?, people })
 }
 
-fn route(at: &At<RouteFile>, channels: &[&str], rules: &[ApprovalRule], report: &mut Report<'_>) -> Option<Route> {
+fn route(at: &At<RouteFile>, channels: &[&str], rules: &[&str], report: &mut Report<'_>) -> Option<Route> {
     if at.rules.is_empty() || at.to.is_empty() {
         report.fault(at, "this route leads nowhere", "name approval rules under `for:` and channels under `to:`");
     }
@@ -286,8 +287,8 @@ fn route(at: &At<RouteFile>, channels: &[&str], rules: &[ApprovalRule], report: 
     let mut found = Vec::new();
     for rule in at.rules.iter().filter(|rule| rule.as_str() != "*") {
         let Some(id) = report.id(rule, RuleId::parse) else { continue };
-        if !rules.iter().any(|known| known.id == id) {
-            report.unknown(rule, "approval rule", rule, rules.iter().map(|rule| rule.id.as_str()));
+        if !rules.contains(&id.as_str()) {
+            report.unknown(rule, "approval rule", rule, rules.iter().copied());
         }
         found.push(id);
     }
