@@ -84,13 +84,7 @@ pub struct Quoted {
 impl Message {
     /// What is to be said about a question.
     #[must_use]
-    pub fn about(
-        question: &Question,
-        delivery: &Delivery,
-        to: Vec<Recipient>,
-        console: &str,
-        now: Timestamp,
-    ) -> Self {
+    pub fn about(question: &Question, delivery: &Delivery, to: Vec<Recipient>, console: &str, now: Timestamp) -> Self {
         let (agent, tool) = (question.agent.as_str(), said(&question.tool));
         let state = question.state(now);
         let title = match delivery.event {
@@ -166,7 +160,8 @@ fn facts(question: &Question) -> Vec<Fact> {
         facts.push(fact("cost", "Costs", cost));
     }
     facts.push(fact("why", "Why it is asked", said(&question.reason)));
-    let rules = question.rules.iter().map(|rule| format!("{} ({} of {})", rule.id, question.yes(&rule.id), rule.quorum));
+    let rules =
+        question.rules.iter().map(|rule| format!("{} ({} of {})", rule.id, question.yes(&rule.id), rule.quorum));
     facts.push(fact("rules", "Needs", rules.collect::<Vec<_>>().join(", ")));
     facts.push(fact("asked_at", "Asked at", question.asked_at.to_string()));
     facts.push(fact("expires_at", "Open until", question.expires_at.to_string()));

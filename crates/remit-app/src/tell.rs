@@ -173,14 +173,14 @@ impl Gate {
         let snapshot = self.snapshot.load();
         let counts = |addressee: &&Addressee| {
             let here = addressee.until.is_none_or(|until| until > now);
-            here && question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id)).any(|rule| {
-                rule.entitles(&addressee.approver, &question.parties).is_ok()
-            })
+            here && question
+                .rules
+                .iter()
+                .filter_map(|asked| snapshot.rule(&asked.id))
+                .any(|rule| rule.entitles(&addressee.approver, &question.parties).is_ok())
         };
-        let recipient = |addressee: &Addressee| Recipient {
-            id: addressee.approver.id.clone(),
-            address: addressee.address.clone(),
-        };
+        let recipient =
+            |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
         telling.addressees.iter().filter(counts).map(recipient).collect()
     }
 
@@ -343,7 +343,8 @@ mod tests {
         assert_eq!(message.link.as_deref(), Some("https://remit.example/console/questions/q-1"));
         let text = message.text(true);
         let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
-        let (rule, link, warning) = (place("finance (0 of 1)"), place("https://remit.example/"), place("proves nothing"));
+        let (rule, link, warning) =
+            (place("finance (0 of 1)"), place("https://remit.example/"), place("proves nothing"));
         assert!(rule < link && link < warning && warning < place("production/billing"));
         assert!(warning < place("www[.]evil[.]example"));
         assert!(!message.text(false).contains("evil"));
@@ -352,7 +353,8 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_bound() {
         let patience = Patience { attempts: 9, first_ms: 1_000, longest_ms: 8_000 };
-        let span = |attempts| (patience.pause_ms(attempts, 0), patience.pause_ms(attempts, 500 * (1 << (attempts - 1))));
+        let span =
+            |attempts| (patience.pause_ms(attempts, 0), patience.pause_ms(attempts, 500 * (1 << (attempts - 1))));
         assert_eq!(span(1), (500, 1_000));
         assert_eq!(span(2), (1_000, 2_000));
         for chance in [0, 1, u64::MAX, 4_000] {

@@ -432,12 +432,7 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "remit.yaml:51:71: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
     ),
-    (
-        "remit.yaml",
-        ", secret: env:HOOK_SECRET",
-        "",
-        "remit.yaml:51:22: `secret` is missing (add it to this block)",
-    ),
+    ("remit.yaml", ", secret: env:HOOK_SECRET", "", "remit.yaml:51:22: `secret` is missing (add it to this block)"),
     (
         "remit.yaml",
         "{U012AB: bob}",

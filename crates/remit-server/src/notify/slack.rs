@@ -76,7 +76,13 @@ fn usable(url: &str) -> Result<(), &'static str> {
 
 /// What stands behind a button: the choice, the question, and a mark that only this gateway can make. Without
 /// it, whoever may post into the chat could put an approval behind any words.
-pub(super) fn button(key: &[u8; 32], channel: &ChannelId, question: &QuestionId, call: &Digest, choice: &str) -> String {
+pub(super) fn button(
+    key: &[u8; 32],
+    channel: &ChannelId,
+    question: &QuestionId,
+    call: &Digest,
+    choice: &str,
+) -> String {
     let tag = hmac::sign(&mark_key(key), mark(channel, question, call, choice).as_bytes());
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{choice} {question} {hex}")
@@ -141,9 +147,14 @@ fn body(message: &Message, arguments: bool, votes: Vec<Value>) -> Value {
     let text = format!("{}\n{link}", message.title).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut blocks = vec![json!({"type": "section", "text": plain(&message.title)})];
     if let Some(news) = &message.news {
-        let fields: Vec<_> = news.facts.iter().map(|fact| plain(&bounded(&format!("{}: {}", fact.label, fact.text), FIELD_CHARS_MAX))).collect();
+        let fields: Vec<_> = news
+            .facts
+            .iter()
+            .map(|fact| plain(&bounded(&format!("{}: {}", fact.label, fact.text), FIELD_CHARS_MAX)))
+            .collect();
         blocks.extend(fields.chunks(FIELDS_MAX).map(|fields| json!({"type": "section", "fields": fields})));
-        let mut buttons = vec![json!({"type": "button", "action_id": "look", "text": plain("Look at it in full"), "url": link})];
+        let mut buttons =
+            vec![json!({"type": "button", "action_id": "look", "text": plain("Look at it in full"), "url": link})];
         buttons.extend(votes);
         blocks.push(json!({"type": "actions", "elements": buttons}));
         blocks.push(json!({"type": "section", "text": plain(&bounded(&quoted(news, arguments), TEXT_CHARS_MAX))}));
@@ -168,7 +179,11 @@ fn plain(text: &str) -> Value {
 }
 
 fn bounded(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max { text.to_owned() } else { text.chars().take(chars_max).chain(" …".chars()).collect() }
+    if text.chars().count() <= chars_max {
+        text.to_owned()
+    } else {
+        text.chars().take(chars_max).chain(" …".chars()).collect()
+    }
 }
 
 #[cfg(test)]

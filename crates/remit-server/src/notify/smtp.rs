@@ -107,7 +107,10 @@ impl Smtp {
             }
             let letter = self.letter(message, address, arguments)?;
             let sent = tokio::time::timeout(MESSAGE_TIME_MAX, transport.send(letter)).await;
-            match sent.map_or_else(|_| Err(NotSent::Later("the mail server took too long".into())), |sent| sent.map_err(failed)) {
+            match sent.map_or_else(
+                |_| Err(NotSent::Later("the mail server took too long".into())),
+                |sent| sent.map_err(failed),
+            ) {
                 Ok(_) => {
                     self.sent.note(mail);
                     taken.push(mail);
@@ -120,7 +123,9 @@ impl Smtp {
             (Some(why), _) => return Err(NotSent::Later(why)),
             (None, Some(why)) if taken.is_empty() => return Err(NotSent::Never(why)),
             // Somebody was told, and trying the others again would not help.
-            (None, Some(why)) => tracing::warn!(delivery = message.id, why, "some of the people could not be written to"),
+            (None, Some(why)) => {
+                tracing::warn!(delivery = message.id, why, "some of the people could not be written to")
+            }
             (None, None) => {}
         }
         self.sent.forget(&taken);

@@ -61,7 +61,11 @@ impl Default for Metrics {
         let questions = Gauge::default();
         registry.register("questions_open", "Questions that wait for people", questions.clone());
         let deliveries = Family::default();
-        registry.register("deliveries", "Attempts to tell people, by channel and what came of them", deliveries.clone());
+        registry.register(
+            "deliveries",
+            "Attempts to tell people, by channel and what came of them",
+            deliveries.clone(),
+        );
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
         Self {

@@ -144,13 +144,16 @@ pub(super) async fn is_listed_newest_first(t: Trial) {
 }
 
 pub(super) async fn forgets_what_is_over(t: Trial) {
-    let [old, young, waits] = [("old", 0), ("young", 10), ("waits", 0)]
-        .map(|(channel, secs)| delivery("q-1", Event::Asked, channel, secs));
+    let [old, young, waits] =
+        [("old", 0), ("young", 10), ("waits", 0)].map(|(channel, secs)| delivery("q-1", Event::Asked, channel, secs));
     t.store.enqueue(vec![old.clone(), young.clone(), waits]).await.expect("added");
     for over in [&old, &young] {
         assert!(t.store.attempted(&over.id(), Progress::Delivered, Vec::new()).await.expect("written"));
     }
     assert_eq!(t.store.forget_deliveries(moment(10)).await.expect("forgotten"), 1);
     let left = listed(&t, DeliveryFilter::default()).await;
-    assert_eq!(left.iter().filter_map(|d| d.channel.as_ref()).map(ChannelId::as_str).collect::<Vec<_>>(), ["waits", "young"]);
+    assert_eq!(
+        left.iter().filter_map(|d| d.channel.as_ref()).map(ChannelId::as_str).collect::<Vec<_>>(),
+        ["waits", "young"]
+    );
 }
