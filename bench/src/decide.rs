@@ -174,6 +174,7 @@ fn prepared(snapshot: &Snapshot) -> (Call, CaseFile) {
         approved: Vec::new(),
         refused: None,
         halts: Vec::new(),
+        origins: Vec::new(),
     };
     (call, case)
 }

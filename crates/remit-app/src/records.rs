@@ -286,6 +286,11 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
+    if !case.origins.is_empty() {
+        body.objects("origins", &case.origins, |(argument, origin), body| {
+            body.text("argument", argument).text("origin", origin.as_str());
+        });
+    }
     body.objects("halts", &case.halts, |halt, body| {
         body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
     });

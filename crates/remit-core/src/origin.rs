@@ -38,6 +38,18 @@ impl Origin {
         }
     }
 
+    /// How little it is to be trusted.
+    const fn doubt(self) -> u8 {
+        match self {
+            Self::User => 0,
+            Self::Config => 1,
+            Self::Trusted => 2,
+            Self::Model => 3,
+            Self::Unknown => 4,
+            Self::Untrusted => 5,
+        }
+    }
+
     /// Reads the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -95,6 +107,14 @@ impl Sources {
         let mut found = Vec::new();
         self.walk(arguments, String::new(), &mut found);
         found
+    }
+
+    /// The same for each argument as a whole: of the origins of its parts, the one to trust least.
+    #[must_use]
+    pub fn by_argument(&self, arguments: &Value) -> Vec<(String, Origin)> {
+        let least = |value: &Value| self.of(value).into_iter().map(|(_, origin)| origin).max_by_key(|o| o.doubt());
+        let arguments = arguments.as_object().into_iter().flatten();
+        arguments.filter_map(|(name, value)| Some((name.clone(), least(value)?))).collect()
     }
 
     fn walk(&self, value: &Value, place: String, found: &mut Vec<(String, Origin)>) {
@@ -257,6 +277,14 @@ mod tests {
         assert_eq!(one("Jane <mallory@evil.example>"), "untrusted");
         assert_eq!(one("billing@evil.example"), "untrusted");
         assert_eq!(one("Dear Jane, your refund is on its way"), "model");
+    }
+
+    #[test]
+    fn an_argument_is_as_doubtful_as_its_worst_part() {
+        let arguments =
+            json!({"to": ["jane.doe@customer.example", "mallory@evil.example"], "flag": true, "amount": 20});
+        let found = run().by_argument(&arguments);
+        assert_eq!(found, [("to".into(), Origin::Untrusted), ("amount".into(), Origin::User)]);
     }
 
     #[test]

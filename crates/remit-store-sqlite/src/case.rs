@@ -27,7 +27,7 @@ pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Opti
     let (run, version, halts_version) = (page.facts.clone(), page.version, halts.version);
     let (approved, approvals, halts) = (Vec::new(), Vec::new(), halts.list.clone());
     Some(Case {
-        file: CaseFile { run, budgets, approved, refused: None, halts },
+        file: CaseFile { run, budgets, approved, refused: None, halts, origins: Vec::new() },
         basis: Basis { halts: halts_version, run: version, approvals },
         open_question: None,
     })
@@ -68,6 +68,7 @@ pub(crate) fn load(
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
             refused: refused.map(|vote| vote.reason.clone()),
             halts: halts.list.clone(),
+            origins: Vec::new(),
         },
         basis: Basis { halts: halts.version, run: page.version, approvals },
         open_question: open.map(|question| question.id.clone()),

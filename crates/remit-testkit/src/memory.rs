@@ -85,6 +85,7 @@ impl Store for MemoryStore {
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
                 refused: denials.next().map(|vote| vote.reason.clone()),
                 halts: state.halts.values().cloned().collect(),
+                origins: Vec::new(),
             },
             basis: Basis { halts: state.halts_changed, run: *version, approvals },
             open_question: open,
@@ -133,6 +134,16 @@ impl Store for MemoryStore {
             None => StoredOutcome::Pending,
             Some(outcome) => StoredOutcome::Settled(outcome.clone()),
         }))
+    }
+
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+        let state = self.open()?;
+        let of_run = state.intents.iter().rev().filter(|admitted| admitted.intent.run == *run);
+        let shown = of_run.take(limit as usize).map(|admitted| {
+            let outcome = admitted.outcome.clone().map_or(StoredOutcome::Pending, StoredOutcome::Settled);
+            (admitted.intent.tool.clone(), outcome)
+        });
+        Ok(shown.collect())
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {

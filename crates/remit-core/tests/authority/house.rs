@@ -178,7 +178,14 @@ impl House {
     pub fn with(sources: Sources) -> Self {
         let (snapshot, _) = compile(sources).unwrap_or_else(|faults| panic!("{faults:?}"));
         let run = RunFacts::fresh();
-        let case = CaseFile { run, budgets: Vec::new(), approved: Vec::new(), refused: None, halts: Vec::new() };
+        let case = CaseFile {
+            run,
+            budgets: Vec::new(),
+            approved: Vec::new(),
+            refused: None,
+            halts: Vec::new(),
+            origins: Vec::new(),
+        };
         Self { snapshot, case, now: "2026-11-20T12:00:00Z".parse().expect("time"), spent: Vec::new() }
     }
 

@@ -153,6 +153,7 @@ impl Core {
             approved: approved.collect(),
             refused: self.live(call.digest()).find_map(|q| q.no.clone()),
             halts: self.halts.clone(),
+            origins: Vec::new(),
         }
     }
 
