@@ -13,6 +13,7 @@ mod halts;
 mod heads;
 mod identifiers;
 pub mod model;
+mod people;
 mod questions;
 mod races;
 mod records;
@@ -91,6 +92,13 @@ pub fn cases() -> Vec<Case> {
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
+        },
+        people::{
+            are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
+            wrong_passwords_cost_time, many_attempts_at_once_are_many, a_passkey_is_one_persons,
+            a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
+            a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
+            erasure_forgets_how_they_sign_in,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
