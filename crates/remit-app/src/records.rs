@@ -108,12 +108,15 @@ impl Gate {
         if let Some((proof, key)) = &cast.signed {
             body.object("assertion", |body| assertion(proof, key, body));
         }
-        let disclosures = vec![
+        let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
             ("reason", json::quoted(&vote.reason)),
             ("statement_nonce", json::quoted(&cast.nonce.to_string())),
             ("shown", cast.sight.clone()),
         ];
+        // Whoever is erased is found by these: what was shown names the user, too.
+        disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],

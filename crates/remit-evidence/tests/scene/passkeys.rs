@@ -5,7 +5,6 @@ use p256::ecdsa::SigningKey as P256Key;
 use remit_core::json::{canonical, quoted};
 use remit_evidence::webauthn::PublicKey;
 
-use super::records::*;
 use super::*;
 
 const SITE: &str = "remit.acme.example";
