@@ -4,7 +4,9 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod account;
 mod assets;
+mod door;
 mod dress;
 mod live;
 pub(crate) mod moment;
@@ -19,6 +21,7 @@ use axum::{Router, middleware};
 
 use crate::edge::Edge;
 use crate::gateway::http::guard;
+use crate::visit;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 256 * 1024;
@@ -28,8 +31,11 @@ pub fn routes(edge: Arc<Edge>) -> Router {
     Router::new()
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
+        .merge(door::routes())
+        .merge(account::routes())
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .layer(middleware::from_fn(dress::dress))
         .with_state(edge)

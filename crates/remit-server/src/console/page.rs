@@ -162,7 +162,7 @@ impl Page {
             title: line(title),
             here: Some(here),
             person: Some(shown),
-            csrf: String::new(),
+            csrf: person.csrf.clone(),
             halts: halts.collect(),
         };
         Ok((person, page))
