@@ -19,6 +19,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+pub(crate) use door::not_changed;
+
 use crate::edge::Edge;
 use crate::gateway::http::guard;
 use crate::visit;

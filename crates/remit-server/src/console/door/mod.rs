@@ -28,7 +28,8 @@ use remit_core::ids::OperatorId;
 use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 
-pub(crate) use challenge::{Answered, asked, json_answer};
+pub(crate) use challenge::{Answered, asked, json_answer, not_proven};
+pub(crate) use invitation::not_changed;
 
 use super::page::{Page, form, refused, rendered};
 use crate::admin::unavailable;
