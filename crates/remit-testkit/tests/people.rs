@@ -230,7 +230,7 @@ async fn a_passkey_signs_in_and_nothing_else_does() {
         let page = bob.get("/console/account").await;
         assert!(page.text.contains("signed in by passkey"), "{}", page.text);
         // A second passkey takes the secret of this session, and no challenge of another purpose.
-        let mut second = Authenticator::es256();
+        let mut second = Authenticator::another();
         let (ask, add) = ("/console/account/passkeys/challenge", "/console/account/passkeys");
         assert_eq!(bob.add_passkey(ask, add, &mut second, None).await.status, 403);
         let csrf = bob.csrf().await;

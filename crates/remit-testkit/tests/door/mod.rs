@@ -307,6 +307,11 @@ impl Authenticator {
         Self::new(Pair::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&[8; 32]))), b"a credential on Ed25519")
     }
 
+    /// One more device.
+    pub fn another() -> Self {
+        Self { id: b"another credential".to_vec(), ..Self::es256() }
+    }
+
     /// The same, without having looked whose finger it was.
     pub fn unverified(&self) -> Self {
         Self { flags: 0x01, ..self.clone() }

@@ -192,6 +192,7 @@ pub(crate) fn not_changed(error: CommitError) -> Refusal {
         }
         CommitError::Conflict("passkey") => {
             Refusal::new(Code::Conflict, "this passkey is known already, is not theirs, or is one too many")
+                .with_remedy("Look at the list of passkeys again.")
         }
         CommitError::Conflict("challenge") => {
             Refusal::new(Code::Conflict, "this answer was given already").with_remedy("Try again.")
