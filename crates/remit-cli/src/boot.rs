@@ -283,7 +283,12 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
         Authentication::Keys => None,
         Authentication::Anonymous(agent) => Some(agent.clone()),
     };
-    Keyring { agents: agents.collect::<HashMap<_, _>>(), operators: operators.collect(), people: people.collect(), anonymous }
+    Keyring {
+        agents: agents.collect::<HashMap<_, _>>(),
+        operators: operators.collect(),
+        people: people.collect(),
+        anonymous,
+    }
 }
 
 /// Reads and checks a folder; the failure shows every fault with its place.

@@ -94,7 +94,8 @@ fn from_our_pages(headers: &HeaderMap, settings: &ConsoleSettings) -> bool {
     match (text(ORIGIN), text(SITE)) {
         (None, None) => false,
         (origin, site) => {
-            origin.is_none_or(|origin| settings.origins.contains(&origin)) && site.is_none_or(|site| site == "same-origin")
+            origin.is_none_or(|origin| settings.origins.contains(&origin))
+                && site.is_none_or(|site| site == "same-origin")
         }
     }
 }

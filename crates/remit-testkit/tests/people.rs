@@ -60,7 +60,8 @@ async fn an_invitation_used_twice_or_made_up_invites_nobody() {
     assert_eq!(world.browser().get(&old).await.status, 404);
     assert_eq!(world.browser().get(&new).await.status, 200);
     // Nobody who is not in keys.yaml is invited, and nobody without the role invites.
-    let (status, _) = world.wire.send(OLGA, "/admin/v1/people/mallory/invitations", Some(&json!({}))).await.expect("sent");
+    let (status, _) =
+        world.wire.send(OLGA, "/admin/v1/people/mallory/invitations", Some(&json!({}))).await.expect("sent");
     assert_eq!(status, 404);
     let mut grace = world.browser();
     grace.accept(&world.invite("grace").await, LONG).await;
@@ -137,7 +138,11 @@ async fn whoever_lost_a_role_lost_it_at_once() {
     assert_eq!((lift.status, lift.text.contains("no role of grace")), (403, true), "{}", lift.text);
     assert_eq!(grace.get("/admin/v1/questions").await.status, 200);
     // Sent away is out, although the session would have lasted.
-    world.keys(&World::keys_text().replace("id: grace, roles: [operator]", "id: grace, roles: [operator], revoked: true")).await;
+    world
+        .keys(
+            &World::keys_text().replace("id: grace, roles: [operator]", "id: grace, roles: [operator], revoked: true"),
+        )
+        .await;
     assert_eq!(grace.get("/admin/v1/questions").await.status, 401);
     world.end().await;
 }
@@ -149,9 +154,13 @@ async fn guessing_passwords_costs_time_and_says_nothing() {
     let right = code(&secret, 1);
     let wrong = world.browser().sign_in("bob", "not the password", &right).await;
     assert_eq!(wrong.status, 401);
-    for (name, password, code) in
-        [("nobody", LONG, right.as_str()), ("bob", LONG, "000000"), ("bob", LONG, ""), ("b b", LONG, &right), ("grace", LONG, &right)]
-    {
+    for (name, password, code) in [
+        ("nobody", LONG, right.as_str()),
+        ("bob", LONG, "000000"),
+        ("bob", LONG, ""),
+        ("b b", LONG, &right),
+        ("grace", LONG, &right),
+    ] {
         let answer = world.browser().sign_in(name, password, code).await;
         assert_eq!((answer.status, &answer.text), (401, &wrong.text), "{name}");
     }
@@ -168,7 +177,9 @@ async fn guessing_passwords_costs_time_and_says_nothing() {
 async fn the_way_on_after_signing_in_is_local() {
     let world = World::new("").await;
     let secret = world.browser().accept(&world.invite("bob").await, LONG).await;
-    for next in ["//evil.example", "/\\evil.example", "https://evil.example", "https:evil", "/console//evil", "/console\\@evil"] {
+    for next in
+        ["//evil.example", "/\\evil.example", "https://evil.example", "https:evil", "/console//evil", "/console\\@evil"]
+    {
         let page = world.browser().get(&format!("/console/sign-in?next={next}")).await;
         assert!(!page.text.contains("evil"), "{next}: {}", page.text);
     }
@@ -256,6 +267,34 @@ async fn a_passkey_signs_in_and_nothing_else_does() {
         assert_eq!(refused.status, 401, "{}", refused.text);
         world.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_let_in_and_out_on_a_page() {
+    let world = World::new("").await;
+    let (mut olga, mut bob) = (world.browser(), world.browser());
+    olga.accept(&world.invite("olga").await, LONG).await;
+    let csrf = olga.csrf().await;
+    let (invite, out) = ("/console/people/bob/invitations", "/console/people/bob/sessions/end");
+    assert_eq!(olga.form(invite, &[]).await.status, 403);
+    let page = olga.form(invite, &[("csrf", &csrf)]).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let link = page.text.split_once("/console/invitation/").expect("a link").1;
+    let link = format!("/console/invitation/{}", link.get(..43).expect("a token"));
+    bob.accept(&link, LONG).await;
+    // Bob may do none of this, to nobody.
+    let his = bob.csrf().await;
+    for path in [invite, out, "/console/people/olga/sessions/end"] {
+        assert_eq!(bob.form(path, &[("csrf", &his)]).await.status, 403, "{path}");
+    }
+    let done = olga.form(out, &[("csrf", &csrf)]).await;
+    assert_eq!((done.status, done.location.as_deref()), (303, Some("/console/people")));
+    assert_eq!(bob.get("/admin/v1/questions").await.status, 401);
+    assert_eq!(olga.form("/console/people/mallory/sessions/end", &[("csrf", &csrf)]).await.status, 404);
+    // And a page that needs somebody leads to the door, and back.
+    let lost = bob.get("/console/account").await;
+    assert_eq!((lost.status, lost.location.as_deref()), (303, Some("/console/sign-in?next=/console/account")));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

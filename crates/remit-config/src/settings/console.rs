@@ -101,7 +101,10 @@ mod tests {
         ] {
             assert_eq!(url(text).as_deref(), expected, "{text}");
         }
-        assert_eq!((host("https://a.example:1"), host("http://[::1]"), host("http://[::1]:1")), ("a.example", "[::1]", "[::1]"));
+        assert_eq!(
+            (host("https://a.example:1"), host("http://[::1]"), host("http://[::1]:1")),
+            ("a.example", "[::1]", "[::1]")
+        );
         assert!(is_above("acme.example", "remit.acme.example"));
         assert!(!is_above("example", "remit.acme.example") && !is_above("me.example", "remit.acme.example"));
         assert!(is_domain("a.example") && !is_domain("127.0.0.1") && !is_domain("[::1]"));

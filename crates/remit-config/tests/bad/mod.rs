@@ -174,8 +174,18 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "remit.yaml:32:13: this witness stands here already (list each witness once)",
     ),
     // Console
-    ("remit.yaml", "session: 8h", "session: 13h", "remit.yaml:37:55: nobody stays signed in that long (write at most `12h`)"),
-    ("remit.yaml", "idle: 30m, rp_id", "idle: 9h, rp_id", "remit.yaml:37:65: `idle` is longer than `session` (write a shorter time)"),
+    (
+        "remit.yaml",
+        "session: 8h",
+        "session: 13h",
+        "remit.yaml:37:55: nobody stays signed in that long (write at most `12h`)",
+    ),
+    (
+        "remit.yaml",
+        "idle: 30m, rp_id",
+        "idle: 9h, rp_id",
+        "remit.yaml:37:65: `idle` is longer than `session` (write a shorter time)",
+    ),
     (
         "remit.yaml",
         "rp_id: acme.example",

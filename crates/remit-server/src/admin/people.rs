@@ -93,18 +93,20 @@ pub(super) async fn sign_out(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
     let ended = async {
         let by = operator(&edge, &parts.headers, Deed::People).await?;
         body(&edge, raw).await?;
-        // Also somebody who was taken out of keys.yaml.
-        let id = OperatorId::parse(&id).map_err(|_| unknown())?;
         signed_out(&edge, &by, &id).await?;
-        Ok(json!({"signed_out": id.as_str()}))
+        Ok(json!({"signed_out": id}))
     };
     answer(ended.await)
 }
 
-/// Ends all sessions of somebody.
-pub(crate) async fn signed_out(edge: &Edge, by: &Operator, id: &OperatorId) -> Result<(), Refusal> {
+/// Ends all sessions of somebody, also of one who was taken out of keys.yaml.
+pub(crate) async fn signed_out(edge: &Edge, by: &Operator, id: &str) -> Result<(), Refusal> {
+    let id = OperatorId::parse(id).map_err(|_| unknown())?;
+    if edge.person(&id).is_none() && edge.gate.ports().store.account(&id).await.map_err(unavailable)?.is_none() {
+        return Err(unknown());
+    }
     let change = AccountChange::SignedOut { keeps: None };
-    edge.gate.change_account(id, &by.approver.id, change).await.map_err(not_changed)
+    edge.gate.change_account(&id, &by.approver.id, change).await.map_err(not_changed)
 }
 
 /// `POST /admin/v1/people/{id}/passkeys/remove`: `{"credential"}`, the SHA-256 that the list shows.
@@ -117,19 +119,24 @@ pub(super) async fn remove_passkey(
     let removed = async {
         let by = operator(&edge, &parts.headers, Deed::People).await?;
         let asked = body(&edge, raw).await?;
-        let id = OperatorId::parse(&id).map_err(|_| unknown())?;
-        let named = asked.get("credential").and_then(Value::as_str).unwrap_or_default();
-        let account = edge.gate.ports().store.account(&id).await.map_err(unavailable)?;
-        let passkeys = account.into_iter().flat_map(|account| account.passkeys);
-        let found = passkeys.into_iter().find(|passkey| Digest::of(&passkey.id).to_string() == named);
-        let found = found.ok_or_else(|| {
-            Refusal::new(Code::RecordUnknown, "they have no such passkey").with_remedy("`remit people` lists them.")
-        })?;
-        let change = AccountChange::PasskeyRemoved { id: found.id, keeps: None };
-        edge.gate.change_account(&id, &by.approver.id, change).await.map_err(not_changed)?;
-        Ok(json!({"removed": named, "person": id.as_str()}))
+        let credential = asked.get("credential").and_then(Value::as_str).and_then(Digest::from_hex);
+        let credential = credential.ok_or_else(|| Refusal::new(Code::Malformed, "`credential` must be a SHA-256"))?;
+        removed(&edge, &by, &id, &credential).await?;
+        Ok(json!({"removed": credential.to_string(), "person": id}))
     };
     answer(removed.await)
+}
+
+/// Removes the passkey whose credential id has this digest; all their sessions end.
+pub(crate) async fn removed(edge: &Edge, by: &Operator, id: &str, credential: &Digest) -> Result<(), Refusal> {
+    let id = OperatorId::parse(id).map_err(|_| unknown())?;
+    let account = edge.gate.ports().store.account(&id).await.map_err(unavailable)?;
+    let mut passkeys = account.into_iter().flat_map(|account| account.passkeys);
+    let found = passkeys.find(|passkey| Digest::of(&passkey.id) == *credential).ok_or_else(|| {
+        Refusal::new(Code::RecordUnknown, "they have no such passkey").with_remedy("`remit people` lists them.")
+    })?;
+    let change = AccountChange::PasskeyRemoved { id: found.id, keeps: None };
+    edge.gate.change_account(&id, &by.approver.id, change).await.map_err(not_changed)
 }
 
 /// A person of keys.yaml. Nobody else can be invited.

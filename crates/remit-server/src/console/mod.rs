@@ -8,6 +8,7 @@ mod account;
 mod assets;
 mod door;
 mod dress;
+mod letting;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
@@ -35,6 +36,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/assets/{name}", get(assets::asset))
         .merge(door::routes())
         .merge(account::routes())
+        .merge(letting::routes())
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))

@@ -223,10 +223,8 @@ pub(super) async fn a_removed_passkey_signs_nobody_in(t: Trial) {
     settled(&t).await;
     by_passkey(&t, "bob", "s1", ("one", 6, "c1")).await.expect("signed in");
     by_code(&t, "bob", "s2", 8).await.expect("signed in");
-    let remove = |keeps: &str| AccountChange::PasskeyRemoved {
-        id: b"one".to_vec(),
-        keeps: Some(SessionId(digest(keeps))),
-    };
+    let remove =
+        |keeps: &str| AccountChange::PasskeyRemoved { id: b"one".to_vec(), keeps: Some(SessionId(digest(keeps))) };
     assert_eq!(conflict(change(&t, "eve", remove("s2")).await), "passkey");
     change(&t, "bob", remove("s2")).await.expect("removed");
     assert!(!signed_in(&t, "s1").await && signed_in(&t, "s2").await);

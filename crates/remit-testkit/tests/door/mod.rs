@@ -85,14 +85,8 @@ impl World {
 
     pub fn browser(&self) -> Browser {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut browser = Browser {
-            origin: self.origin.clone(),
-            client,
-            cookie: None,
-            set: None,
-            from: (None, None),
-            extra: None,
-        };
+        let mut browser =
+            Browser { origin: self.origin.clone(), client, cookie: None, set: None, from: (None, None), extra: None };
         browser.home();
         browser
     }
@@ -258,7 +252,9 @@ impl Browser {
 /// A field of the first form that has it.
 fn field(page: &str, name: &str) -> String {
     let rest = page.split_once(&format!("name=\"{name}\" value=\"")).map(|(_, rest)| rest);
-    rest.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {page}")).to_owned()
+    let value = rest.and_then(|rest| rest.split('"').next());
+    assert!(value.is_some(), "no {name} in {page}");
+    value.unwrap_or_default().to_owned()
 }
 
 fn base32(text: &str) -> Vec<u8> {

@@ -195,7 +195,8 @@ async fn set_password(
         }
         let secret = Secrets::of(&edge).open(me.as_str().as_bytes(), &theirs.totp);
         let step = secret.and_then(|secret| password::step(&secret, &new.code, now));
-        let step = step.filter(|step| *step > theirs.step).ok_or_else(|| wrong("the code is wrong, or was used already"))?;
+        let step =
+            step.filter(|step| *step > theirs.step).ok_or_else(|| wrong("the code is wrong, or was used already"))?;
         if new.password != new.again {
             return Err(wrong("the two new passwords differ"));
         }

@@ -60,6 +60,7 @@ pub(crate) async fn add(
 }
 
 fn label(given: Option<&str>) -> String {
-    let label: String = given.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect();
+    let label: String =
+        given.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect();
     if label.is_empty() { "Passkey".to_owned() } else { label }
 }

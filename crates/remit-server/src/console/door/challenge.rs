@@ -59,7 +59,8 @@ impl Answered {
     /// What the answer has to be an answer to.
     pub(crate) fn expected<'e>(&'e self, edge: &'e Edge) -> Result<Expected<'e>, Refusal> {
         let settings = &edge.settings.console;
-        let rp_id = settings.rp_id.as_deref().ok_or_else(|| Refusal::new(Code::Malformed, "there are no passkeys here"))?;
+        let rp_id =
+            settings.rp_id.as_deref().ok_or_else(|| Refusal::new(Code::Malformed, "there are no passkeys here"))?;
         Ok(Expected { rp_id, origins: &settings.origins, challenge: &self.challenge, user_verified: true })
     }
 }

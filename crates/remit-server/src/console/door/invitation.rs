@@ -54,8 +54,11 @@ pub(super) struct Chosen {
 /// The invitation behind a link, while it invites somebody who is somebody here.
 async fn find(edge: &Edge, token: &str) -> Result<Invitation, Refusal> {
     let none = || {
-        Refusal::new(Code::RecordUnknown, "this invitation was used already, has expired, or was replaced by a newer one")
-            .with_remedy("Ask whoever invited you for another one.")
+        Refusal::new(
+            Code::RecordUnknown,
+            "this invitation was used already, has expired, or was replaced by a newer one",
+        )
+        .with_remedy("Ask whoever invited you for another one.")
     };
     if token.len() != 43 {
         return Err(none());

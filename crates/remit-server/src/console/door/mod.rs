@@ -189,6 +189,13 @@ async fn open(
     factor: Factor,
     proof: Proof,
 ) -> Result<Option<String>, Refusal> {
+    // A cookie in the clear is for this machine only.
+    if !edge.settings.console.secure && !edge.settings.loopback {
+        let refusal = Refusal::new(Code::Malformed, "nobody signs in over a connection that others can read");
+        return Err(
+            refusal.with_remedy("Say in remit.yaml where browsers find the gateway: `console: {url: \"https://…\"}`.")
+        );
+    }
     let now = edge.gate.ports().clock.now();
     let token = URL_SAFE_NO_PAD.encode(edge.gate.ports().entropy.bytes());
     let session = Session {

@@ -83,7 +83,7 @@ pub(crate) fn unfit(password: &str, name: &str) -> Option<&'static str> {
         Some("The password is too long.")
     } else if password.to_lowercase().contains(&name.to_lowercase()) {
         Some("The password contains your name.")
-    } else if password.chars().all(|c| Some(c) == password.chars().next()) {
+    } else if password.chars().next().is_some_and(|first| password.chars().all(|c| c == first)) {
         Some("The password is one character over and over.")
     } else {
         None
@@ -139,11 +139,17 @@ mod tests {
         {
             let now = Timestamp::from_second(secs).expect("time");
             assert_eq!(step(secret, expected, now), u64::try_from(secs / 30).ok());
-            assert_eq!(step(secret, &format!(" {} {} ", &expected[..3], &expected[3..]), now), u64::try_from(secs / 30).ok());
+            assert_eq!(
+                step(secret, &format!(" {} {} ", &expected[..3], &expected[3..]), now),
+                u64::try_from(secs / 30).ok()
+            );
         }
         let at = |secs| Timestamp::from_second(secs).expect("time");
         assert!(step(secret, "287082", at(89)).is_some() && step(secret, "287082", at(29)).is_some());
-        assert_eq!((step(secret, "287082", at(90)), step(secret, "", at(59)), step(secret, "87082", at(59))), (None, None, None));
+        assert_eq!(
+            (step(secret, "287082", at(90)), step(secret, "", at(59)), step(secret, "87082", at(59))),
+            (None, None, None)
+        );
         assert_eq!(base32(secret), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         assert_eq!((base32(b"f"), base32(b"foob")), ("MY".into(), "MZXW6YQ".into()));
     }
