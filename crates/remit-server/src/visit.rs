@@ -15,14 +15,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, ORIGIN};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use remit_app::people::SessionId;
 use remit_core::ids::Digest;
 use remit_core::verdict::{Code, Refusal};
 
 use crate::edge::{ConsoleSettings, Edge};
-use crate::{accept, refusal};
+use crate::{accept, console, refusal};
 
 /// The header in which a checked session's token goes on. One that a client sends is taken off first.
 const TOKEN: HeaderName = HeaderName::from_static("remit-checked-session");
@@ -113,7 +113,7 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
     let console = request.uri().path().starts_with("/console");
     // Signing in has no session yet, and must not be done for somebody either.
     if !harmless && (token.is_some() || console) && !from_our_pages(request.headers(), settings) {
-        return forged("the request does not come from a page of this console");
+        return forged(&request, "the request does not come from a page of this console");
     }
     let Some(token) = token else { return next.run(request).await };
     // On the way in there may be an old session; what is done there proves itself anew.
@@ -121,7 +121,9 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
     if !harmless && !way_in {
         request = match given_back(request).await {
             Ok((secret, request)) if same(secret.as_deref(), &csrf(&token)) => request,
-            Ok(_) => return forged("the page has grown old, or the request does not come from it"),
+            Ok((_, request)) => {
+                return forged(&request, "the page has grown old, or the request does not come from it");
+            }
             Err(response) => return *response,
         };
     }
@@ -143,8 +145,15 @@ fn same(given: Option<&str>, expected: &str) -> bool {
     given.is_some_and(|given| verify_slices_are_equal(given.as_bytes(), expected.as_bytes()).is_ok())
 }
 
-fn forged(why: &str) -> Response {
+/// For people a page, for scripts what scripts read.
+fn forged(request: &Request, why: &str) -> Response {
     let refusal = Refusal::new(Code::Malformed, why).with_remedy("Load the page again, and do it there.");
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if request.uri().path().starts_with("/console") && accept.contains("text/html") {
+        let mut page = console::page::refused(&refusal);
+        *page.status_mut() = StatusCode::FORBIDDEN;
+        return page;
+    }
     refusal::http(StatusCode::FORBIDDEN, &refusal, None)
 }
 
