@@ -20,4 +20,5 @@ pub mod signer;
 pub mod telemetry;
 pub mod upstream;
 pub mod vault;
+pub mod visit;
 pub mod witness;

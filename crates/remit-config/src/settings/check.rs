@@ -111,6 +111,7 @@ pub(crate) fn check(
         }
         Some(hold)
     });
+    let console = super::console::check(file.console, report);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -126,6 +127,7 @@ pub(crate) fn check(
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
+            console,
         })
     };
     (settings(), organisation)

@@ -5,6 +5,7 @@ mod deletion;
 mod evidence;
 mod halts;
 mod look;
+pub(crate) mod people;
 mod questions;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use crate::edge::Edge;
 use crate::gateway::http::{guard, ok, refused};
 use crate::identify::Operator;
-use crate::{accept, refusal};
+use crate::{accept, refusal, visit};
 
 /// The paths.
 pub fn routes(edge: Arc<Edge>) -> Router {
@@ -45,6 +46,11 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshot", get(look::snapshot))
         .route("/admin/v1/budgets", get(look::budgets))
         .route("/admin/v1/reload", post(reload))
+        .route("/admin/v1/people", get(people::list))
+        .route("/admin/v1/people/{id}/invitations", post(people::invite))
+        .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
+        .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }

@@ -4,8 +4,11 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod account;
 mod assets;
+mod door;
 mod dress;
+mod letting;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
@@ -17,8 +20,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+pub(crate) use door::not_changed;
+
 use crate::edge::Edge;
 use crate::gateway::http::guard;
+use crate::visit;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 256 * 1024;
@@ -28,8 +34,12 @@ pub fn routes(edge: Arc<Edge>) -> Router {
     Router::new()
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
+        .merge(door::routes())
+        .merge(account::routes())
+        .merge(letting::routes())
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .layer(middleware::from_fn(dress::dress))
         .with_state(edge)

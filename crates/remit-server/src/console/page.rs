@@ -162,7 +162,7 @@ impl Page {
             title: line(title),
             here: Some(here),
             person: Some(shown),
-            csrf: String::new(),
+            csrf: person.csrf.clone(),
             halts: halts.collect(),
         };
         Ok((person, page))
@@ -173,15 +173,15 @@ impl Page {
         Self { title: line(title), here: None, person: None, csrf: String::new(), halts: Vec::new() }
     }
 
-    fn places(&self) -> [Place; 11] {
+    pub(crate) fn places(&self) -> [Place; 11] {
         Place::ALL
     }
 
-    fn is_here(&self, place: &Place) -> bool {
+    pub(crate) fn is_here(&self, place: &Place) -> bool {
         self.here == Some(*place)
     }
 
-    fn asset(&self, name: &str) -> String {
+    pub(crate) fn asset(&self, name: &str) -> String {
         assets::url(name)
     }
 }

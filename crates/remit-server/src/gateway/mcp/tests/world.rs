@@ -259,6 +259,7 @@ impl World {
             base_url: "https://gate.test/".into(),
             body_bytes_max: 64 * 1024,
             loopback: false,
+            console: crate::edge::ConsoleSettings::default(),
             ledger: None,
         };
         let edge = Edge::new(gate, fleet, settings, notices.clone(), metrics, keyring(), Arc::new(NoReload));
