@@ -3,6 +3,7 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod access;
 pub mod erase;
 pub mod gate;
 pub mod hold;
@@ -21,8 +22,10 @@ pub mod secret;
 pub mod witness;
 
 mod administer;
+mod emergency;
 mod approve;
 mod authorize;
+mod grant;
 mod perform;
 mod records;
 mod runs;
@@ -30,5 +33,7 @@ mod sweep;
 
 pub use administer::NotReported;
 pub use approve::NotTaken;
+pub use emergency::NotDone;
+pub use grant::NotGiven;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
 pub use runs::Opening;

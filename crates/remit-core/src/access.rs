@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::approval::Voter;
 use crate::authority::remit::{Limit, Locus, Pattern};
-use crate::budget::{Unit, Window};
+use crate::budget::{Budget, Span, Unit, Window};
 use crate::call::Call;
 use crate::decide::RunFacts;
 use crate::identity::Caller;
@@ -258,6 +258,14 @@ impl AccessGrant {
     pub fn limit(&self) -> Limit {
         let amount = self.terms.calls.unwrap_or(i64::MAX.unsigned_abs());
         Limit { unit: Unit::Calls, amount, window: Window::Total, warn_at: None }
+    }
+}
+
+impl AccessGrant {
+    /// The counter of its calls.
+    #[must_use]
+    pub fn budget(&self) -> (Budget, Span) {
+        (crate::authority::budget(&self.holder(), &self.limit()), Span { id: "total".to_owned(), ends: None })
     }
 }
 

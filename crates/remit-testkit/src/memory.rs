@@ -85,8 +85,9 @@ impl Store for MemoryStore {
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
                 refused: denials.next().map(|vote| vote.reason.clone()),
                 halts: state.halts.values().cloned().collect(),
+                grants: Vec::new(),
             },
-            basis: Basis { halts: state.halts_changed, run: *version, approvals },
+            basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
         })
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
 use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
@@ -29,6 +30,7 @@ pub(crate) struct Organisation {
     pub rules: Vec<ApprovalRule>,
     pub limits: Vec<Limit>,
     pub people: Vec<Person>,
+    pub break_glass: Vec<BreakGlass>,
 }
 
 pub(crate) fn check(
@@ -42,6 +44,7 @@ pub(crate) fn check(
         rules: file.approvals.iter().filter_map(|(name, rule)| rules::rule(name, rule, report)).collect(),
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
+        break_glass: crate::access::emergencies(&file.break_glass, &environments, report),
         calendar: file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default(),
         environments: environments.clone(),
     };

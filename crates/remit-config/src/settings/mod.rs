@@ -19,7 +19,7 @@ use remit_core::registry::Class;
 use crate::upstream::CredentialSource;
 
 pub(crate) use check::{Organisation, check};
-pub(crate) use rules::{limit, limits, warned};
+pub(crate) use rules::{limit, limits, voter, warned};
 
 /// What the gateway runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub(super) fn rule(name: &At<String>, file: &At<ApprovalFile>, report: &mut Repo
     Some(ApprovalRule { id: id?, quorum, from, within_secs: within_secs?, distinct_from })
 }
 
-fn voter(at: &At<String>, report: &mut Report<'_>) -> Option<Voter> {
+pub(crate) fn voter(at: &At<String>, report: &mut Report<'_>) -> Option<Voter> {
     let part = |rest: &str| At::map(at.clone(), |_| rest.to_owned());
     match at.split_once(':') {
         Some(("team", team)) => report.id(&part(team), TeamId::parse).map(Voter::Team),

@@ -1,5 +1,6 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+mod access;
 mod deletion;
 mod evidence;
 mod halts;
@@ -43,6 +44,13 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshot", get(look::snapshot))
         .route("/admin/v1/budgets", get(look::budgets))
         .route("/admin/v1/reload", post(reload))
+        .route("/admin/v1/access-requests", get(access::requests))
+        .route("/admin/v1/access-requests/{id}", get(access::request))
+        .route("/admin/v1/access-requests/{id}/narrow", post(access::narrow))
+        .route("/admin/v1/grants", get(access::grants).post(access::give))
+        .route("/admin/v1/grants/{id}/revoke", post(access::revoke))
+        .route("/admin/v1/grants/{id}/review", post(access::review))
+        .route("/admin/v1/break-glass", get(access::emergencies).post(access::break_glass))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }
