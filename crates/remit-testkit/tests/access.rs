@@ -2,14 +2,23 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use remit_app::ports::RecordFilter;
+use remit_app::ports::{RecordFilter, Store};
+use remit_app::question::Vote;
 use remit_app::replay::{Unreplayable, replay};
 use remit_cli::boot::Running;
+use remit_cli::rehearse::Rehearsal;
 use remit_config::Folder;
-use remit_core::ids::Digest;
+use remit_core::Caller;
+use remit_core::ids::{AgentId, Digest, UserId};
+use remit_core::verdict::Code;
 use remit_evidence::record::{Kind, disclosed};
+use remit_server::keys::Ed25519;
+use remit_store_sqlite::{Options, SqliteStore};
+use remit_testkit::conformance::trial::{self as conformance, Trial};
+use remit_testkit::memory::MemoryStore;
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -19,6 +28,52 @@ const BOB: &str = "scenario-operator-bob";
 const CAROL: &str = "scenario-operator-carol";
 const DAN: &str = "scenario-operator-dan";
 const CHIEF: &str = "scenario-operator-rehearsal";
+
+/// A gate without edge or disk, under an authority that lets `desk` ask.
+async fn gate(store: Arc<dyn Store>) -> Rehearsal {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
+    let base = Folder::read(&base).expect("scenarios/base");
+    let desk = format!("{}{OFFERS}", base.text("remits/desk.yaml").expect("a remit"));
+    let folder = base.with([("remits/desk.yaml".to_owned(), desk)]).expect("a folder");
+    let config = remit_config::load(&folder).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let signer = Box::new(Ed25519::generate().expect("a key"));
+    let now = "2026-11-24T10:00:00Z".parse().expect("a time");
+    Rehearsal::new(config.snapshot, config.keys, store, signer, now)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_decided_before_a_crash_is_completed_once() {
+    let place = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(&place.path().join("remit.db"), Options::default()).expect("it opens");
+    let store: Arc<dyn Store> = Arc::new(store);
+    let stage = gate(store.clone()).await;
+    let caller = Caller::agent(stage.gate().snapshot().tenant().clone(), AgentId::parse("desk").expect("id"));
+    let caller = caller.for_user(UserId::parse("ada@acme.example").expect("id"));
+    let asked = json!({"tools": ["business/delete_customer"]});
+    let request = stage.gate().request_access(&caller, None, &asked, "gone").await.expect("it is asked");
+    // The vote is durable, and nothing came of it: as after a crash between the two deeds.
+    let vote = Vote { at: request.asked_at, ..conformance::vote(&request.question, "finance-sign-off", "bob", true) };
+    let record = Trial::new(store.clone()).record(Kind::Approval, None);
+    store.answer_question(vote, record).await.expect("it counts");
+    let (one, other) = tokio::join!(stage.gate().tend_grants(), stage.gate().tend_grants());
+    assert_eq!(one.expect("tended") + other.expect("tended"), 1, "once, however many look");
+    assert_eq!(stage.gate().tend_grants().await.expect("tended"), 0);
+    assert_eq!(store.grants(true).await.expect("read").len(), 1);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_agent_buries_people_in_requests() {
+    let stage = gate(Arc::new(MemoryStore::new())).await;
+    let caller = Caller::agent(stage.gate().snapshot().tenant().clone(), AgentId::parse("desk").expect("id"));
+    let asked = json!({"tools": ["business/delete_customer"]});
+    for at in 0..10 {
+        stage.gate().request_access(&caller, None, &asked, &format!("why {at}")).await.expect("it is asked");
+    }
+    let refusal = stage.gate().request_access(&caller, None, &asked, "one more").await.expect_err("too many");
+    assert_eq!(refusal.code, Code::BudgetExhausted);
+    stage.gate().request_access(&caller, None, &asked, "why 3").await.expect("that one is asked already");
+}
 
 /// A gateway over a folder of its own, which it can leave and come back to.
 struct House {
