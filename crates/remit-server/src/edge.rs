@@ -80,6 +80,25 @@ pub struct ConsoleSettings {
     pub idle: SignedDuration,
 }
 
+impl ConsoleSettings {
+    /// Whether passkeys of this console can be used on a page of this host.
+    #[must_use]
+    pub fn has_passkeys_at(&self, host: &str) -> bool {
+        let under = |rp_id: &str| host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.rp_id.as_deref().is_some_and(under)
+    }
+
+    /// The first address at which passkeys can be used.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        let host = |origin: &str| {
+            let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            host.split(':').next().unwrap_or(host).to_owned()
+        };
+        self.origins.iter().map(String::as_str).find(|origin| self.has_passkeys_at(&host(origin)))
+    }
+}
+
 /// Reads the configuration folder again.
 pub trait Reload: Send + Sync {
     /// Puts the folder as it is now into force, or says what is wrong with it. Returns the digest in force.
