@@ -184,7 +184,11 @@ impl Edge {
         let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
         let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
         let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
-        self.keyring.load().visitor(&session, visit::csrf(token)).map_err(unidentified)
+        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
+            tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
+        }
+        visitor.map_err(unidentified)
     }
 
     /// The people who steer the gateway, as the keys in force have them.
