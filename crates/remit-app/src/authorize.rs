@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
@@ -113,8 +114,13 @@ impl Gate {
             snapshot.rules(call).into_iter().map(|(rule, digest)| (rule.id.clone(), digest, rule.quorum)).collect();
         let budgets = snapshot.budgets(call, now);
         let query = CaseQuery { run: &call.run, call: call.digest(), budgets, rules: &rules, now };
-        let case = self.ports.store.load_case(&query).await;
-        case.map_err(|error| Reply::Refused { record: None, refusal: unavailable(&error) })
+        let refused = |error| Reply::Refused { record: None, refusal: unavailable(&error) };
+        let mut case = self.ports.store.load_case(&query).await.map_err(refused)?;
+        if snapshot.reads_origins(call) {
+            let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await.map_err(refused)?;
+            case.file.origins = sources.by_argument(&call.arguments);
+        }
+        Ok(case)
     }
 
     /// Writes the decision together with what it uses up, or neither.

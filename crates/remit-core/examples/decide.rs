@@ -93,6 +93,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             approved: Vec::new(),
             refused: None,
             halts: Vec::new(),
+            origins: Vec::new(),
         };
         match decide(&snapshot, &call, &case, now).verdict {
             Verdict::Allow { .. } => println!("{amount} dollars after {spent}: allowed"),

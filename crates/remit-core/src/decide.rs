@@ -15,6 +15,7 @@ use crate::halt::Halt;
 use crate::identity::{Caller, Link};
 use crate::ids::RuleId;
 use crate::labels::Labels;
+use crate::origin::Origin;
 use crate::registry::Tool;
 use crate::verdict::{Code, Decision, Refusal, Verdict};
 
@@ -31,6 +32,8 @@ pub struct CaseFile {
     pub refused: Option<String>,
     /// The halts in force.
     pub halts: Vec<Halt>,
+    /// Where the values of each argument came from, when a policy at hand reads that.
+    pub origins: Vec<(String, Origin)>,
 }
 
 /// What a run has seen and spent.
@@ -81,7 +84,7 @@ pub fn decide(snapshot: &Snapshot, call: &Call, case: &CaseFile, now: Timestamp)
 /// list of tools shows; it never allows anything by itself.
 #[must_use]
 pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts, now: Timestamp) -> bool {
-    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, run, now) else { return false };
+    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, (run, &[]), now) else { return false };
     let satisfied = |slice: &Slice| facts.context(&slice.rules);
     snapshot.standing(caller).links.iter().all(|(link, profile)| {
         let Some(slice) = snapshot.slice(profile, &tool.name) else { return false };
@@ -135,7 +138,7 @@ struct Grounds {
 impl<'a> Bench<'a> {
     fn convene(snapshot: &'a Snapshot, call: &'a Call, case: &'a CaseFile, now: Timestamp) -> Result<Self, Refusal> {
         let given = Some((&call.arguments, &call.resource));
-        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, &case.run, now)
+        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, (&case.run, &case.origins), now)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         Ok(Self { snapshot, call, case, now, facts, standing: snapshot.standing(&call.caller) })
     }

@@ -27,6 +27,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::IdempotencyMismatch
         | Code::IdempotencyPending
+        | Code::RecordKept
         | Code::RecordUnsealed
         | Code::RunClosed => StatusCode::CONFLICT,
         Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,

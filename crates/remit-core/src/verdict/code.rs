@@ -50,6 +50,8 @@ pub enum Code {
     PolicyNoPermit,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
+    /// Something keeps the values of a record from being deleted.
+    RecordKept,
     /// There is no such record, or it is not yours.
     RecordUnknown,
     /// No checkpoint of the log covers the record yet.
@@ -78,7 +80,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
@@ -96,6 +98,7 @@ impl Code {
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
         Self::QuestionUnknown,
+        Self::RecordKept,
         Self::RecordUnknown,
         Self::RecordUnsealed,
         Self::RemitExpired,
@@ -235,6 +238,12 @@ impl Code {
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")
             }
+            Self::RecordKept => (
+                "record.kept",
+                Fault::Caller,
+                "Something keeps the values of a record from being deleted.",
+                "Lift the hold, or wait until what is under way is over.",
+            ),
             Self::RecordUnknown => {
                 ("record.unknown", Fault::Caller, "There is no such record, or it is not yours.", "Check the id.")
             }
