@@ -80,6 +80,25 @@ pub struct ConsoleSettings {
     pub idle: SignedDuration,
 }
 
+impl ConsoleSettings {
+    /// Whether passkeys of this console can be used on a page of this host.
+    #[must_use]
+    pub fn has_passkeys_at(&self, host: &str) -> bool {
+        let under = |rp_id: &str| host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.rp_id.as_deref().is_some_and(under)
+    }
+
+    /// The first address at which passkeys can be used.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        let host = |origin: &str| {
+            let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            host.split(':').next().unwrap_or(host).to_owned()
+        };
+        self.origins.iter().map(String::as_str).find(|origin| self.has_passkeys_at(&host(origin)))
+    }
+}
+
 /// Reads the configuration folder again.
 pub trait Reload: Send + Sync {
     /// Puts the folder as it is now into force, or says what is wrong with it. Returns the digest in force.
@@ -165,7 +184,11 @@ impl Edge {
         let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
         let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
         let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
-        self.keyring.load().visitor(&session, visit::csrf(token)).map_err(unidentified)
+        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
+            tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
+        }
+        visitor.map_err(unidentified)
     }
 
     /// The people who steer the gateway, as the keys in force have them.

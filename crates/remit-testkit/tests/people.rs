@@ -144,6 +144,9 @@ async fn whoever_lost_a_role_lost_it_at_once() {
         )
         .await;
     assert_eq!(grace.get("/admin/v1/questions").await.status, 401);
+    // Whoever comes back comes in by the door.
+    world.keys(&format!("{}# back\n", World::keys_text())).await;
+    assert_eq!(grace.get("/admin/v1/questions").await.status, 401);
     world.end().await;
 }
 

@@ -83,7 +83,8 @@ pub(crate) async fn invited(edge: &Edge, by: &Operator, id: &OperatorId) -> Resu
     let change = AccountChange::Invited(invitation);
     edge.gate.change_account(id, &by.approver.id, change).await.map_err(not_changed)?;
     tracing::warn!(operator = %id, by = %by.approver.id, "somebody was invited; how they signed in before is gone");
-    let base = edge.settings.base_url.trim_end_matches('/');
+    // Where a passkey can be made, if there is such an address.
+    let base = edge.settings.console.home().unwrap_or(&edge.settings.base_url).trim_end_matches('/');
     Ok((format!("{base}/console/invitation/{token}"), expires_at))
 }
 

@@ -80,7 +80,7 @@ impl World {
         let path = format!("/admin/v1/people/{id}/invitations");
         let answer = self.wire.done(OLGA, &path, Some(&json!({}))).await.expect("invited");
         let link = answer["invitation"].as_str().expect("a link");
-        link.strip_prefix(&self.running.url).expect("a link to here").to_owned()
+        link.strip_prefix(&self.origin).expect("a link to here").to_owned()
     }
 
     pub fn browser(&self) -> Browser {

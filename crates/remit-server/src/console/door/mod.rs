@@ -124,19 +124,14 @@ fn door(
 /// Whether passkeys can be used on a page at this address; and where, when there is another.
 pub(crate) fn passkeys_here(edge: &Edge, headers: &HeaderMap) -> (bool, Option<String>) {
     let settings = &edge.settings.console;
-    let Some(rp_id) = settings.rp_id.as_deref() else { return (false, None) };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     let name = name.map_or(host, |(name, _)| name);
-    let within = |name: &str| name == rp_id || name.strip_suffix(rp_id).is_some_and(|rest| rest.ends_with('.'));
-    if host.is_empty() || within(name) {
+    // Without a Host (HTTP/2) the connection was routed by its name; the browser will say if that was wrong.
+    if settings.has_passkeys_at(name) || (host.is_empty() && settings.rp_id.is_some()) {
         return (true, None);
     }
-    let there = settings.origins.iter().find(|origin| {
-        let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-        within(host.split(':').next().unwrap_or(host))
-    });
-    (false, there.map(|origin| format!("{origin}/console/sign-in")))
+    (false, settings.home().map(|origin| format!("{origin}/console/sign-in")))
 }
 
 /// `POST /console/sign-in`.
