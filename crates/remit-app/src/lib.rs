@@ -26,6 +26,7 @@ pub mod witness;
 mod administer;
 mod approve;
 mod authorize;
+mod converse;
 mod origin;
 mod perform;
 mod records;
@@ -33,6 +34,6 @@ mod runs;
 mod sweep;
 
 pub use administer::NotReported;
-pub use approve::NotTaken;
+pub use approve::{NotTaken, REASON_CHARS_MAX};
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
 pub use runs::Opening;

@@ -1,6 +1,7 @@
 //! The tools by which agents ask about themselves: what may I do, why was I refused, what became
 //! of my held call. They change nothing and reveal nothing of other callers.
 
+use remit_app::REASON_CHARS_MAX;
 use remit_app::question::QuestionState;
 use remit_core::Caller;
 use remit_core::authority::remit::{Grant, Limit};
@@ -9,6 +10,7 @@ use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::Kind;
 use serde_json::{Value, json};
 
+use crate::admin::questions;
 use crate::edge::Edge;
 use crate::refusal;
 
@@ -18,6 +20,8 @@ const MAY: &str = "remit__what_may_i_do";
 const WHY: &str = "remit__why";
 /// What became of my held call.
 const STATUS: &str = "remit__status";
+/// What an approver of my held call wants to know.
+const ANSWER: &str = "remit__answer";
 
 /// Their definitions, as a tool list shows them.
 #[must_use]
@@ -47,7 +51,22 @@ pub fn tools() -> Vec<Value> {
             json!(["id"]),
         ),
         tool(STATUS, "What became of a held call of yours.", id("the question's id"), json!(["id"])),
+        answering(),
     ]
+}
+
+/// The tool that answers an approver. It changes nothing but what approvers read.
+fn answering() -> Value {
+    let text = |longest: usize, what: &str| json!({"type": "string", "maxLength": longest, "description": what});
+    json!({
+        "name": ANSWER,
+        "description": "Answer what an approver asked back about a held call of yours. They decide; your answer decides nothing.",
+        "inputSchema": {
+            "type": "object", "additionalProperties": false, "required": ["id", "text"],
+            "properties": {"id": text(128, "the question's id"), "text": text(REASON_CHARS_MAX, "your answer")},
+        },
+        "annotations": {"readOnlyHint": false, "destructiveHint": false, "openWorldHint": false},
+    })
 }
 
 /// Answers, when the name is one of these tools: a tool result.
@@ -57,6 +76,7 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
         MAY => may(edge, caller).await,
         WHY => why(edge, caller, id).await,
         STATUS => status(edge, caller, id).await,
+        ANSWER => answer_back(edge, caller, id, arguments).await,
         _ => return None,
     };
     Some(match answer {
@@ -145,6 +165,14 @@ fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+async fn answer_back(edge: &Edge, caller: &Caller, id: &str, arguments: &Value) -> Result<Value, Refusal> {
+    let id = QuestionId::parse(id).map_err(|_| questions::not_taken(remit_app::NotTaken::Unknown))?;
+    let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
+    let question = edge.gate.answer_back(caller, &id, text).await.map_err(questions::not_taken)?;
+    let next = "The approvers see your answer. Ask again later, or call the tool again with the same arguments.";
+    Ok(json!({"question": question.id.as_str(), "answered": true, "next": next}))
+}
+
 /// Where a question of this caller stands.
 ///
 /// # Errors
@@ -159,6 +187,9 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
     let question = question.filter(own).ok_or_else(unknown)?;
     let state = question.state(edge.gate.ports().clock.now());
     let next = match state {
+        QuestionState::Open if question.asked_back().is_some() => {
+            "An approver asks you something: see `asked`. Answer with remit__answer, then ask again later."
+        }
         QuestionState::Open => {
             "People have been asked. Ask again later, or call the tool again with the same arguments."
         }
@@ -171,13 +202,14 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
         }
         QuestionState::Used => "The call was made.",
     };
-    let denial = question.votes.iter().find(|vote| !vote.approve).map(|vote| vote.reason.as_str());
+    let denial = question.denial(edge.gate.ports().clock.now());
     Ok(json!({
         "question": id.as_str(),
         "tool": question.tool,
         "state": state.as_str(),
         "expires_at": question.expires_at.to_string(),
         "reason": denial,
+        "asked": question.asked_back().map(|remark| remark.text.as_str()),
         "next": next,
     }))
 }
