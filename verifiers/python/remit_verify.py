@@ -743,6 +743,9 @@ class Court:
             need(statement.at("result", "state") is not None, "no result")
         elif statement.kind == "approval":
             asked = self.decision(claim)
+            if statement.at("choice") in ("ask_back", "escalate"):
+                need(asked.at("verdict") == "ask", "it was not asked")
+                return self.assurance(claim)
             need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
             need(asked.at("verdict") == "ask" and statement.at("rule") in asked.texts("asks"), "it was not asked")
             self.assurance(claim)

@@ -51,6 +51,15 @@ pub enum NotTaken {
     /// The passkey's signature over the vote does not count.
     #[error("the vote is not signed as it must be: {0}")]
     NotProven(&'static str),
+    /// Nobody waits for an answer.
+    #[error("nobody has asked anything back that is not answered")]
+    NotAsked,
+    /// As much was said as is kept.
+    #[error("as much was said about this question as is kept")]
+    TooMany,
+    /// All steps of the escalation are in force.
+    #[error("there is nobody else to call in")]
+    NobodyElse,
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -263,6 +272,8 @@ pub(crate) fn question(
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
         used: false,
     }
 }

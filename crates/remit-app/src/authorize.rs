@@ -233,7 +233,18 @@ impl Gate {
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
                 let found = self.ports.store.question(&question).await.ok().flatten();
-                let expires_at = found.map_or_else(|| self.now(), |question| question.expires_at);
+                let expires_at = found.as_ref().map_or_else(|| self.now(), |question| question.expires_at);
+                let asked = found.as_ref().and_then(|question| question.asked_back());
+                let refusal = match asked {
+                    Some(remark) => Refusal {
+                        reason: format!(
+                            "{}. An approver asks: \"{}\". Answer with remit__answer",
+                            refusal.reason, remark.text
+                        ),
+                        ..refusal
+                    },
+                    None => refusal,
+                };
                 Err(Reply::Held { record, question, refusal, expires_at })
             }
             (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),

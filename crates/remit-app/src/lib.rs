@@ -27,6 +27,7 @@ pub mod witness;
 mod administer;
 mod approve;
 mod authorize;
+mod converse;
 mod emergency;
 mod grant;
 mod origin;
@@ -36,7 +37,7 @@ mod runs;
 mod sweep;
 
 pub use administer::NotReported;
-pub use approve::NotTaken;
+pub use approve::{NotTaken, REASON_CHARS_MAX};
 pub use emergency::NotDone;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
 pub use grant::NotGiven;

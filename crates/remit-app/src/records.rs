@@ -21,7 +21,7 @@ use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
-use crate::question::{Question, Vote};
+use crate::question::{Question, Remark, Vote};
 use crate::run::Run;
 
 impl Gate {
@@ -125,6 +125,67 @@ impl Gate {
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
+        }
+    }
+
+    /// What an approver asks back. It stands among the approvals, and is none.
+    pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
+    }
+
+    pub(crate) fn escalation_draft(
+        &self,
+        question: &Question,
+        by: &OperatorId,
+        steps: u32,
+        reason: &str,
+        now: Timestamp,
+    ) -> Draft {
+        self.said_draft(question, "escalate", Some(by), reason, now, |body| {
+            body.number("steps", u64::from(steps));
+        })
+    }
+
+    fn said_draft(
+        &self,
+        question: &Question,
+        choice: &str,
+        by: Option<&OperatorId>,
+        text: &str,
+        now: Timestamp,
+        more: impl FnOnce(&mut Object),
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
+        body.text("assurance", "operator_attested");
+        more(&mut body);
+        let mut disclosures = Vec::new();
+        disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
+        disclosures.push(("reason", json::quoted(text)));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        Draft {
+            run: Some(question.run.clone()),
+            links: vec![("decision", question.decision)],
+            disclosures,
+            ..plain(Kind::Approval, self.record_id(), now, body)
+        }
+    }
+
+    /// What the agent answers to what was asked back.
+    pub(crate) fn answer_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "answer").text("question", question.id.as_str());
+        body.object("agent", |agent| {
+            agent.text("id", question.agent.as_str());
+        });
+        let mut disclosures = vec![("reason", json::quoted(&remark.text))];
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        let links = vec![("decision", question.decision)];
+        Draft {
+            run: Some(question.run.clone()),
+            links,
+            disclosures,
+            ..plain(Kind::Run, self.record_id(), remark.at, body)
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
              WHERE position IN (SELECT position FROM votes WHERE operator = ?1 OR user = ?1 LIMIT ?2)",
         )?
         .execute(params![person, ROWS])?;
+    db.prepare_cached("UPDATE remarks SET operator = 'erased-' || position, text = '' WHERE operator = ?1")?
+        .execute([person])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
     people::forget(db, person)?;

@@ -193,6 +193,7 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  escalated INTEGER NOT NULL DEFAULT 0,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
@@ -215,6 +216,17 @@ CREATE TABLE votes (
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
 CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
+
+-- What is said about questions; without an operator it is the agent's answer.
+CREATE TABLE remarks (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL,
+  operator TEXT,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX remarks_by_question ON remarks (question);
+CREATE INDEX remarks_by_operator ON remarks (operator) WHERE operator IS NOT NULL;
 
 -- The halts in force.
 CREATE TABLE halts (

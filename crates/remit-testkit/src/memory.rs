@@ -7,6 +7,7 @@ mod grants;
 mod listing;
 mod outbox;
 mod people;
+mod questions;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -7,7 +7,7 @@ mod evidence;
 mod halts;
 mod look;
 pub(crate) mod people;
-mod questions;
+pub(crate) mod questions;
 
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}", get(questions::show))
         .route("/admin/v1/questions/{id}/votes", post(questions::vote))
         .route("/admin/v1/questions/{id}/statements", post(questions::statement))
+        .route("/admin/v1/questions/{id}/remarks", post(questions::ask_back))
+        .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))

@@ -94,7 +94,13 @@ impl State {
                 question.arguments = Value::Null;
                 question.resource.clear();
                 question.reason.clear();
+                question.remarks.clear();
                 question.expires_at = question.expires_at.min(erasure.now);
+            }
+            for (at, remark) in question.remarks.iter_mut().enumerate() {
+                if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
+                    (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
+                }
             }
             for (at, vote) in question.votes.iter_mut().enumerate() {
                 if is(vote, person)
