@@ -3,14 +3,18 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod change;
+pub mod deed;
 pub mod erase;
 pub mod gate;
+pub mod history;
 pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
 pub mod permit;
 pub mod ports;
+pub mod proposal;
 pub mod prove;
 pub mod question;
 pub mod replay;

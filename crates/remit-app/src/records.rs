@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{
+    AgentId, ChangeId, Digest, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
@@ -177,7 +179,7 @@ impl Gate {
 
     pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, sources: Option<&str>, now: Timestamp) -> Draft {
         let mut body = Object::new();
-        body.text("snapshot", &snapshot.digest().to_string()).text("by", by);
+        body.text("event", "in_force").text("snapshot", &snapshot.digest().to_string()).text("by", by);
         body.number("remits", snapshot.remits().count() as u64);
         body.number("tools", snapshot.registry().tools().len() as u64);
         let disclosures = sources.map(|sources| ("sources", sources.to_owned())).into_iter().collect();
@@ -236,7 +238,7 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
     body
 }
 
-fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
+pub(crate) fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
     let (run, traceparent) = (None, None);
     Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
 }
@@ -309,6 +311,14 @@ fn outcome_body(outcome: &Outcome, body: &mut Object) {
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {
     id("q", now, entropy, QuestionId::parse)
+}
+
+pub(crate) fn change_id(now: Timestamp, entropy: &[u8; 32]) -> ChangeId {
+    id("chg", now, entropy, ChangeId::parse)
+}
+
+pub(crate) fn proposal_id(now: Timestamp, entropy: &[u8; 32]) -> ProposalId {
+    id("prp", now, entropy, ProposalId::parse)
 }
 
 /// RFC 3339 in UTC with milliseconds.

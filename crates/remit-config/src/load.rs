@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use remit_core::Snapshot;
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Locus, Remit};
+use remit_core::authority::weakening::{CallerKey, Stand, Steerer, Steering, Weakening, weakenings};
 use remit_core::authority::{Fault, Sources, compile};
 use remit_core::ids::ToolName;
 use remit_core::registry::{Registry, Tool};
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::at::At;
 use crate::folder::Folder;
-use crate::keys::{self, Keys};
+use crate::keys::{self, Keys, MayDeclare};
 use crate::pins::Pins;
 use crate::remit::{Condition, relocate};
 use crate::report::Report;
@@ -38,6 +39,56 @@ pub struct Config {
     pub sources: String,
     /// What is odd, but stops nothing.
     pub warnings: Vec<Fault>,
+}
+
+impl Config {
+    /// Who steers and who calls, as far as a change of it may protect less.
+    #[must_use]
+    pub fn steering(&self) -> Steering {
+        let people = self.keys.operators.iter().map(|key| Steerer {
+            id: key.id.clone(),
+            user: key.user.clone(),
+            teams: key.teams.clone(),
+            roles: key.roles.clone(),
+            sha256: Some(key.sha256),
+            revoked: key.revoked,
+        });
+        let keys = self.keys.agents.iter().map(|key| {
+            let opens = match &key.may_declare {
+                MayDeclare::None => "opens runs for nobody else".to_owned(),
+                MayDeclare::Any => "opens runs for everybody".to_owned(),
+                MayDeclare::Users(users) => {
+                    let mut users: Vec<_> = users.iter().map(ToString::to_string).collect();
+                    users.sort();
+                    format!("opens runs for {}", users.join(", "))
+                }
+            };
+            let works_for = match &key.user {
+                Some(user) => format!("works for {user}, {opens}"),
+                None => opens,
+            };
+            CallerKey {
+                id: key.id.clone(),
+                agent: key.agent.clone(),
+                sha256: key.sha256,
+                works_for,
+                revoked: key.revoked,
+            }
+        });
+        let anonymous = match &self.settings.authentication {
+            Authentication::Keys => None,
+            Authentication::Anonymous(agent) => Some(agent.clone()),
+        };
+        Steering { people: people.collect(), keys: keys.collect(), anonymous, needed: self.settings.changes }
+    }
+
+    /// What this configuration protects less well than another one that is in force.
+    #[must_use]
+    pub fn weakenings(&self, in_force: &Self) -> Vec<Weakening> {
+        let (old, new) = (in_force.steering(), self.steering());
+        let stand = |snapshot, steering| Stand { snapshot, steering };
+        weakenings(stand(&in_force.snapshot, &old), stand(&self.snapshot, &new))
+    }
 }
 
 /// Reads, checks and compiles a folder. Scenarios are no authority and are not looked at; see

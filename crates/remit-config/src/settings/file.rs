@@ -50,6 +50,8 @@ pub(crate) struct SettingsFile {
     pub runs: Option<RunsFile>,
     /// Calls that wait for people.
     pub wait: Option<WaitFile>,
+    /// How many people a change of this folder needs before it is put into force.
+    pub changes: Option<ChangesFile>,
 }
 
 /// PEM files for TLS.
@@ -279,4 +281,15 @@ pub(crate) struct RunsFile {
 pub(crate) struct WaitFile {
     /// How long a held call is kept waiting before it is answered with the id of its question: `45s`, which is the default.
     pub hold: At<String>,
+}
+
+/// How many people with the role `security` must approve a change of the folder.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ChangesFile {
+    /// For a change that protects less: a guardrail gone, an approval rule loosened, `enforce` to `observe`. Default: 2.
+    pub people: Option<At<u32>>,
+    /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
+    pub widening: Option<At<u32>>,
 }

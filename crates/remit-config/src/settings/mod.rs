@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub run_idle_secs: u64,
     /// How long a held call is kept waiting before its question is answered with its id, in milliseconds.
     pub hold_ms: u64,
+    /// How many people a change of the folder needs.
+    pub changes: Needed,
 }
 
 /// Whether connections are encrypted.
