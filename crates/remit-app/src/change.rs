@@ -7,6 +7,8 @@
 //! INVARIANT (what was approved is what comes into force): the texts are read from the proposal's own record,
 //! compiled anew, and must have the digest that was voted on. The folder on the disk is not looked at.
 
+mod records;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

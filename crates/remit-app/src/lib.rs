@@ -22,6 +22,7 @@ pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;
+pub mod standing;
 pub mod witness;
 
 mod administer;

@@ -62,7 +62,11 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("upstreams/business.yaml", "risk: critical", "risk: high"), &["tool.risk_lowered"], &[]),
     (("upstreams/business.yaml", "class: expose", "class: trigger"), &["tool.class_changed"], &["tool.class_changed"]),
     (("upstreams/business.yaml", "labels: [internal, untrusted]", "labels: [internal]"), &["tool.labels_lowered"], &[]),
-    (("upstreams/business.yaml", "cost: args.amount USD", "cost: 0 USD"), &["tool.cost_changed"], &["tool.cost_changed"]),
+    (
+        ("upstreams/business.yaml", "cost: args.amount USD", "cost: 0 USD"),
+        &["tool.cost_changed"],
+        &["tool.cost_changed"],
+    ),
     (("remits/desk.yaml", "stage: supervised", "stage: autonomous"), &["remit.stage_raised"], &[]),
     (("remits/desk.yaml", "expires: 2099-01-01", "expires: 2099-01-02"), &["remit.extended"], &[]),
     (("remits/desk.yaml", "agent: desk", "agent: desk\nmode: observe"), &["remit.observed"], &[]),
@@ -71,9 +75,17 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remits/desk.yaml", "[business/update_ticket]", "[\"business/*\"]"), &["remit.widened"], &[]),
     (("remits/desk.yaml", "labels_up_to: internal", "labels_up_to: restricted"), &["remit.widened"], &[]),
     (("keys.yaml", "roles: [viewer, approver]", "roles: [viewer, approver, operator]"), &["steering.role_given"], &[]),
-    (("keys.yaml", "roles: [viewer, approver]", "roles: [security]"), &["steering.security_named"], &["steering.role_given", "steering.security_lost"]),
+    (
+        ("keys.yaml", "roles: [viewer, approver]", "roles: [security]"),
+        &["steering.security_named"],
+        &["steering.role_given", "steering.security_lost"],
+    ),
     (("keys.yaml", "teams: [sales]", "teams: [sales, finance]"), &["steering.team_given"], &[]),
-    (("keys.yaml", "user: eve@acme.example", "user: evelyn@acme.example"), &["steering.user_changed"], &["steering.user_changed"]),
+    (
+        ("keys.yaml", "user: eve@acme.example", "user: evelyn@acme.example"),
+        &["steering.user_changed"],
+        &["steering.user_changed"],
+    ),
     (("keys.yaml", "sha256: 7b56", "sha256: 7b57"), &["steering.key_changed"], &["steering.key_changed"]),
 ];
 
@@ -108,7 +120,10 @@ fn adding_a_guardrail_weakens_nothing_and_removing_one_does() {
     assert_eq!(codes(&listed(&added, &base)), ["guardrail.removed"]);
     // Put before the others in one file: those without an id are only numbered anew.
     let numbered = edited(&base, &[("guardrails/data.cedar", "@id(\"untrusted-needs-two\")\n", "")]);
-    let text = format!("forbid (principal, action in [Action::\"write\"], resource);\n{}", numbered.text("guardrails/data.cedar").expect("text"));
+    let text = format!(
+        "forbid (principal, action in [Action::\"write\"], resource);\n{}",
+        numbered.text("guardrails/data.cedar").expect("text")
+    );
     let before = numbered.with([("guardrails/data.cedar", text)]).expect("a folder");
     assert_eq!(listed(&numbered, &before), []);
 }
@@ -117,7 +132,8 @@ fn adding_a_guardrail_weakens_nothing_and_removing_one_does() {
 fn a_guardrail_that_moves_to_another_file_is_not_gone() {
     let base = base();
     let text = base.text("guardrails/data.cedar").expect("text").to_owned();
-    let moved = base.with([("guardrails/other.cedar", text.as_str()), ("guardrails/data.cedar", "")]).expect("a folder");
+    let moved =
+        base.with([("guardrails/other.cedar", text.as_str()), ("guardrails/data.cedar", "")]).expect("a folder");
     assert_eq!(listed(&base, &moved), []);
     let gone = base.with([("guardrails/data.cedar", "")]).expect("a folder");
     assert_eq!(codes(&listed(&base, &gone)), ["guardrail.removed", "guardrail.removed"]);
@@ -133,10 +149,17 @@ fn a_new_remit_is_listed_and_a_lost_one_is_not() {
 
 #[test]
 fn a_grant_with_a_limit_does_not_stand_for_two() {
-    let base = edited(&base(), &[("remits/desk.yaml", "[business/update_ticket]", "[business/update_ticket]\n    limits: [10 per day]")]);
+    let base = edited(
+        &base(),
+        &[("remits/desk.yaml", "[business/update_ticket]", "[business/update_ticket]\n    limits: [10 per day]")],
+    );
     let twice = edited(
         &base,
-        &[("remits/desk.yaml", "    limits: [10 per day]\n", "    limits: [10 per day]\n  - tools: [business/update_ticket]\n    limits: [10 per day]\n")],
+        &[(
+            "remits/desk.yaml",
+            "    limits: [10 per day]\n",
+            "    limits: [10 per day]\n  - tools: [business/update_ticket]\n    limits: [10 per day]\n",
+        )],
     );
     assert_eq!(codes(&listed(&base, &twice)), ["remit.widened"]);
     let lower = edited(&base, &[("remits/desk.yaml", "10 per day", "9 per day")]);
@@ -151,9 +174,7 @@ fn one_category_of_one_remit_grows_at_a_time() {
     let write = ("remits/desk.yaml", "[business/update_ticket]", "[\"business/*\"]");
     let stage = ("remits/desk.yaml", "stage: supervised", "stage: autonomous");
     let end = ("remits/desk.yaml", "expires: 2099-01-01", "expires: 2099-01-02");
-    let grows = |edits: &[Edit]| {
-        grows_at_once(&listed(&base, &edited(&base, edits))).map(ToString::to_string)
-    };
+    let grows = |edits: &[Edit]| grows_at_once(&listed(&base, &edited(&base, edits))).map(ToString::to_string);
     assert_eq!(grows(&[trigger]), None);
     assert_eq!(grows(&[trigger, end]), None, "the end is no category");
     assert_eq!(grows(&[trigger, write]).as_deref(), Some("agent:desk"));
@@ -175,7 +196,8 @@ fn two_people_are_needed_and_too_few_can_only_name_more() {
     let named = edited(&base, &[security]);
     assert_eq!(must(&named), Ok(1), "whoever is there names the second");
     assert_eq!(must(&edited(&base, &[security, security])), Ok(1), "");
-    let and_weaker = edited(&named, &[("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted")]);
+    let and_weaker =
+        edited(&named, &[("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted")]);
     assert_eq!(must(&and_weaker), Err((2, 1)), "and does nothing else on the way");
 }
 
@@ -184,8 +206,16 @@ fn two_entries_of_one_user_are_one_person() {
     let twice = edited(
         &base(),
         &[
-            ("keys.yaml", "user: bob@acme.example\n    teams: [finance]\n    roles: [viewer, approver]", "user: rehearsal@acme.example\n    teams: [finance]\n    roles: [security]"),
-            ("keys.yaml", "    user: carol@acme.example\n    teams: [security]\n    roles: [viewer, approver]", "    teams: [security]\n    roles: [security]"),
+            (
+                "keys.yaml",
+                "user: bob@acme.example\n    teams: [finance]\n    roles: [viewer, approver]",
+                "user: rehearsal@acme.example\n    teams: [finance]\n    roles: [security]",
+            ),
+            (
+                "keys.yaml",
+                "    user: carol@acme.example\n    teams: [security]\n    roles: [viewer, approver]",
+                "    teams: [security]\n    roles: [security]",
+            ),
         ],
     );
     let steering = config(&twice).steering();

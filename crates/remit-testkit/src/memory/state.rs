@@ -30,6 +30,7 @@ pub(crate) struct State {
     pub halts_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
     pub head: Option<Head>,
+    pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }
 

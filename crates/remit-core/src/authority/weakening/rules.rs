@@ -12,9 +12,10 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, out: &mut Vec<Weakening>) 
             None => {
                 out.push(Weakening::new("rule.removed", format!("approval rule `{}` would be gone", rule.id)));
             }
-            Some(now) => out.extend(loosened(rule, now).map(|what| {
-                Weakening::new("rule.loosened", format!("approval rule `{}` would {what}", rule.id))
-            })),
+            Some(now) => out.extend(
+                loosened(rule, now)
+                    .map(|what| Weakening::new("rule.loosened", format!("approval rule `{}` would {what}", rule.id))),
+            ),
         }
     }
     for what in raised(old.limits(), new.limits()) {
