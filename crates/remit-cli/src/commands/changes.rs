@@ -199,6 +199,8 @@ fn whole(gateway: &Gateway, begins: &str) -> Result<String, crate::terminal::Fai
     match found.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(crate::terminal::Failure::said(format!("no authority that was in force begins with `{begins}`"))),
-        _ => Err(crate::terminal::Failure::said(format!("several authorities begin with `{begins}`; write more of it"))),
+        _ => {
+            Err(crate::terminal::Failure::said(format!("several authorities begin with `{begins}`; write more of it")))
+        }
     }
 }

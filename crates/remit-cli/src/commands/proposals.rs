@@ -53,7 +53,8 @@ impl Proposals {
             show(&access.open(folder)?.post("/admin/v1/proposals", &body)?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let path = self.agent.map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={agent}"));
+        let path =
+            self.agent.map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={agent}"));
         let answer = self.access.open(folder)?.get(&path)?;
         let proposals = answer["proposals"].as_array().cloned().unwrap_or_default();
         if proposals.is_empty() {
