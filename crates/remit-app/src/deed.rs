@@ -15,7 +15,8 @@ use crate::records::plain;
 #[must_use]
 pub const fn has_own_record(deed: Deed) -> bool {
     match deed {
-        Deed::Vote
+        Deed::Account
+        | Deed::Vote
         | Deed::Delegate
         | Deed::Halt
         | Deed::Resume
@@ -25,9 +26,7 @@ pub const fn has_own_record(deed: Deed) -> bool {
         | Deed::Propose
         | Deed::Erase
         | Deed::Change => true,
-        Deed::Look | Deed::Account | Deed::Evidence | Deed::Reload | Deed::Survey | Deed::CloseRun | Deed::People => {
-            false
-        }
+        Deed::Look | Deed::Evidence | Deed::Reload | Deed::Survey | Deed::CloseRun | Deed::People => false,
     }
 }
 

@@ -263,6 +263,8 @@ pub(crate) fn voted_on_open(db: &Connection, person: &str, now: i64) -> Result<b
 /// Forgets who proposed and who voted. That they did, and how, stays.
 pub(crate) fn forget(db: &Connection, person: &str, rows: u32) -> Result<bool, Failure> {
     db.prepare_cached("UPDATE changes SET proposed_by = NULL WHERE proposed_by = ?1")?.execute([person])?;
+    db.prepare_cached("UPDATE changes SET weakens = replace(weakens, ?1, 'erased') WHERE instr(weakens, ?1) > 0")?
+        .execute([person])?;
     db.prepare_cached("UPDATE proposals SET proposed_by = 'erased' WHERE proposed_by = ?1")?.execute([person])?;
     let votes = db
         .prepare_cached(

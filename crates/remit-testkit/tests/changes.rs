@@ -215,23 +215,36 @@ async fn what_was_approved_comes_into_force_and_not_what_the_folder_says_by_then
     let change = pending(wire).await;
     assert_eq!(codes(&change), ["guardrail.observed"]);
     assert_eq!(vote(wire, "sam", &id(&change), "approve").await.0, 200);
-    // By now the folder weakens more. That is another change, and the votes are not for it.
-    place.edit("remit.yaml", "quorum: 2", "quorum: 1");
+    // By now the folder is no configuration at all. The vote is for the texts that were proposed.
+    let before = place.text("remit.yaml");
+    place.write("remit.yaml", "tenant: [");
     let (status, last) = vote(wire, "sue", &id(&change), "approve").await;
-    if status == 200 {
-        let snapshot =
-            get(wire, &format!("/admin/v1/snapshots/{}", last["snapshot"].as_str().expect("a digest"))).await;
-        let text = snapshot["texts"]["remit.yaml"].as_str().expect("a text");
-        assert!(text.contains("quorum: 2"), "the votes were for these texts");
-    } else {
-        // The watch on the folder was quicker: its change has taken the place of the other.
-        assert_eq!(status, 409, "{last}");
-        assert_eq!(ticket(wire).await, "policy.guardrail");
-    }
-    let next = pending(wire).await;
-    assert!(codes(&next).contains(&"rule.loosened"), "{next}");
-    assert_eq!(next["approved"], 0);
-    assert_eq!(get(wire, "/admin/v1/snapshots").await["in_force"], next["base"]);
+    assert_eq!((status, last["state"].as_str()), (200, Some("in_force")), "{last}");
+    let in_force = get(wire, "/admin/v1/snapshots").await["in_force"].as_str().expect("a digest").to_owned();
+    assert_eq!(last["snapshot"], in_force.as_str());
+    let texts = get(wire, &format!("/admin/v1/snapshots/{in_force}")).await["texts"].clone();
+    assert_eq!(texts["remit.yaml"], before.as_str());
+    assert_eq!(ticket(wire).await, "allow");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn votes_for_one_change_do_not_count_for_the_next() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let first = id(&pending(wire).await);
+    assert_eq!(vote(wire, "sam", &first, "approve").await.0, 200);
+    place.edit("remit.yaml", "quorum: 2", "quorum: 1");
+    let second = pending(wire).await;
+    assert_eq!(codes(&second), ["guardrail.removed", "rule.loosened"]);
+    assert_eq!(second["approved"], 0);
+    let (status, answer) = vote(wire, "sue", &first, "approve").await;
+    assert_eq!(status, 409, "the first is superseded: {answer}");
+    let (_, one) = vote(wire, "sue", &id(&second), "approve").await;
+    assert_eq!(one["state"], "open", "{one}");
+    assert_eq!(ticket(wire).await, "policy.guardrail");
     gateway.stop().await;
 }
 

@@ -132,7 +132,9 @@ pub(super) async fn end_with_a_no(t: Trial) {
 pub(super) async fn forget_who_it_was(t: Trial) {
     authority(&t, "old").await;
     let by = operator("alice@example.com");
-    open(&t, &Change { by: Some(by.clone()), ..change("c-1", "old", "new") }).await;
+    let what = "user `alice@example.com` would hold more".to_owned();
+    let weakens = vec![Weakens { code: "user.team_added".into(), what }];
+    open(&t, &Change { by: Some(by.clone()), weakens, ..change("c-1", "old", "new") }).await;
     cast(&t, vote("c-1", "alice@example.com", true), 0, false).await.expect("it counts");
     let erasure =
         Erasure { person: user("alice@example.com"), positions: Vec::new(), also_open: false, now: moment(10) };
@@ -144,6 +146,7 @@ pub(super) async fn forget_who_it_was(t: Trial) {
     assert_eq!((change.by, change.votes.len()), (None, 2));
     assert!(change.votes.iter().all(|vote| vote.by != by), "the vote stays, and nobody's name");
     assert_eq!(change.votes[0].reason, "");
+    assert_eq!(change.weakens[0].what, "user `erased` would hold more");
 }
 
 pub(super) async fn proposals_come_back(t: Trial) {

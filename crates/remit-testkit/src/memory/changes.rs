@@ -41,6 +41,7 @@ impl ChangeState {
         let erased = |place: usize| OperatorId::parse(&format!("erased-{place}")).ok();
         for change in &mut self.changes {
             change.by = change.by.take().filter(|by| by.as_str() != person);
+            change.weakens.iter_mut().for_each(|weakens| weakens.what = weakens.what.replace(person, "erased"));
             for vote in &mut change.votes {
                 place += 1;
                 if vote.by.as_str() == person
