@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use remit_core::Snapshot;
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Locus, Remit};
-use remit_core::authority::weakening::{CallerKey, Stand, Steerer, Steering, Weakening, weakenings};
+use remit_core::authority::weakening::{CallerKey, Section, Stand, Steerer, Steering, Weakening, weakenings};
 use remit_core::authority::{Fault, Sources, compile};
 use remit_core::ids::ToolName;
 use remit_core::registry::{Registry, Tool};
@@ -17,6 +17,7 @@ use crate::keys::{self, Keys, MayDeclare};
 use crate::pins::Pins;
 use crate::remit::{Condition, relocate};
 use crate::report::Report;
+use crate::sections;
 use crate::settings::{self, Authentication, Organisation, Settings};
 use crate::upstream::{self, Checked, ToolState, Upstream};
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// The texts it was read from; see [`Folder::sources`].
     pub sources: String,
+    /// Parts of the folder whose changes nothing compares but as they are written.
+    pub sections: Vec<Section>,
     /// What is odd, but stops nothing.
     pub warnings: Vec<Fault>,
 }
@@ -79,7 +82,8 @@ impl Config {
             Authentication::Keys => None,
             Authentication::Anonymous(agent) => Some(agent.clone()),
         };
-        Steering { people: people.collect(), keys: keys.collect(), anonymous, needed: self.settings.changes }
+        let (people, keys, sections) = (people.collect(), keys.collect(), self.sections.clone());
+        Steering { people, keys, anonymous, needed: self.settings.changes, sections }
     }
 
     /// What this configuration protects less well than another one that is in force.
@@ -137,7 +141,8 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
     match (settings, snapshot) {
         (Some(settings), Some(snapshot)) if faults.is_empty() => {
             let pins = pins.into_values().collect();
-            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, sources: folder.sources(), warnings })
+            let (sources, sections) = (folder.sources(), sections::of(folder));
+            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, sources, sections, warnings })
         }
         _ => {
             let place = |fault: &Fault| (fault.locus.file.clone(), fault.locus.line, fault.locus.column);

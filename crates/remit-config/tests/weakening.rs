@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use remit_config::{Config, Folder, load};
-use remit_core::authority::weakening::{Weakening, grows_at_once};
+use remit_core::authority::weakening::{Section, Stand, Steering, Weakening, grows_at_once, weakenings};
 
 fn base() -> Folder {
     let folder = Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base"));
@@ -92,20 +92,13 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
 #[test]
 fn each_weakening_is_named_and_narrowing_is_not() {
     let base = base();
+    let old = config(&base);
+    assert_eq!(old.weakenings(&old), []);
     for (edit, forth, back) in EDITS {
-        let new = edited(&base, &[*edit]);
-        assert_eq!(codes(&listed(&base, &new)), *forth, "{edit:?}");
-        assert_eq!(codes(&listed(&new, &base)), *back, "{edit:?}, taken back");
-    }
-}
-
-#[test]
-fn nothing_is_weakened_by_what_stays_the_same() {
-    let base = base();
-    assert_eq!(listed(&base, &base), []);
-    for (edit, _, _) in EDITS {
-        let new = edited(&base, &[*edit]);
-        assert_eq!(listed(&new, &new), [], "{edit:?}");
+        let new = config(&edited(&base, &[*edit]));
+        assert_eq!(codes(&new.weakenings(&old)), *forth, "{edit:?}");
+        assert_eq!(codes(&old.weakenings(&new)), *back, "{edit:?}, taken back");
+        assert_eq!(new.weakenings(&new), [], "nothing is weakened by what stays the same");
     }
 }
 
@@ -137,6 +130,11 @@ fn a_guardrail_that_moves_to_another_file_is_not_gone() {
     assert_eq!(listed(&base, &moved), []);
     let gone = base.with([("guardrails/data.cedar", "")]).expect("a folder");
     assert_eq!(codes(&listed(&base, &gone)), ["guardrail.removed", "guardrail.removed"]);
+}
+
+#[test]
+fn what_a_comparison_knows_is_no_section() {
+    assert_eq!(config(&base()).sections, [], "name it in sections.rs, if a change of it is compared or harmless");
 }
 
 #[test]
@@ -195,7 +193,7 @@ fn two_people_are_needed_and_too_few_can_only_name_more() {
     let security = ("keys.yaml", "roles: [viewer, approver]", "roles: [viewer, approver, security]");
     let named = edited(&base, &[security]);
     assert_eq!(must(&named), Ok(1), "whoever is there names the second");
-    assert_eq!(must(&edited(&base, &[security, security])), Ok(1), "");
+    assert_eq!(must(&edited(&base, &[security, security])), Err((2, 1)), "and not more than are needed");
     let and_weaker =
         edited(&named, &[("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted")]);
     assert_eq!(must(&and_weaker), Err((2, 1)), "and does nothing else on the way");
@@ -222,4 +220,23 @@ fn two_entries_of_one_user_are_one_person() {
     assert_eq!(steering.people_with_a_say(), 1, "one has two entries, and of another nobody says who they are");
     let alone = edited(&twice, &[("remit.yaml", "wait:", "changes: { people: 1 }\nwait:")]);
     assert_eq!(config(&alone).steering().people_with_a_say(), 2);
+}
+
+#[test]
+fn what_nobody_compares_is_listed_however_it_changes() {
+    let config = config(&base());
+    let section = |says: &str| Section { holder: None, place: "remit.yaml: new".into(), says: says.into() };
+    let with = |sections: Vec<Section>| Steering { sections, ..config.steering() };
+    let between = |old: Vec<Section>, new: Vec<Section>| {
+        let (old, new) = (with(old), with(new));
+        let stand = |steering| Stand { snapshot: &config.snapshot, steering };
+        codes(&weakenings(stand(&old), stand(&new)))
+    };
+    assert_eq!(between(vec![section("a")], vec![section("a")]), Vec::<&str>::new());
+    assert_eq!(between(vec![], vec![section("a")]), ["settings.changed"]);
+    assert_eq!(between(vec![section("a")], vec![section("b")]), ["settings.changed"]);
+    assert_eq!(between(vec![section("a")], vec![]), ["settings.changed"]);
+    let holder = Some(remit_core::authority::remit::Holder::AnyUser);
+    let of_remit = Section { holder, ..section("a") };
+    assert_eq!(between(vec![], vec![of_remit]), ["remit.section_changed"]);
 }

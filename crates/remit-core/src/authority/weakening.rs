@@ -16,7 +16,7 @@ use crate::Snapshot;
 use crate::authority::remit::Holder;
 use crate::registry::Class;
 
-pub use people::{CallerKey, Needed, Steerer, Steering};
+pub use people::{CallerKey, Needed, Section, Steerer, Steering};
 
 /// One thing that would protect less.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -19,6 +19,19 @@ pub struct Steering {
     pub anonymous: Option<AgentId>,
     /// How many people a change needs.
     pub needed: Needed,
+    /// Parts of the folder that this comparison does not understand. Any change of one is listed.
+    pub sections: Vec<Section>,
+}
+
+/// A part of the folder that is compared as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The remit it belongs to; none for what is the organisation's.
+    pub holder: Option<Holder>,
+    /// Its name: `remit.yaml: break_glass`.
+    pub place: String,
+    /// What it says, in one canonical form.
+    pub says: String,
 }
 
 /// How many different people with the role `security` must approve a change.
@@ -145,6 +158,11 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
             None => named(person, &mut add),
         }
     }
+    for section in new.sections.iter().filter(|section| !old.sections.contains(section)) {
+        out.push(section.changed("would say something else"));
+    }
+    let gone = |section: &&Section| !new.sections.iter().any(|now| now.place == section.place);
+    out.extend(old.sections.iter().filter(gone).map(|section| section.changed("would be gone")));
     for key in new.keys.iter().filter(|key| !key.revoked) {
         let known = old.keys.iter().any(|was| {
             was.sha256 == key.sha256 && was.agent == key.agent && was.works_for == key.works_for && !was.revoked
@@ -152,6 +170,16 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
         if !known {
             let what = format!("the key `{}` would prove agent `{}`, {}", key.id, key.agent, key.works_for);
             out.push(Weakening::widening("key.added", &Holder::Agent(key.agent.clone()), Part::Whole, what));
+        }
+    }
+}
+
+impl Section {
+    fn changed(&self, how: &str) -> Weakening {
+        let what = format!("`{}` {how}", self.place);
+        match &self.holder {
+            Some(holder) => Weakening::widening("remit.section_changed", holder, Part::Whole, what),
+            None => Weakening::new("settings.changed", what),
         }
     }
 }
