@@ -7,7 +7,7 @@ use remit_app::proposal::Proposal;
 use remit_core::ids::{ChangeId, OperatorId, ProposalId, QuestionId};
 use remit_evidence::record::Kind;
 
-use super::trial::{Trial, agent, conflict, digest, moment, record_id, user};
+use super::trial::{Trial, agent, ballot, change, conflict, digest, moment, record_id, user};
 
 fn id(id: &str) -> ChangeId {
     ChangeId::parse(id).expect("a change id")
@@ -15,28 +15,6 @@ fn id(id: &str) -> ChangeId {
 
 fn operator(id: &str) -> OperatorId {
     OperatorId::parse(id).expect("an operator")
-}
-
-fn change(name: &str, base: &str, to: &str) -> Change {
-    Change {
-        id: id(name),
-        base: digest(base),
-        digest: digest(to),
-        weakens: vec![Weakens { code: "guardrail.removed".into(), what: "guardrail `a#b` would be gone".into() }],
-        needed: 2,
-        record: record_id("rec-proposal"),
-        proposed: digest("the proposal"),
-        by: Some(operator("bob")),
-        at: moment(0),
-        expires_at: moment(60),
-        ended: None,
-        votes: Vec::new(),
-    }
-}
-
-fn vote(change: &str, by: &str, approve: bool) -> ChangeVote {
-    let reason = format!("{by} has looked at it");
-    ChangeVote { change: id(change), by: operator(by), approve, reason, at: moment(1), record: digest(by) }
 }
 
 async fn authority(t: &Trial, name: &str) {
@@ -62,8 +40,8 @@ pub(super) async fn come_back_as_they_were(t: Trial) {
     open(&t, &first).await;
     assert_eq!(one(&t, "c-1").await, first);
     assert_eq!(t.store.change(&id("C-1")).await.expect("read"), None);
-    let voted = cast(&t, vote("c-1", "carol", true), 0, false).await.expect("it counts");
-    assert_eq!(voted, Change { votes: vec![vote("c-1", "carol", true)], ..first.clone() });
+    let voted = cast(&t, ballot("c-1", "carol", true), 0, false).await.expect("it counts");
+    assert_eq!(voted, Change { votes: vec![ballot("c-1", "carol", true)], ..first.clone() });
     let second = Change { by: None, weakens: Vec::new(), ..change("c-2", "old", "other") };
     open(&t, &second).await;
     let superseded = Change { ended: Some(Ended::Superseded), ..voted };
@@ -86,35 +64,35 @@ pub(super) async fn rest_on_the_authority_in_force(t: Trial) {
     assert_eq!(one(&t, "c-1").await.state(moment(1)), ChangeState::Open);
     authority(&t, "narrower").await;
     assert_eq!(one(&t, "c-1").await.ended, Some(Ended::Superseded));
-    assert_eq!(conflict(cast(&t, vote("c-1", "carol", true), 0, true).await), "superseded");
+    assert_eq!(conflict(cast(&t, ballot("c-1", "carol", true), 0, true).await), "superseded");
     assert_eq!(t.store.authority().await.expect("read").expect("one").0, digest("narrower"));
 }
 
 pub(super) async fn come_into_force_with_the_last_vote(t: Trial) {
     authority(&t, "old").await;
     open(&t, &change("c-1", "old", "new")).await;
-    cast(&t, vote("c-1", "carol", true), 0, false).await.expect("it counts");
+    cast(&t, ballot("c-1", "carol", true), 0, false).await.expect("it counts");
     assert_eq!(t.store.authority().await.expect("read").expect("one").0, digest("old"));
     let before = t.count().await;
-    let ended = cast(&t, vote("c-1", "dan", true), 1, true).await.expect("it counts");
+    let ended = cast(&t, ballot("c-1", "dan", true), 1, true).await.expect("it counts");
     assert_eq!((ended.ended, ended.votes.len()), (Some(Ended::InForce), 2));
     assert_eq!(t.count().await, before + 2, "the vote and the authority, together");
     let (now, record) = t.store.authority().await.expect("read").expect("one");
     assert_eq!(now, digest("new"));
     assert!(t.store.record(&record).await.expect("read").is_some());
-    assert_eq!(conflict(cast(&t, vote("c-1", "eve", true), 2, false).await), "in_force");
+    assert_eq!(conflict(cast(&t, ballot("c-1", "eve", true), 2, false).await), "in_force");
 }
 
 pub(super) async fn take_each_operator_once_and_in_order(t: Trial) {
     authority(&t, "old").await;
     open(&t, &change("c-1", "old", "new")).await;
-    cast(&t, vote("c-1", "carol", true), 0, false).await.expect("it counts");
+    cast(&t, ballot("c-1", "carol", true), 0, false).await.expect("it counts");
     let before = t.count().await;
-    assert_eq!(conflict(cast(&t, vote("c-1", "carol", true), 1, true).await), "voted");
+    assert_eq!(conflict(cast(&t, ballot("c-1", "carol", true), 1, true).await), "voted");
     // Whoever has not seen the first vote would think that theirs is not enough.
-    assert_eq!(conflict(cast(&t, vote("c-1", "dan", true), 0, false).await), "votes");
-    assert_eq!(conflict(cast(&t, vote("c-9", "dan", true), 0, true).await), "change");
-    let late = ChangeVote { at: moment(60), ..vote("c-1", "dan", true) };
+    assert_eq!(conflict(cast(&t, ballot("c-1", "dan", true), 0, false).await), "votes");
+    assert_eq!(conflict(cast(&t, ballot("c-9", "dan", true), 0, true).await), "change");
+    let late = ChangeVote { at: moment(60), ..ballot("c-1", "dan", true) };
     assert_eq!(conflict(cast(&t, late, 1, true).await), "lapsed");
     assert_eq!(t.count().await, before);
     assert_eq!(t.store.authority().await.expect("read").expect("one").0, digest("old"));
@@ -123,9 +101,9 @@ pub(super) async fn take_each_operator_once_and_in_order(t: Trial) {
 pub(super) async fn end_with_a_no(t: Trial) {
     authority(&t, "old").await;
     open(&t, &change("c-1", "old", "new")).await;
-    let refused = cast(&t, vote("c-1", "carol", false), 0, false).await.expect("it counts");
+    let refused = cast(&t, ballot("c-1", "carol", false), 0, false).await.expect("it counts");
     assert_eq!(refused.ended, Some(Ended::Refused));
-    assert_eq!(conflict(cast(&t, vote("c-1", "dan", true), 1, true).await), "refused");
+    assert_eq!(conflict(cast(&t, ballot("c-1", "dan", true), 1, true).await), "refused");
     assert_eq!(t.store.authority().await.expect("read").expect("one").0, digest("old"));
 }
 
@@ -135,12 +113,12 @@ pub(super) async fn forget_who_it_was(t: Trial) {
     let what = "user `alice@example.com` would hold more".to_owned();
     let weakens = vec![Weakens { code: "user.team_added".into(), what }];
     open(&t, &Change { by: Some(by.clone()), weakens, ..change("c-1", "old", "new") }).await;
-    cast(&t, vote("c-1", "alice@example.com", true), 0, false).await.expect("it counts");
+    cast(&t, ballot("c-1", "alice@example.com", true), 0, false).await.expect("it counts");
     let erasure =
         Erasure { person: user("alice@example.com"), positions: Vec::new(), also_open: false, now: moment(10) };
     let erase = async || t.store.erase(erasure.clone(), t.record(Kind::Erasure, None)).await;
     assert_eq!(conflict(erase().await), "an open change that they voted on");
-    cast(&t, vote("c-1", "dan", true), 1, true).await.expect("it counts");
+    cast(&t, ballot("c-1", "dan", true), 1, true).await.expect("it counts");
     while erase().await.expect("it is erased") {}
     let change = one(&t, "c-1").await;
     assert_eq!((change.by, change.votes.len()), (None, 2));
