@@ -180,6 +180,20 @@ async fn a_guardrail_is_removed_by_two_people_and_bites_until_then() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_votes_at_once_are_two_votes() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let change = id(&pending(wire).await);
+    let both = tokio::join!(vote(wire, "sam", &change, "approve"), vote(wire, "sue", &change, "approve"));
+    assert_eq!((both.0.0, both.1.0), (200, 200), "{both:?}");
+    assert_eq!(get(wire, &format!("/admin/v1/changes/{change}")).await["state"], "in_force");
+    assert_eq!(ticket(wire).await, "allow");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_person_is_not_two_and_nobody_else_has_a_say() {
     let place = Place::new();
     let gateway = place.start().await;

@@ -133,7 +133,8 @@ fn files(files: &Value) -> Result<(), crate::terminal::Failure> {
         say(format!("{} {}", text(&file["kind"]), visible(&text(&file["file"]))))?;
         for (mark, lines) in [("-", &file["removed"]), ("+", &file["added"])] {
             for line in lines.as_array().into_iter().flatten() {
-                say(format!("  {mark}{:>5} {}", line["line"], visible(&text(&line["text"]))))?;
+                let number = line["line"].as_u64().unwrap_or_default();
+                say(format!("  {mark}{number:>5} {}", visible(&text(&line["text"]))))?;
             }
         }
     }
