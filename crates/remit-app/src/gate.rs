@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use remit_core::authority::weakening::Steering;
 use remit_core::budget::Reservation;
 use remit_core::ids::{QuestionId, RecordId, RunId};
 use remit_core::registry::Tool;
@@ -22,6 +23,7 @@ use crate::runs::Implicit;
 /// Everything a call needs on its way.
 pub struct Gate {
     pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) steering: ArcSwap<Steering>,
     pub(crate) ports: Ports,
     pub(crate) writer: Writer,
     pub(crate) habits: Habits,
@@ -108,7 +110,8 @@ impl Gate {
     /// A gate over a compiled authority.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, ports: Ports, writer: Writer, habits: Habits) -> Self {
-        Self { snapshot: ArcSwap::new(snapshot), ports, writer, habits, implicit: Implicit::default() }
+        let (snapshot, steering) = (ArcSwap::new(snapshot), ArcSwap::default());
+        Self { snapshot, steering, ports, writer, habits, implicit: Implicit::default() }
     }
 
     /// The authority in force.

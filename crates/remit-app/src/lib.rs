@@ -5,8 +5,11 @@
 
 pub mod access;
 pub mod ballot;
+pub mod change;
+pub mod deed;
 pub mod erase;
 pub mod gate;
+pub mod history;
 pub mod hold;
 pub mod intent;
 pub mod ledger;
@@ -14,6 +17,7 @@ pub mod outcome;
 pub mod people;
 pub mod permit;
 pub mod ports;
+pub mod proposal;
 pub mod prove;
 pub mod question;
 pub mod replay;
@@ -22,6 +26,7 @@ pub mod run;
 pub mod seal;
 pub mod secret;
 pub mod sight;
+pub mod standing;
 pub mod witness;
 
 mod administer;

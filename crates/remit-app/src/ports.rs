@@ -1,6 +1,7 @@
 //! What the use cases need from the outside, on one page. Each deed of the [`Store`] states its
 //! atomicity and durability; the conformance suite in `remit-testkit` holds every adapter to it.
 
+mod changes;
 mod grants;
 mod listing;
 mod outbox;
@@ -27,6 +28,7 @@ use crate::question::{Question, Vote};
 use crate::run::{Run, RunFilter};
 use crate::secret::Secret;
 
+pub use changes::Changes;
 pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
@@ -39,7 +41,7 @@ pub use questions::Questions;
 /// A deed that returned an error has not happened, or the store has declared itself dead: once an
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
-pub trait Store: People + Questions + Grants + Outbox + Listing + Send + Sync {
+pub trait Store: People + Questions + Grants + Outbox + Listing + Changes + Send + Sync {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
 

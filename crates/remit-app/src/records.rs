@@ -6,7 +6,8 @@ use remit_core::Call;
 use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{
-    AgentId, Digest, GrantId, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+    AgentId, ChangeId, Digest, GrantId, OperatorId, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId,
+    WorkflowId,
 };
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
@@ -256,7 +257,7 @@ impl Gate {
 
     pub(crate) fn policy_draft(&self, snapshot: &Snapshot, by: &str, sources: Option<&str>, now: Timestamp) -> Draft {
         let mut body = Object::new();
-        body.text("snapshot", &snapshot.digest().to_string()).text("by", by);
+        body.text("event", "in_force").text("snapshot", &snapshot.digest().to_string()).text("by", by);
         body.number("remits", snapshot.remits().count() as u64);
         body.number("tools", snapshot.registry().tools().len() as u64);
         let disclosures = sources.map(|sources| ("sources", sources.to_owned())).into_iter().collect();
@@ -448,6 +449,14 @@ pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {
     id("q", now, entropy, QuestionId::parse)
+}
+
+pub(crate) fn change_id(now: Timestamp, entropy: &[u8; 32]) -> ChangeId {
+    id("chg", now, entropy, ChangeId::parse)
+}
+
+pub(crate) fn proposal_id(now: Timestamp, entropy: &[u8; 32]) -> ProposalId {
+    id("prp", now, entropy, ProposalId::parse)
 }
 
 /// RFC 3339 in UTC with milliseconds.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remit_app::change::{NotChanged, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::{Gate, Habits};
@@ -32,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::ledger;
-use crate::reload::Reloader;
+use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
 use crate::upstreams;
 
@@ -140,16 +141,15 @@ impl Booted {
         let unusable = |error: remit_server::keys::KeyUnusable| Failure::said(error.to_string());
         let root = Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?;
         let session_key = secret_in_file(&place.join("session.key")).map_err(unusable)?;
-        let tenant = config.settings.tenant.clone();
+        // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
+        let settings = config.settings.clone();
+        let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+        let last = in_force(store.as_ref()).await.map_err(unavailable)?;
+        let tenant = last.as_ref().unwrap_or(&config).settings.tenant.clone();
         let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
-        let references = Arc::new(ArcSwap::from_pointee(upstreams::references(&config.upstreams, folder)));
-        let fleet = Fleet::new(
-            upstreams::recruits(&config.upstreams, folder),
-            references.clone(),
-            metrics.clone(),
-            notices.clone(),
-        );
+        let references = Arc::new(ArcSwap::from_pointee(References::default()));
+        let fleet = Fleet::new(Vec::new(), references.clone(), metrics.clone(), notices.clone());
         let ports = Ports {
             store: store.clone(),
             vault: Arc::new(Shared(references.clone())),
@@ -163,14 +163,18 @@ impl Booted {
             batch_reads: matches!(config.settings.records, Records::Batched { .. }),
             idle_secs: config.settings.run_idle_secs,
         };
-        let settings = config.settings;
-        let snapshot = Arc::new(config.snapshot);
-        let gate = Arc::new(Gate::new(snapshot.clone(), ports, writer, habits));
-        let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
         // The sequence of a long-lived key must go on over restarts; milliseconds do.
         let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
-        gate.announce(&Writer::resuming(Box::new(root), tenant, announced)).await.map_err(unavailable)?;
-        gate.activate(snapshot, "start", Some(&config.sources)).await.map_err(unavailable)?;
+        let root = Writer::resuming(Box::new(root), tenant, announced);
+        let (gate, config) = take_up(last, config, ports, writer, habits, &root).await?;
+        if matches!(config.settings.authentication, Authentication::Anonymous(_)) && !address.ip().is_loopback() {
+            return Err(Failure::said(
+                "the authority in force answers anybody on this machine, and the gateway would listen to others: start \
+                 it on the loopback interface until the change is approved",
+            ));
+        }
+        references.store(Arc::new(upstreams::references(&config.upstreams, folder)));
+        fleet.reconfigure(upstreams::recruits(&config.upstreams, folder));
         let swept = gate.sweep(Machine.now()).await.map_err(unavailable)?;
         if swept > 0 {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
@@ -186,7 +190,7 @@ impl Booted {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
-        let keyring = keyring(&config.keys, &settings);
+        let keyring = keyring(&config.keys, &config.settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
@@ -200,6 +204,66 @@ impl Booted {
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// The configuration that came into force last, compiled from the texts that its record discloses.
+async fn in_force(store: &dyn Store) -> Result<Option<Config>, remit_app::intent::Unavailable> {
+    let Some((digest, texts)) = last_in_force(store).await? else { return Ok(None) };
+    let config = texts.ok_or_else(|| vec!["its texts were deleted".to_owned()]).and_then(|texts| compile(&texts));
+    match config {
+        Ok(config) if config.snapshot.digest() == digest => Ok(Some(config)),
+        Ok(_) => {
+            tracing::error!(%digest, "the texts of the authority in force say something else; the folder is taken as it is");
+            Ok(None)
+        }
+        Err(faults) => {
+            let why = faults.join("; ");
+            tracing::error!(%digest, %why, "what was in force cannot be compared with; the folder is taken as it is");
+            Ok(None)
+        }
+    }
+}
+
+/// Puts the folder into force, or the last authority where the folder protects less: then the folder waits for
+/// people, as it would have on a reload. Which of the two it was.
+async fn take_up(
+    last: Option<Config>,
+    folder: Config,
+    ports: Ports,
+    writer: Writer,
+    habits: Habits,
+    root: &Writer,
+) -> Result<(Arc<Gate>, Rest), Failure> {
+    let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+    let wanted = split(folder);
+    let Some(last) = last else {
+        let gate = Arc::new(Gate::new(wanted.0.snapshot.clone(), ports, writer, habits));
+        gate.announce(root).await.map_err(unavailable)?;
+        gate.put_into_force(&wanted.0, "start").await.map_err(unavailable)?;
+        return Ok((gate, wanted.1));
+    };
+    let last = split(last);
+    let gate = Arc::new(Gate::new(last.0.snapshot.clone(), ports, writer, habits));
+    gate.stand_on(last.0.steering.clone());
+    gate.announce(root).await.map_err(unavailable)?;
+    let same = last.0.snapshot.digest() == wanted.0.snapshot.digest();
+    let taken = if same {
+        Ok(Taken::InForce(last.0.snapshot.digest()))
+    } else {
+        gate.put_forward(&wanted.0, None, "start").await
+    };
+    match taken {
+        Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),
+        Ok(Taken::InForce(_)) => {}
+        Ok(Taken::Pending(change)) => report_pending(&change),
+        Err(NotChanged::Unavailable(error)) => return Err(unavailable(error)),
+        Err(error) => {
+            let remedy = error.remedy();
+            tracing::error!(%error, remedy, "the folder was refused; the authority that was in force last stays");
+        }
+    }
+    gate.put_into_force(&last.0, "start").await.map_err(unavailable)?;
+    Ok((gate, last.1))
 }
 
 /// The vault over references that a reload may change.

@@ -19,6 +19,7 @@ mod remit;
 mod report;
 mod scenario;
 mod schema;
+mod sections;
 pub mod settings;
 pub mod upstream;
 mod yaml;

@@ -89,6 +89,8 @@ id!(/** One task of one agent for one user. */ RunId, "a run", subject, SUBJECT)
 id!(/** One record; also the id by which a call is asked about. */ RecordId, "a record", subject, SUBJECT);
 id!(/** A time-bound extra permission. */ GrantId, "a grant", subject, SUBJECT);
 id!(/** What a held call waits for. */ QuestionId, "a question", subject, SUBJECT);
+id!(/** A change of the authority that waits for people. */ ChangeId, "a change", subject, SUBJECT);
+id!(/** A proposed change of a remit. */ ProposalId, "a proposal", subject, SUBJECT);
 
 /// The name of a tool: `upstream/tool`, unique in a registry.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

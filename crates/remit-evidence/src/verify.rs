@@ -182,7 +182,9 @@ pub fn examine(records: &[Verified]) -> Findings {
         let last = seen.last().copied().unwrap_or_default();
         findings.gaps.extend((0..last).filter(|seq| !seen.contains(seq)).map(|seq| (writer.to_owned(), seq)));
     }
-    let allowed = |r: &&Verified| r.kind == Kind::Decision && r.predicate.get("verdict").is_some_and(|v| v == "allow");
+    // What a person was let do to the gateway is no call: it has no receipt.
+    let call = |r: &Verified| r.kind == Kind::Decision && r.predicate.get("deed").is_none();
+    let allowed = |r: &&Verified| call(r) && r.predicate.get("verdict").is_some_and(|v| v == "allow");
     let open = records.iter().filter(allowed).filter(|r| !settled.contains(&r.digest));
     findings.open = open.map(|r| r.id.clone()).collect();
     findings

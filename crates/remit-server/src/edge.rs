@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use http::HeaderMap;
 use jiff::SignedDuration;
+use remit_app::change::{Change, NotChanged, Taken};
 use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{OperatorId, RunId, ToolName};
+use remit_core::ids::{ChangeId, OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
@@ -99,13 +101,41 @@ impl ConsoleSettings {
     }
 }
 
-/// Reads the configuration folder again.
+/// Reads the configuration folder again, and puts authorities into force: the one way for all of them.
+#[async_trait]
 pub trait Reload: Send + Sync {
     /// Puts the folder as it is now into force, or says what is wrong with it. Returns the digest in force.
     ///
     /// # Errors
     /// The faults, in words with places; the last good authority stays in force.
     fn reload(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<String, Vec<String>>> + Send + '_>>;
+
+    /// As [`Reload::reload`], on the order of a person, and says what became of it.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn reload_by(&self, by: &OperatorId) -> Result<Taken, NotChanged> {
+        let _ = by;
+        Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
+    }
+
+    /// Puts texts forward that were in force once.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
+        let _ = (by, sources);
+        Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
+    }
+
+    /// Takes a vote on a change, and puts its texts into force when it makes enough.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
+        let _ = (by, id, approve, reason);
+        Err(NotChanged::Unknown)
+    }
 }
 
 impl Edge {
@@ -141,6 +171,12 @@ impl Edge {
     /// See [`Reload::reload`].
     pub async fn reload(&self) -> Result<String, Vec<String>> {
         self.reload.reload().await
+    }
+
+    /// What puts authorities into force.
+    #[must_use]
+    pub fn authorities(&self) -> &dyn Reload {
+        &*self.reload
     }
 
     /// A call on its whole way. What is logged on the way carries its trace.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{grants, halts, holds, people, questions, records};
+use crate::{changes, grants, halts, holds, people, questions, records};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -53,8 +53,9 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
     holds::forget(db, person)?;
     people::forget(db, person)?;
     grants::forget(desk, person, erasure.now)?;
+    let more_changes = changes::forget(db, person, ROWS)?;
     let full = |rows: usize| rows >= ROWS as usize;
-    let mut more = full(calls.len()) || full(asked.len()) || full(votes);
+    let mut more = full(calls.len()) || full(asked.len()) || full(votes) || more_changes;
     // Runs go last: by them the rest is found.
     if !more {
         let runs = db
@@ -114,6 +115,9 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     );
     if exists(&voted, &[&person, &now])? {
         return Err(Failure::Conflict("an open question that they voted on"));
+    }
+    if changes::voted_on_open(db, person, now)? {
+        return Err(Failure::Conflict("an open change that they voted on"));
     }
     Ok(())
 }

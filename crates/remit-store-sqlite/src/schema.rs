@@ -265,6 +265,55 @@ CREATE INDEX grants_live ON grants (position) WHERE state = 'live';
 CREATE INDEX grants_to_review ON grants (position) WHERE review_due;
 CREATE TRIGGER grants_stay_ended BEFORE UPDATE ON grants WHEN old.state <> 'live' AND new.state <> old.state
 BEGIN SELECT RAISE(ABORT, 'a grant that has ended never comes back'); END;
+-- The authority in force, and the record that says so.
+CREATE TABLE authority (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  record TEXT NOT NULL
+) STRICT;
+
+-- Changes of the authority that wait, or waited, for people. At most one is open, and what ended stays so.
+CREATE TABLE changes (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  base BLOB NOT NULL CHECK (length(base) = 32),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  weakens TEXT NOT NULL,
+  needed INTEGER NOT NULL CHECK (needed > 0),
+  record TEXT NOT NULL,
+  proposed BLOB NOT NULL CHECK (length(proposed) = 32),
+  proposed_by TEXT,
+  at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  ended TEXT CHECK (ended IN ('in_force', 'refused', 'superseded'))
+) STRICT;
+CREATE UNIQUE INDEX changes_open ON changes (ended IS NULL) WHERE ended IS NULL;
+CREATE TRIGGER changes_end_once BEFORE UPDATE OF ended ON changes WHEN old.ended IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a change ends once'); END;
+
+-- Votes on changes. Nobody votes twice.
+CREATE TABLE change_votes (
+  position INTEGER PRIMARY KEY,
+  change TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  record BLOB NOT NULL CHECK (length(record) = 32),
+  UNIQUE (change, operator)
+) STRICT;
+CREATE INDEX change_votes_by_operator ON change_votes (operator);
+
+-- Proposed changes of remits. What each says is disclosed by its record.
+CREATE TABLE proposals (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  question TEXT NOT NULL,
+  proposed_by TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
 
 -- The holds in place: what must not be deleted.
 CREATE TABLE holds (

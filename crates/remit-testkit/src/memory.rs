@@ -2,6 +2,7 @@
 //! reader. One lock, no durability. It is the reference that other stores are compared with, so it
 //! shares no code with them.
 
+mod changes;
 mod erasure;
 mod grants;
 mod listing;

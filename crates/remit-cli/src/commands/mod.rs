@@ -2,6 +2,7 @@
 
 mod agents;
 mod bundle;
+mod changes;
 mod check;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod hold;
 mod init;
 mod ledger;
 mod people;
+mod proposals;
 mod questions;
 mod records;
 mod replay;
@@ -89,6 +91,16 @@ enum Command {
     Tools(tools::Tools),
     /// List agents, and issue or revoke their keys.
     Agents(agents::Agents),
+    /// List changes of the folder that wait for people; show one, approve or refuse it.
+    Changes(changes::Changes),
+    /// List the authorities that were in force, and what changed.
+    History(changes::History),
+    /// Put an earlier authority forward again.
+    Rollback(changes::Rollback),
+    /// List proposed changes of remits, or make one from a question.
+    Proposals(proposals::Proposals),
+    /// Say how an agent has fared since its remit last changed.
+    Standing(proposals::Standing),
     /// Keep something from being deleted; without a verb, list what is kept.
     Hold(hold::Hold),
     /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
@@ -136,6 +148,11 @@ impl Cli {
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),
             Command::People(verb) => verb.run(&folder),
+            Command::Changes(verb) => verb.run(&folder),
+            Command::History(verb) => verb.run(&folder),
+            Command::Rollback(verb) => verb.run(&folder),
+            Command::Proposals(verb) => verb.run(&folder),
+            Command::Standing(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

@@ -7,13 +7,14 @@ use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
 use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
+use remit_core::authority::weakening::Needed;
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, TenantId};
 
 use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
-use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
+use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
     Authentication, Records, Settings, StorePlace, Transport, approvals, calendar, ledger, retention, rules,
 };
@@ -23,6 +24,8 @@ const HOLD_MS: u64 = 45_000;
 const HOLD_MS_MAX: u64 = 10 * 60_000;
 const BATCH_MS: u64 = 100;
 const BATCH_MS_MAX: u64 = 10_000;
+/// Most people that a change may need.
+const CHANGE_PEOPLE_MAX: u32 = 9;
 
 /// What `remit.yaml` says about the organisation; other files are checked against it.
 #[derive(Debug, Default)]
@@ -115,6 +118,7 @@ pub(crate) fn check(
         Some(hold)
     });
     let console = super::console::check(file.console, report);
+    let changes = changes(file.changes, report);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -131,6 +135,7 @@ pub(crate) fn check(
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
             console,
+            changes,
         })
     };
     (settings(), organisation)
@@ -150,6 +155,25 @@ fn records(file: Option<crate::settings::file::RecordsFile>, report: &mut Report
         (Some(ReadsWord::Strict), None) => Records::Strict,
         _ => Records::Batched { within_ms },
     }
+}
+
+fn changes(file: Option<ChangesFile>, report: &mut Report<'_>) -> Needed {
+    let standard = Needed::default();
+    let Some(file) = file else { return standard };
+    let people = file.people.as_ref().map_or(standard.weakening, |people| **people);
+    if let Some(at) = file.people.as_ref().filter(|_| !(1..=CHANGE_PEOPLE_MAX).contains(&people)) {
+        report.fault(at, format!("`{people}` is out of bounds"), "write 1 to 9 people");
+    }
+    // One person who may weaken alone need not be asked more often for what weighs less.
+    let widening = file.widening.as_ref().map_or(standard.widening.min(people), |widening| **widening);
+    if let Some(at) = file.widening.as_ref().filter(|_| widening > people) {
+        report.fault(
+            at,
+            format!("letting a remit grow would need {widening} people, and removing a guardrail {people}"),
+            "write at most as many as under `people`",
+        );
+    }
+    Needed { weakening: people, widening }
 }
 
 /// A `Host` header: a name or address with an optional port, in lower case, as it is compared.

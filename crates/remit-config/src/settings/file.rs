@@ -59,6 +59,8 @@ pub(crate) struct SettingsFile {
     pub wait: Option<WaitFile>,
     /// The console, and how long people stay signed in.
     pub console: Option<ConsoleFile>,
+    /// How many people a change of this folder needs before it is put into force.
+    pub changes: Option<ChangesFile>,
 }
 
 /// PEM files for TLS.
@@ -376,4 +378,15 @@ pub(crate) struct ConsoleFile {
     pub idle: Option<At<String>>,
     /// The domain that passkeys are made for: the host of `url`, or a domain above it. Changing it makes every passkey worthless. Default: the host of `url`.
     pub rp_id: Option<At<String>>,
+}
+
+/// How many people with the role `security` must approve a change of the folder.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ChangesFile {
+    /// For a change that protects less: a guardrail gone, an approval rule loosened, `enforce` to `observe`. Default: 2.
+    pub people: Option<At<u32>>,
+    /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
+    pub widening: Option<At<u32>>,
 }

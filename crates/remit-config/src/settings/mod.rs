@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
 
@@ -55,6 +56,8 @@ pub struct Settings {
     pub hold_ms: u64,
     /// The console.
     pub console: Console,
+    /// How many people a change of the folder needs.
+    pub changes: Needed,
 }
 
 /// The console, and how long people stay signed in.

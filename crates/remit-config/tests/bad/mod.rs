@@ -2,6 +2,19 @@
 
 /// File, what is changed in it to what, and all that is said about it.
 pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
+    // Changes
+    (
+        "remit.yaml",
+        "runs: {idle: 30m}",
+        "runs: {idle: 30m}\nchanges: {people: 0}",
+        "remit.yaml:25:19: `0` is out of bounds (write 1 to 9 people)",
+    ),
+    (
+        "remit.yaml",
+        "runs: {idle: 30m}",
+        "runs: {idle: 30m}\nchanges: {people: 1, widening: 2}",
+        "remit.yaml:25:32: letting a remit grow would need 2 people, and removing a guardrail 1 (write at most as many as under `people`)",
+    ),
     // Form
     ("remit.yaml", "tenant", "tenent", "remit.yaml:1:1: unknown key `tenent` (did you mean `tenant`?)"),
     ("remit.yaml", "tenant: acme\n", "", "remit.yaml:1:1: `tenant` is missing (add it to this block)"),

@@ -403,6 +403,25 @@ impl Snapshot {
             .collect()
     }
 
+    /// Every approval rule, sorted by name.
+    #[must_use]
+    pub fn all_rules(&self) -> Vec<&ApprovalRule> {
+        let mut all: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The users whose teams are configured, sorted, and their teams.
+    pub(crate) fn members(&self) -> Vec<(&UserId, &[TeamId])> {
+        let mut all: Vec<_> = self.users.iter().map(|(id, (teams, _))| (id, teams.as_slice())).collect();
+        all.sort();
+        all
+    }
+
+    pub(crate) fn guardrails(&self) -> &[Guardrail] {
+        &self.guardrails
+    }
+
     /// Limits over everything that all agents do.
     #[must_use]
     pub fn limits(&self) -> &[Limit] {

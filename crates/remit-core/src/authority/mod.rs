@@ -8,6 +8,7 @@ mod index;
 mod permit;
 pub mod remit;
 mod vocabulary;
+pub mod weakening;
 mod when;
 
 use miette::Diagnostic;

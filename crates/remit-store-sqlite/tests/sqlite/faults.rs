@@ -6,21 +6,23 @@ use std::sync::Arc;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::Effect;
 use remit_app::ports::{Erasure, RecordFilter, Retirement, Store};
+use remit_app::proposal::Proposal;
 use remit_app::run::RunFilter;
 use remit_core::budget::Unit;
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::{QuestionId, UserId};
+use remit_core::ids::{OperatorId, ProposalId, QuestionId, UserId};
 use remit_evidence::record::Kind;
 use remit_store_sqlite::faults::{Fault, Faults};
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{
-    Admission, Trial, agent, budget, completed, moment, object, question, record_id, reservation, run, run_id, vote,
+    Admission, Trial, agent, ballot, budget, change, completed, digest, moment, object, question, record_id,
+    reservation, run, run_id, vote,
 };
 use remit_testkit::memory::MemoryStore;
 
 use crate::{look, place};
 
-const DEEDS: [&str; 16] = [
+const DEEDS: [&str; 20] = [
     "admit",
     "admit batched",
     "hold",
@@ -37,6 +39,10 @@ const DEEDS: [&str; 16] = [
     "lift hold",
     "erase",
     "retire",
+    "put authority",
+    "open change",
+    "vote on change",
+    "propose",
 ];
 
 /// What every deed finds: a run, an admitted call, an open question, a halt.
@@ -47,6 +53,8 @@ async fn prepare(t: &Trial) {
     let run = t.run("run-1").await;
     t.admit(&admission(t).await).await;
     t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    t.store.put_authority(digest("old"), t.record(Kind::Policy, None)).await.expect("it is put into force");
+    t.store.open_change(&change("c-1", "old", "new"), t.record(Kind::Policy, None)).await.expect("it opens");
 }
 
 async fn admission(t: &Trial) -> Admission {
@@ -103,6 +111,23 @@ async fn perform(t: &Trial, deed: &str) -> bool {
             let held = vec![held("run:run-1").target];
             store.retire(Retirement { disclosures: vec![1, 2], held, ..Retirement::default() }).await.is_ok()
         }
+        "put authority" => store.put_authority(digest("narrower"), t.record(Kind::Policy, None)).await.is_ok(),
+        "open change" => store.open_change(&change("c-2", "old", "else"), t.record(Kind::Policy, None)).await.is_ok(),
+        "vote on change" => {
+            let (vote, in_force) = (t.record(Kind::Policy, None), t.record(Kind::Policy, None));
+            store.vote_on_change(ballot("c-1", "dan", true), 0, vote, Some(in_force)).await.is_ok()
+        }
+        "propose" => {
+            let proposal = Proposal {
+                id: ProposalId::parse("p-1").expect("an id"),
+                agent: agent("bot"),
+                question: QuestionId::parse("q-1").expect("an id"),
+                by: OperatorId::parse("olga").expect("an id"),
+                at: moment(3),
+                record: record_id("rec-9"),
+            };
+            store.put_proposal(&proposal, t.record(Kind::Policy, None)).await.is_ok()
+        }
         other => panic!("an unknown deed: {other}"),
     }
 }
@@ -118,7 +143,7 @@ async fn all(store: &dyn Store) -> String {
     let records = store.records(&RecordFilter::default()).await.expect(read);
     let idle = store.idle_run(&agent("bot"), None, moment(0)).await.expect(read);
     format!(
-        "{:#?}\n{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}",
+        "{:#?}\n{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}\n{:#?}\n{:#?}\n{:#?}",
         store.holds().await.expect(read),
         store.runs(&RunFilter::default()).await.expect(read),
         question("q-1").await,
@@ -126,6 +151,9 @@ async fn all(store: &dyn Store) -> String {
         store.unsettled(moment(99)).await.expect(read),
         store.usage(&budgets).await.expect(read),
         store.outcome(&record_id("rec-3")).await.expect(read),
+        store.authority().await.expect(read),
+        store.changes(9).await.expect(read),
+        store.proposals(9).await.expect(read),
     )
 }
 

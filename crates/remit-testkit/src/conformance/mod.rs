@@ -8,6 +8,7 @@
 mod admission;
 mod approvals;
 mod budgets;
+mod changes;
 mod deletion;
 mod grants;
 mod halts;
@@ -97,6 +98,10 @@ pub fn cases() -> Vec<Case> {
             of_what_is_not_over_is_a_conflict, of_open_questions_lets_them_lapse, of_a_voter_keeps_the_votes,
             of_what_is_held_is_a_conflict, holds_are_placed_and_lifted_once, retires_what_is_named,
             retires_under_the_holds_it_was_chosen_under, retires_ended_spans_at_their_end,
+        },
+        changes::{
+            come_back_as_they_were, rest_on_the_authority_in_force, come_into_force_with_the_last_vote,
+            take_each_operator_once_and_in_order, end_with_a_no, forget_who_it_was, proposals_come_back,
         },
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,

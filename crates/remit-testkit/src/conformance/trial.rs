@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use remit_app::change::{Change, ChangeVote, Weakens};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{CaseQuery, Store};
@@ -11,7 +12,9 @@ use remit_app::question::{Question, QuestionRule, Vote};
 use remit_app::run::Run;
 use remit_core::approval::{CallParties, Factor};
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit, Window};
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{
+    AgentId, ChangeId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::labels::Labels;
 use remit_core::verdict::Code;
 use remit_evidence::dsse::{Envelope, Signature};
@@ -356,6 +359,38 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         reason: format!("{by} has looked at it"),
         at: moment(1),
         record: Some(digest(&format!("the record of {by}'s vote on {on}"))),
+    }
+}
+
+/// A change from one authority to another, both by a name, that two people must approve, open from moment 0 to 60.
+#[must_use]
+pub fn change(id: &str, base: &str, to: &str) -> Change {
+    Change {
+        id: ChangeId::parse(id).expect("a change id"),
+        base: digest(base),
+        digest: digest(to),
+        weakens: vec![Weakens { code: "guardrail.removed".into(), what: "guardrail `a#b` would be gone".into() }],
+        needed: 2,
+        record: record_id("rec-proposal"),
+        proposed: digest("the proposal"),
+        by: Some(OperatorId::parse("bob").expect("an operator")),
+        at: moment(0),
+        expires_at: moment(60),
+        ended: None,
+        votes: Vec::new(),
+    }
+}
+
+/// A vote on a change.
+#[must_use]
+pub fn ballot(change: &str, by: &str, approve: bool) -> ChangeVote {
+    ChangeVote {
+        change: ChangeId::parse(change).expect("a change id"),
+        by: OperatorId::parse(by).expect("an operator"),
+        approve,
+        reason: format!("{by} has looked at it"),
+        at: moment(1),
+        record: digest(by),
     }
 }
 

@@ -58,6 +58,9 @@ impl State {
         if self.questions.iter().filter(live).any(voted) {
             return Err(CommitError::Conflict("an open question that they voted on"));
         }
+        if self.changes.voted_on_open(person.as_str(), erasure.now) {
+            return Err(CommitError::Conflict("an open change that they voted on"));
+        }
         Ok(())
     }
 
@@ -118,6 +121,7 @@ impl State {
         let placed = |hold: &&mut Hold| hold.by == person.as_str();
         self.holds.values_mut().filter(placed).for_each(|hold| "erased".clone_into(&mut hold.by));
         self.people.forget(person.as_str());
+        self.changes.forget(person.as_str());
         for (run, _) in self.runs.iter_mut().filter(|(run, _)| run.user.as_ref() == Some(person)) {
             (run.user, run.intent) = (None, None);
         }

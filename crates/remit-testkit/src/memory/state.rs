@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub holds: BTreeMap<HoldTarget, Hold>,
     pub people: super::people::Rooms,
     pub head: Option<Head>,
+    pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }
 
