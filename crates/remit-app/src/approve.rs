@@ -102,6 +102,9 @@ impl Gate {
         let vote = Vote { record: Some(record.digest), ..vote };
         match self.ports.store.answer_question(vote, record).await {
             Ok(answered) => {
+                // The vote stands whatever comes of this: what could not be completed now, the next round of
+                // `tend_grants` completes.
+                let _later = self.complete_request(&answered).await;
                 self.ports.notifier.question_changed(&question.id);
                 Ok(answered)
             }

@@ -3,6 +3,7 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod access;
 pub mod ballot;
 pub mod erase;
 pub mod gate;
@@ -26,6 +27,8 @@ pub mod witness;
 mod administer;
 mod approve;
 mod authorize;
+mod emergency;
+mod grant;
 mod origin;
 mod perform;
 mod records;
@@ -34,5 +37,7 @@ mod sweep;
 
 pub use administer::NotReported;
 pub use approve::NotTaken;
+pub use emergency::NotDone;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use grant::NotGiven;
 pub use runs::Opening;

@@ -3,8 +3,11 @@
 
 use jiff::Timestamp;
 use remit_core::Call;
+use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{
+    AgentId, Digest, GrantId, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
@@ -273,7 +276,7 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
     body
 }
 
-fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
+pub(crate) fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
     let (run, traceparent) = (None, None);
     Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
 }
@@ -301,9 +304,12 @@ fn refusal_body(refusal: &Refusal, body: &mut Object) {
     let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
     body.text("code", refusal.code.as_str()).text("reason", bounded(reason)).text("remedy", bounded(&refusal.remedy));
     body.text_or_null("factor", refusal.factor.as_ref().map(ToString::to_string).as_deref());
+    if !refusal.may_request.is_empty() {
+        body.texts("may_request", refusal.may_request.iter().map(|offer| &offer.id));
+    }
 }
 
-fn bounded(text: &str) -> &str {
+pub(crate) fn bounded(text: &str) -> &str {
     let most = remit_core::limits::REASON_BYTES_MAX / 4;
     text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
@@ -331,6 +337,21 @@ fn facts(case: &CaseFile, body: &mut Object) {
     body.objects("halts", &case.halts, |halt, body| {
         body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
     });
+    if !case.grants.is_empty() {
+        body.objects("grants", &case.grants, grant_body);
+    }
+}
+
+/// A grant as a decision rests on it. For whom it is does not stand here: it concerns the caller, or it
+/// would not be a fact of the case.
+fn grant_body(grant: &AccessGrant, body: &mut Object) {
+    body.text("id", grant.id.as_str()).value("terms", &grant.terms.to_json()).text("expires", &millis(grant.expires));
+    body.text_or_null("unused_until", grant.unused_until.map(millis).as_deref());
+    let kind = match &grant.ground {
+        Ground::Offer(_) => "rule",
+        Ground::BreakGlass(_) => "break_glass",
+    };
+    body.text(kind, grant.ground.name().as_str());
 }
 
 fn outcome_body(outcome: &Outcome, body: &mut Object) {
@@ -358,6 +379,10 @@ fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
     body.text("client_data", &encode(&proof.client_data));
     body.text("authenticator_data", &encode(&proof.authenticator_data));
     body.text("signature", &encode(&proof.signature));
+}
+
+pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {
+    id("g", now, entropy, GrantId::parse)
 }
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {

@@ -25,6 +25,7 @@ use remit_server::notices::Notices;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
+use remit_server::tending::Tending;
 use remit_server::vault::References;
 use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
@@ -51,6 +52,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     sealing: Sealing,
     retiring: Retiring,
+    tending: Tending,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -67,6 +69,8 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
+    /// The task that tends requests and grants.
+    pub tending: Tending,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -98,8 +102,8 @@ impl Running {
         let stopping = async move { drop(stopped.await) };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -107,6 +111,7 @@ impl Running {
         let _ = self.stop.send(());
         self.reloading.abort();
         drop(self.retiring);
+        drop(self.tending);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -170,6 +175,8 @@ impl Booted {
         if swept > 0 {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
+        // What people decided before the last end is completed before the first call.
+        gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
@@ -182,10 +189,11 @@ impl Booted {
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
+        let tending = Tending::start(gate.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let edge = Arc::new(edge.proving(prover));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, settings, reloader })
     }
 
     /// What the folder chose.

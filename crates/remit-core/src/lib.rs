@@ -6,6 +6,7 @@
 //!
 //! Read [`decide()`] first.
 
+pub mod access;
 pub mod approval;
 pub mod authority;
 pub mod budget;

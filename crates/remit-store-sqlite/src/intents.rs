@@ -85,6 +85,9 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     if desk.book().halts != intent.basis.halts {
         return Err(Failure::Conflict("halts"));
     }
+    if desk.book().grants != intent.basis.grants {
+        return Err(Failure::Conflict("grants"));
+    }
     runs::count_call(desk, &intent.run, intent.basis.run, intent.at)?;
     let mut used = Vec::new();
     for rule in approvals {

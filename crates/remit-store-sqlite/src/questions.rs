@@ -76,6 +76,13 @@ pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure>
     Ok(())
 }
 
+/// Ends a question that another one takes the place of.
+pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
+    Ok(())
+}
+
 /// Adds a vote.
 pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Result<Question, Failure> {
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;

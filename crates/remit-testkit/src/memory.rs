@@ -86,8 +86,9 @@ impl Store for MemoryStore {
                 refused: refused.map(str::to_owned),
                 halts: state.halts.values().cloned().collect(),
                 origins: Vec::new(),
+                grants: Vec::new(),
             },
-            basis: Basis { halts: state.halts_changed, run: *version, approvals },
+            basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
         })
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::access::BreakGlassFile;
 use crate::at::{At, Entries};
 
 /// Remit: the settings of the gateway and of the organisation.
@@ -49,6 +50,9 @@ pub(crate) struct SettingsFile {
     /// People by the user id that their tokens carry, and their teams.
     #[serde(default)]
     pub people: Entries<PersonFile>,
+    /// Authority for emergencies, by name: who may use it, what it gives, and who reviews it afterwards.
+    #[serde(default)]
+    pub break_glass: Entries<At<BreakGlassFile>>,
     /// Runs: one task of one agent for one user.
     pub runs: Option<RunsFile>,
     /// Calls that wait for people.

@@ -20,6 +20,7 @@ use remit_core::registry::Class;
 
 use crate::upstream::CredentialSource;
 
+pub(crate) use approvals::voter;
 pub(crate) use check::{Organisation, check};
 pub(crate) use rules::{limit, limits, warned};
 

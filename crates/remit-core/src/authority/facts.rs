@@ -164,8 +164,7 @@ fn run_facts(run: &RunFacts) -> Value {
 /// Where a call happens: what its resource says, and what the run declares where that is silent.
 fn facets(resource: &Resource, run: &RunFacts) -> Vec<(&'static str, Value)> {
     let facet = |dimension: Dimension| {
-        let declared = if dimension == Dimension::Environment { run.environment.as_ref() } else { None };
-        let value = resource.dimensions.get(&dimension).or(declared)?;
+        let value = crate::access::facet(resource, run, dimension)?;
         Some((dimension.as_str(), text(value)))
     };
     let phase = run.release_phase.as_ref().map(|phase| ("release_phase", text(phase)));

@@ -1,5 +1,6 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+mod access;
 mod ballot;
 mod deletion;
 mod evidence;
@@ -51,6 +52,13 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
         .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
+        .route("/admin/v1/access-requests", get(access::requests))
+        .route("/admin/v1/access-requests/{id}", get(access::request))
+        .route("/admin/v1/access-requests/{id}/narrow", post(access::narrow))
+        .route("/admin/v1/grants", get(access::grants).post(access::give))
+        .route("/admin/v1/grants/{id}/revoke", post(access::revoke))
+        .route("/admin/v1/grants/{id}/review", post(access::review))
+        .route("/admin/v1/break-glass", get(access::emergencies).post(access::break_glass))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }

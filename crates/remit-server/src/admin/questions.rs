@@ -81,7 +81,7 @@ pub(super) fn unknown() -> Refusal {
     Refusal::new(Code::QuestionUnknown, "there is no such question")
 }
 
-fn not_taken(error: NotTaken) -> Refusal {
+pub(super) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),

@@ -9,6 +9,7 @@ mod admission;
 mod approvals;
 mod budgets;
 mod deletion;
+mod grants;
 mod halts;
 mod heads;
 mod identifiers;
@@ -85,6 +86,11 @@ pub fn cases() -> Vec<Case> {
             a_denial_refuses_until_it_lapses,
         },
         halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
+        grants::{
+            come_back_as_they_were, the_same_is_asked_once, are_granted_once_and_only_when_approved,
+            are_refused_or_lapse, are_narrowed_in_place, change_the_basis, end_once,
+            are_reviewed_once_by_somebody_else,
+        },
         deletion::{
             takes_what_is_held_of_a_person, leaves_what_is_held_of_others, twice_changes_nothing,
             of_what_is_not_over_is_a_conflict, of_open_questions_lets_them_lapse, of_a_voter_keeps_the_votes,
