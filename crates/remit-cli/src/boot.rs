@@ -349,7 +349,8 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
     });
     let people = keys.operators.iter().filter(|key| !key.revoked).map(|key| {
         let (user, teams, roles) = (key.user.clone(), key.teams.clone(), key.roles.clone());
-        (key.id.clone(), Person { user, teams, roles })
+        let key_expires = key.proof.map(|proof| proof.expires);
+        (key.id.clone(), Person { user, teams, roles, key_expires })
     });
     let anonymous = match &settings.authentication {
         Authentication::Keys => None,

@@ -77,6 +77,8 @@ pub struct Person {
     pub teams: Vec<TeamId>,
     /// What they may do.
     pub roles: Vec<Role>,
+    /// When their key ends, if they have one.
+    pub key_expires: Option<Timestamp>,
 }
 
 /// How an operator came.

@@ -294,6 +294,12 @@ async fn people_are_let_in_and_out_on_a_page() {
     assert_eq!((done.status, done.location.as_deref()), (303, Some("/console/people")));
     assert_eq!(bob.get("/admin/v1/questions").await.status, 401);
     assert_eq!(olga.form("/console/people/mallory/sessions/end", &[("csrf", &csrf)]).await.status, 404);
+    // The page lists everybody, and shows the deeds to whoever may do them.
+    let page = olga.get("/console/people").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for shown in ["password and code", "/console/people/grace/invitations", "Sign bob out", "key, ends"] {
+        assert!(page.text.contains(shown), "{shown}: {}", page.text);
+    }
     // And a page that needs somebody leads to the door, and back.
     let lost = bob.get("/console/account").await;
     assert_eq!((lost.status, lost.location.as_deref()), (303, Some("/console/sign-in?next=/console/account")));

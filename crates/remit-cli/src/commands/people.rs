@@ -62,7 +62,7 @@ impl People {
             None => list(&self.access, folder)?,
             Some(Verb::List(Reach { access })) => list(&access, folder)?,
             Some(Verb::Invite(Whom { id, access })) => {
-                let answer = access.open(folder)?.post(&format!("/admin/v1/people/{id}/invitations"), &json!({}))?;
+                let answer = access.open(folder)?.post(&path(&id, "invitations"), &json!({}))?;
                 say(format!(
                     "{id} is invited until {}. Give them this link over a channel on which you know them; it works once:\n{}",
                     text(&answer["expires_at"]),
@@ -70,19 +70,27 @@ impl People {
                 ))?;
             }
             Some(Verb::SignOut(Whom { id, access })) => {
-                access.open(folder)?.post(&format!("/admin/v1/people/{id}/sessions/end"), &json!({}))?;
+                access.open(folder)?.post(&path(&id, "sessions/end"), &json!({}))?;
                 say(format!("{id} is signed out everywhere"))?;
             }
             Some(Verb::RemovePasskey(Passkey { id, credential, access })) => {
                 let gateway = access.open(folder)?;
                 let credential = whole(&gateway.get("/admin/v1/people")?, &id, &credential);
                 let body = json!({"credential": credential});
-                gateway.post(&format!("/admin/v1/people/{id}/passkeys/remove"), &body)?;
+                gateway.post(&path(&id, "passkeys/remove"), &body)?;
                 say(format!("the passkey is removed, and {id} is signed out everywhere"))?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A person's place in the API. Their name may hold what separates the parts of a path.
+fn path(id: &str, what: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let id: String =
+        id.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+    format!("/admin/v1/people/{id}/{what}")
 }
 
 /// The one credential of this person that begins so; what is no beginning of one is left as it is.

@@ -12,6 +12,7 @@ mod letting;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
+mod people;
 pub(crate) mod plain;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .merge(door::routes())
         .merge(account::routes())
         .merge(letting::routes())
+        .route("/console/people", get(people::people))
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))

@@ -22,6 +22,7 @@ use super::secrets::Secrets;
 use super::{Answered, entered, json_answer, open, passkeys_here, password as passwords};
 use crate::admin::unavailable;
 use crate::console::account::registration;
+use crate::console::dress::escaped;
 use crate::console::moment::Moment;
 use crate::console::page::{Page, form, refused, rendered};
 use crate::edge::Edge;
@@ -99,7 +100,7 @@ fn page(
     let elsewhere = elsewhere.map(|there| there.replace("/console/sign-in", &format!("/console/invitation/{token}")));
     let shown = InvitationPage {
         page: Page::bare("Welcome"),
-        uri: format!("otpauth://totp/Remit%20{tenant}:{name}?secret={text}&issuer=Remit%20{tenant}"),
+        uri: format!("otpauth://totp/Remit%20{tenant}:{}?secret={text}&issuer=Remit%20{tenant}", escaped(&name)),
         name,
         token: token.to_owned(),
         until: Moment::new(invitation.expires_at, edge.gate.ports().clock.now()),
