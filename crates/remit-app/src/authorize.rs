@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
@@ -127,6 +128,10 @@ impl Gate {
         // Read before the rest: what changed in between is a conflict at commit.
         case.basis.grants = version;
         case.file.grants = grants;
+        if snapshot.reads_origins(call) {
+            let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await.map_err(refused)?;
+            case.file.origins = sources.by_argument(&call.arguments);
+        }
         Ok(case)
     }
 
@@ -228,7 +233,18 @@ impl Gate {
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
                 let found = self.ports.store.question(&question).await.ok().flatten();
-                let expires_at = found.map_or_else(|| self.now(), |question| question.expires_at);
+                let expires_at = found.as_ref().map_or_else(|| self.now(), |question| question.expires_at);
+                let asked = found.as_ref().and_then(|question| question.asked_back());
+                let refusal = match asked {
+                    Some(remark) => Refusal {
+                        reason: format!(
+                            "{}. An approver asks: \"{}\". Answer with remit__answer",
+                            refusal.reason, remark.text
+                        ),
+                        ..refusal
+                    },
+                    None => refusal,
+                };
                 Err(Reply::Held { record, question, refusal, expires_at })
             }
             (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),

@@ -35,7 +35,7 @@ impl Gate {
         let glass = snapshot.glass(name);
         let unknown = || Refusal::new(Code::AccessNotOffered, format!("no emergency is declared as `{name}`"));
         let glass = glass.ok_or_else(|| unknown().with_remedy("See `break_glass:` in remit.yaml."))?;
-        if !among(&glass.people, approver) {
+        if !among(&glass.people, approver, self.now()) {
             let reason = format!("`{name}` may not be used by {}", approver.id);
             return Err(Refusal::new(Code::PolicyNoPermit, reason).with_remedy("Somebody it names has to use it."));
         }
@@ -45,7 +45,9 @@ impl Gate {
             (Some(agent), _) => {
                 return Err(Refusal::new(Code::AccessNotOffered, format!("`{name}` is not for agent:{agent}")));
             }
-            (None, _) => return Err(Refusal::new(Code::Malformed, format!("`{name}` is for several agents: name one"))),
+            (None, _) => {
+                return Err(Refusal::new(Code::Malformed, format!("`{name}` is for several agents: name one")));
+            }
         };
         for (what, text) in [("incident", incident), ("reason", reason)] {
             if text.trim().is_empty() {
@@ -77,11 +79,11 @@ impl Gate {
         body.text("grant", grant.id.as_str()).text("break_glass", name.as_str()).text("incident", &incident);
         body.text("expires", &millis(grant.expires));
         body.texts("instead_of", glass.instead_of.iter().map(RuleId::as_str)).flag("review_due", true);
-        let mut said =
-            vec![("operator", json::quoted(approver.id.as_str())), ("reason", json::quoted(&reason))];
+        let mut said = vec![("operator", json::quoted(approver.id.as_str())), ("reason", json::quoted(&reason))];
         said.extend(user.map(|user| ("user", json::quoted(user.as_str()))));
         let (ticket, record) = self.access_record(body, Vec::new(), said, None, at);
-        let emergency = Emergency { by: approver.id.clone(), user: approver.user.clone(), incident, reason, review: None };
+        let emergency =
+            Emergency { by: approver.id.clone(), user: approver.user.clone(), incident, reason, review: None };
         let (emergency, digest) = (Some(emergency), record.digest);
         let given = Given { grant, request: None, given_at: at, emergency, record: digest, end: None };
         match self.ports.store.put_grant(given.clone(), record).await {
@@ -121,12 +123,14 @@ impl Gate {
         // cannot be told apart.
         let apart = emergency.user.is_some() && approver.user.is_some() && emergency.user != approver.user;
         if emergency.by == approver.id || !apart {
-            return refused("whoever broke the glass cannot review it, or keys.yaml does not say who is who".to_owned());
+            return refused(
+                "whoever broke the glass cannot review it, or keys.yaml does not say who is who".to_owned(),
+            );
         }
         // Without its declaration, which may be gone by now, any second person with the role may review.
         let snapshot = self.snapshot();
         let reviewers = snapshot.glass(given.grant.ground.name()).map(|glass| &glass.reviewers);
-        if reviewers.is_some_and(|reviewers| !among(reviewers, approver)) {
+        if reviewers.is_some_and(|reviewers| !among(reviewers, approver, self.now())) {
             return refused(format!("{} is no reviewer of `{}`", approver.id, given.grant.ground.name()));
         }
         if note.trim().is_empty() {
@@ -152,9 +156,6 @@ impl Gate {
     }
 }
 
-fn among(people: &[Voter], approver: &Approver) -> bool {
-    people.iter().any(|voter| match voter {
-        Voter::Person(id) => approver.user.as_ref() == Some(id) || approver.id.as_str() == id.as_str(),
-        Voter::Team(team) => approver.teams.contains(team),
-    })
+fn among(people: &[Voter], approver: &Approver, now: Timestamp) -> bool {
+    people.iter().any(|voter| voter.is(approver, now))
 }

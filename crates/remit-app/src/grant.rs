@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use remit_core::access::{AccessGrant, Ground, InvalidTerms, Offer, Terms, Whom};
-use remit_core::approval::{Approver, CallParties, Distinct};
+use remit_core::approval::{ApprovalRule, Approver, CallParties, Distinct, Factor, Hour};
 use remit_core::call::Call;
 use remit_core::ids::{AgentId, GrantId, OperatorId, QuestionId, RuleId, RunId, TeamId, ToolName, UserId};
 use remit_core::json::{self, Object};
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::access::{AccessRequest, End, Ending, Given, RequestState};
 use crate::approve::{self, NotTaken};
+use crate::ballot::{Ballot, Choice};
 use crate::gate::{Gate, unavailable};
 use crate::intent::{CommitError, Unavailable};
 use crate::question::{Question, QuestionState};
@@ -111,9 +112,9 @@ impl Gate {
         let caller = Caller::agent(snapshot.tenant().clone(), agent.clone());
         let caller = user.map_or(caller.clone(), |user| caller.for_user(user.clone()));
         let drafted = draft(&snapshot, &caller, self.unresolved_run(), Wanted { asked, why, rule: None }, self.now())?;
-        entitled(&snapshot, approver, &drafted)?;
+        entitled(&snapshot, approver, &drafted, self.now())?;
         let request = self.open_access(drafted, Some(&approver.id)).await?;
-        self.vote(approver, &request.question, None, true, why).await?;
+        self.vote_for(approver, &request, why).await?;
         Ok(self.request_now(&request.id).await?)
     }
 
@@ -145,13 +146,28 @@ impl Gate {
         // Under the same rule: another one that would do for less is not what was asked for.
         let wanted = Wanted { asked: &terms.to_json(), why: &request.why, rule: Some(&request.rule) };
         let drafted = draft(&snapshot, &caller, old.run.clone(), wanted, self.now())?;
-        entitled(&snapshot, approver, &drafted)?;
+        entitled(&snapshot, approver, &drafted, self.now())?;
         let (question, ticket, record) = self.ask_for(&snapshot, &drafted, "narrowed", Some(&approver.id), Some(&old));
         let asked = self.ports.store.narrow_request(id, &old.id, drafted.terms, question, record).await;
         let request = self.stored(asked, ticket)?;
         self.ports.notifier.question_changed(&old.id);
-        self.vote(approver, &request.question, None, true, reason).await?;
+        self.vote_for(approver, &request, reason).await?;
         Ok(self.request_now(id).await?)
+    }
+
+    /// The yes of whoever wrote these very terms. Where the rule wants it signed, they still have to sign it: on
+    /// the question, as everybody does.
+    async fn vote_for(&self, approver: &Approver, request: &AccessRequest, reason: &str) -> Result<(), NotGiven> {
+        let signed = |rule: &ApprovalRule| rule.factor == Some(Factor::Passkey);
+        if self.snapshot().rule(&request.rule).is_some_and(signed) {
+            return Ok(());
+        }
+        let sight = self.sight(&request.question).await.map_err(|error| unavailable(&error))?;
+        let shown = sight.ok_or(NotTaken::Unknown)?.shown;
+        let (question, reason) = (request.question.clone(), reason.to_owned());
+        let ballot = Ballot { question, rule: None, choice: Choice::Approve, reason, shown, proof: None };
+        self.vote(approver, ballot).await?;
+        Ok(())
     }
 
     /// Takes a grant back, for every call that is decided from now on. False when it has ended already.
@@ -338,7 +354,9 @@ impl Gate {
         let now = self.now();
         let id = crate::records::question_id(now, &self.ports.entropy.bytes());
         let mut body = self.access_body(event, call.caller.calling_agent(), terms);
-        body.text("question", id.as_str()).text("rule", offer.approval.as_str()).text("call", &call.digest().to_string());
+        body.text("question", id.as_str())
+            .text("rule", offer.approval.as_str())
+            .text("call", &call.digest().to_string());
         let mut said = vec![("why", json::quoted(why))];
         said.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         said.extend(by.map(|by| ("operator", json::quoted(by.as_str()))));
@@ -409,10 +427,11 @@ fn conflict(error: &CommitError) -> Refusal {
 }
 
 /// Finds out before anything is written whether this person's vote would count.
-fn entitled(snapshot: &Snapshot, approver: &Approver, drafted: &Drafted) -> Result<(), NotTaken> {
+fn entitled(snapshot: &Snapshot, approver: &Approver, drafted: &Drafted, now: Timestamp) -> Result<(), NotTaken> {
     let id = &drafted.offer.approval;
     let rule = snapshot.rule(id).ok_or_else(|| NotTaken::RuleChanged(id.clone()))?;
-    let entitled = rule.entitles(approver, &CallParties::of(&drafted.call));
+    let hour = Hour { now, steps: 0 };
+    let entitled = rule.entitles(approver, &CallParties::of(&drafted.call), hour);
     entitled.map_err(|error| NotTaken::NotEntitled(error.to_string()))
 }
 
@@ -465,7 +484,9 @@ fn owner(snapshot: &Snapshot, offer: &Offer, terms: &Terms) -> Result<Option<Tea
     let excludes = snapshot.rule(&offer.approval).is_some_and(|r| r.distinct_from.contains(&Distinct::ToolOwner));
     if excludes && owners.len() > 1 {
         let reason = format!("`{}` excludes owners of tools, and these tools have several", offer.approval);
-        return Err(Refusal::new(Code::AccessNotOffered, reason).with_remedy("Ask for the tools of one owner at a time."));
+        return Err(
+            Refusal::new(Code::AccessNotOffered, reason).with_remedy("Ask for the tools of one owner at a time.")
+        );
     }
     Ok(owners.into_iter().next().filter(|_| excludes))
 }

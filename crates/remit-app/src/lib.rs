@@ -4,12 +4,14 @@
 //! `perform.rs` goes the rest of the way.
 
 pub mod access;
+pub mod ballot;
 pub mod erase;
 pub mod gate;
 pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
+pub mod people;
 pub mod permit;
 pub mod ports;
 pub mod prove;
@@ -19,21 +21,24 @@ pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;
+pub mod sight;
 pub mod witness;
 
 mod administer;
-mod emergency;
 mod approve;
 mod authorize;
+mod converse;
+mod emergency;
 mod grant;
+mod origin;
 mod perform;
 mod records;
 mod runs;
 mod sweep;
 
 pub use administer::NotReported;
-pub use approve::NotTaken;
+pub use approve::{NotTaken, REASON_CHARS_MAX};
 pub use emergency::NotDone;
-pub use grant::NotGiven;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use grant::NotGiven;
 pub use runs::Opening;

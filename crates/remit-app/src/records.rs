@@ -5,19 +5,23 @@ use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, GrantId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{
+    AgentId, Digest, GrantId, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
+use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
 use crate::authorize::Asked;
+use crate::ballot::{Cast, Proof};
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
-use crate::question::{Question, Vote};
+use crate::question::{Question, Remark, Vote};
 use crate::run::Run;
 
 impl Gate {
@@ -95,19 +99,93 @@ impl Gate {
         }
     }
 
-    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote) -> Draft {
+    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
         body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
-        // Vouched for by the operator's login, not signed by the person: the two must never look alike.
-        body.text("assurance", "operator_attested").text("expires", &millis(question.expires_at));
-        let disclosures = vec![("approver", json::quoted(vote.by.as_str())), ("reason", json::quoted(&vote.reason))];
+        body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
+        body.raw("statement", &cast.statement);
+        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
+        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
+        if let Some((proof, key)) = &cast.signed {
+            body.object("assertion", |body| assertion(proof, key, body));
+        }
+        let mut disclosures = vec![
+            ("approver", json::quoted(vote.by.as_str())),
+            ("reason", json::quoted(&vote.reason)),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+            ("shown", cast.sight.clone()),
+        ];
+        // Whoever is erased is found by these: what was shown names the user, too.
+        disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
+        }
+    }
+
+    /// What an approver asks back. It stands among the approvals, and is none.
+    pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
+    }
+
+    pub(crate) fn escalation_draft(
+        &self,
+        question: &Question,
+        by: &OperatorId,
+        steps: u32,
+        reason: &str,
+        now: Timestamp,
+    ) -> Draft {
+        self.said_draft(question, "escalate", Some(by), reason, now, |body| {
+            body.number("steps", u64::from(steps));
+        })
+    }
+
+    fn said_draft(
+        &self,
+        question: &Question,
+        choice: &str,
+        by: Option<&OperatorId>,
+        text: &str,
+        now: Timestamp,
+        more: impl FnOnce(&mut Object),
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
+        body.text("assurance", "operator_attested");
+        more(&mut body);
+        let mut disclosures = Vec::new();
+        disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
+        disclosures.push(("reason", json::quoted(text)));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        Draft {
+            run: Some(question.run.clone()),
+            links: vec![("decision", question.decision)],
+            disclosures,
+            ..plain(Kind::Approval, self.record_id(), now, body)
+        }
+    }
+
+    /// What the agent answers to what was asked back.
+    pub(crate) fn answer_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "answer").text("question", question.id.as_str());
+        body.object("agent", |agent| {
+            agent.text("id", question.agent.as_str());
+        });
+        let mut disclosures = vec![("reason", json::quoted(&remark.text))];
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        let links = vec![("decision", question.decision)];
+        Draft {
+            run: Some(question.run.clone()),
+            links,
+            disclosures,
+            ..plain(Kind::Run, self.record_id(), remark.at, body)
         }
     }
 
@@ -190,6 +268,28 @@ impl Gate {
         let mut body = Object::new();
         body.text("delegate", &key.to_string()).text("software", concat!("remit/", env!("CARGO_PKG_VERSION")));
         plain(Kind::Key, self.record_id(), now, body)
+    }
+
+    /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
+    /// there; the key must be in clear, for signatures are checked against it.
+    pub(crate) fn account_draft(
+        &self,
+        operator: &OperatorId,
+        by: &OperatorId,
+        event: &str,
+        key: Option<(Digest, PublicKey)>,
+        now: Timestamp,
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("event", event);
+        if let Some((credential, key)) = key {
+            body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
+        if by != operator {
+            disclosures.push(("by", json::quoted(by.as_str())));
+        }
+        Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
     }
 
     fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {
@@ -290,6 +390,11 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
+    if !case.origins.is_empty() {
+        body.objects("origins", &case.origins, |(argument, origin), body| {
+            body.text("argument", argument).text("origin", origin.as_str());
+        });
+    }
     body.objects("halts", &case.halts, |halt, body| {
         body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
     });
@@ -324,6 +429,17 @@ fn outcome_body(outcome: &Outcome, body: &mut Object) {
             body.text("code", code.as_str()).text("reason", bounded(reason));
         }
     }
+}
+
+/// A passkey's signature, with everything that is needed to check it again.
+fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    body.text("key", &key.to_string()).text("rp_id", &proof.site.rp_id);
+    body.texts("origins", &proof.site.origins);
+    body.text("client_data", &encode(&proof.client_data));
+    body.text("authenticator_data", &encode(&proof.authenticator_data));
+    body.text("signature", &encode(&proof.signature));
 }
 
 pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {

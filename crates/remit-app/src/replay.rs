@@ -8,6 +8,7 @@ use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, Digest, GrantId, RuleId, RunId, TenantId, ToolName, UserId, WorkflowId};
 use remit_core::json;
 use remit_core::labels::Labels;
+use remit_core::origin::Origin;
 use remit_core::{Call, Caller, CaseFile, RunFacts, Snapshot, decide};
 use serde_json::Value;
 
@@ -152,6 +153,10 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
         // By whom and since when does not matter to a decision.
         Ok(Halt { target, by: String::new(), reason: text(halt, "reason")?.to_owned(), since: now })
     });
+    // Written only when a policy read them.
+    let origins = facts.get("origins").and_then(Value::as_array).into_iter().flatten();
+    let origins = origins
+        .map(|one| Some((one.get("argument")?.as_str()?.to_owned(), Origin::parse(one.get("origin")?.as_str()?)?)));
     Ok(CaseFile {
         run: RunFacts {
             labels: Labels::from_words(list(run, "labels")?.iter().filter_map(Value::as_str)),
@@ -165,6 +170,7 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
         approved: rules.collect::<Option<_>>().ok_or(bad("approved"))?,
         refused: facts.get("refused").and_then(Value::as_str).map(ToOwned::to_owned),
         halts: halts.collect::<Result<_, _>>()?,
+        origins: origins.collect::<Option<_>>().ok_or(bad("origins"))?,
         grants,
     })
 }

@@ -1,7 +1,7 @@
 //! What agents may ask people for, and what is declared for emergencies.
 
 use remit_core::access::{BreakGlass, Offer, Terms};
-use remit_core::approval::Voter;
+use remit_core::approval::{OnCall, Voter};
 use remit_core::authority::remit::Pattern;
 use remit_core::ids::{AgentId, RuleId};
 use schemars::JsonSchema;
@@ -81,15 +81,17 @@ pub(crate) fn offers(files: &[At<OfferFile>], environments: &Environments, repor
 pub(crate) fn emergencies(
     entries: &Entries<At<BreakGlassFile>>,
     environments: &Environments,
+    schedules: &[OnCall],
     report: &mut Report<'_>,
 ) -> Vec<BreakGlass> {
-    entries.iter().filter_map(|(name, file)| emergency(name, file, environments, report)).collect()
+    entries.iter().filter_map(|(name, file)| emergency(name, file, environments, schedules, report)).collect()
 }
 
 fn emergency(
     name: &At<String>,
     file: &At<BreakGlassFile>,
     environments: &Environments,
+    schedules: &[OnCall],
     report: &mut Report<'_>,
 ) -> Option<BreakGlass> {
     let id = report.id(name, RuleId::parse);
@@ -102,7 +104,7 @@ fn emergency(
         if at.is_empty() {
             report.fault(at, nobody, "name people: `[team:sre]`");
         }
-        at.iter().filter_map(|who| voter(who, report)).collect::<Vec<Voter>>()
+        at.iter().filter_map(|who| voter(who, schedules, report)).collect::<Vec<Voter>>()
     };
     let (people, reviewers) =
         (people(&file.people, "nobody may use it"), people(&file.reviewers, "nobody could review it"));

@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             approved: Vec::new(),
             refused: None,
             halts: Vec::new(),
+            origins: Vec::new(),
             grants: Vec::new(),
         };
         match decide(&snapshot, &call, &case, now).verdict {

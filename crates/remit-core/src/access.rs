@@ -186,8 +186,18 @@ impl Terms {
             (None, None) => return Err(bad("`tools` is missing")),
         };
         let mut bounds = rest.map(|rest| rest.bounds.clone()).unwrap_or_default();
-        for (word, values) in members.get("where").map(|found| found.as_object().ok_or_else(|| bad("`where` must be an object"))).transpose()?.into_iter().flatten() {
-            let dimension = Dimension::parse(word).ok_or_else(|| InvalidTerms(format!("`{word}` is no dimension: write environment, product, service, repository or branch")))?;
+        for (word, values) in members
+            .get("where")
+            .map(|found| found.as_object().ok_or_else(|| bad("`where` must be an object")))
+            .transpose()?
+            .into_iter()
+            .flatten()
+        {
+            let dimension = Dimension::parse(word).ok_or_else(|| {
+                InvalidTerms(format!(
+                    "`{word}` is no dimension: write environment, product, service, repository or branch"
+                ))
+            })?;
             let values = texts(values).filter(|values| !values.is_empty());
             let values = values.ok_or_else(|| InvalidTerms(format!("`{word}` must be a list of texts")))?;
             bounds.retain(|(known, _)| *known != dimension);
@@ -314,7 +324,9 @@ mod tests {
 
     #[test]
     fn narrower_terms_are_within_and_wider_ones_are_not() {
-        let offer = terms(json!({"tools": ["payments/*"], "where": {"environment": ["production", "staging"]}, "for_secs": 3600, "calls": 5}));
+        let offer = terms(
+            json!({"tools": ["payments/*"], "where": {"environment": ["production", "staging"]}, "for_secs": 3600, "calls": 5}),
+        );
         let within = |json| Terms::read(&json, Some(&offer)).expect("terms").check_within(&offer);
         assert_eq!(within(json!({})), Ok(()));
         assert_eq!(within(json!({"tools": ["payments/refund", "payments/re*"], "calls": 1, "for_secs": 60})), Ok(()));

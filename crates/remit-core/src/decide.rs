@@ -16,6 +16,7 @@ use crate::halt::Halt;
 use crate::identity::{Caller, Link};
 use crate::ids::{RuleId, TeamId};
 use crate::labels::Labels;
+use crate::origin::Origin;
 use crate::registry::Tool;
 use crate::verdict::{Code, Decision, Refusal, Verdict};
 
@@ -32,6 +33,8 @@ pub struct CaseFile {
     pub refused: Option<String>,
     /// The halts in force.
     pub halts: Vec<Halt>,
+    /// Where the values of each argument came from, when a policy at hand reads that.
+    pub origins: Vec<(String, Origin)>,
     /// Grants of the calling agent that concern the tool.
     pub grants: Vec<AccessGrant>,
 }
@@ -91,7 +94,7 @@ pub fn visible(
     grants: &[AccessGrant],
     now: Timestamp,
 ) -> bool {
-    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, run, now) else { return false };
+    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, (run, &[]), now) else { return false };
     let satisfied = |slice: &Slice| facts.context(&slice.rules);
     let own = Link::Agent(caller.calling_agent().clone());
     let granted = grants.iter().any(|grant| grant.concerns(caller, &tool.name, now) && snapshot.backs(grant));
@@ -107,7 +110,10 @@ pub fn visible(
         if !finding.forbids.is_empty() {
             return false;
         }
-        granted || finding.permits.iter().any(current) || slice.variable.iter().any(current) || profile.observes(snapshot)
+        granted
+            || finding.permits.iter().any(current)
+            || slice.variable.iter().any(current)
+            || profile.observes(snapshot)
     })
 }
 
@@ -151,7 +157,7 @@ struct Grounds {
 impl<'a> Bench<'a> {
     fn convene(snapshot: &'a Snapshot, call: &'a Call, case: &'a CaseFile, now: Timestamp) -> Result<Self, Refusal> {
         let given = Some((&call.arguments, &call.resource));
-        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, &case.run, now)
+        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, (&case.run, &case.origins), now)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         Ok(Self { snapshot, call, case, now, facts, standing: snapshot.standing(&call.caller) })
     }
@@ -261,7 +267,11 @@ impl<'a> Bench<'a> {
                 Ok(grounds) => grounds,
                 // A remit in `observe` refuses nothing by being silent; guardrails still bind, and a broken
                 // glass skips nothing that it is not charged for.
-                Err(refusal) if observes && glass.is_none() && !matches!(refusal.code, Code::PolicyGuardrail | Code::PolicyError) => {
+                Err(refusal)
+                    if observes
+                        && glass.is_none()
+                        && !matches!(refusal.code, Code::PolicyGuardrail | Code::PolicyError) =>
+                {
                     Grounds { observed: Some(refusal), ..Grounds::default() }
                 }
                 Err(refusal) => return Err(Refusal { factor: Some(link.clone()), ..refusal }),

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod json;
 pub mod labels;
 pub mod limits;
+pub mod origin;
 pub mod registry;
 pub mod steering;
 pub mod verdict;

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod console;
 pub mod edge;
 mod errand;
 pub mod fleet;
@@ -20,4 +21,5 @@ pub mod telemetry;
 pub mod tending;
 pub mod upstream;
 pub mod vault;
+pub mod visit;
 pub mod witness;

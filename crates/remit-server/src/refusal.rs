@@ -30,6 +30,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::IdempotencyMismatch
         | Code::IdempotencyPending
+        | Code::RecordKept
         | Code::RecordUnsealed
         | Code::RunClosed => StatusCode::CONFLICT,
         Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -135,7 +136,10 @@ fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
             format!("UNAVAILABLE (not executed): {reason}. {remedy}{reference}")
         }
         code if !refusal.may_request.is_empty() => {
-            format!("DENIED by {} (not executed): {reason}. {remedy} Do not try to reach the same effect with another tool.{reference}", code.as_str())
+            format!(
+                "DENIED by {} (not executed): {reason}. {remedy} Do not try to reach the same effect with another tool.{reference}",
+                code.as_str()
+            )
         }
         code => format!(
             "DENIED by {} (not executed): {reason}. {remedy} This decision is final for this request; do not retry it or \

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{grants, halts, holds, questions, records};
+use crate::{grants, halts, holds, people, questions, records};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -43,12 +43,15 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
     }
     let votes = db
         .prepare_cached(
-            "UPDATE votes SET operator = 'erased-' || position, reason = ''
-             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 LIMIT ?2)",
+            "UPDATE votes SET operator = 'erased-' || position, user = NULL, reason = ''
+             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 OR user = ?1 LIMIT ?2)",
         )?
         .execute(params![person, ROWS])?;
+    db.prepare_cached("UPDATE remarks SET operator = 'erased-' || position, text = '' WHERE operator = ?1")?
+        .execute([person])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
+    people::forget(db, person)?;
     grants::forget(desk, person, erasure.now)?;
     let full = |rows: usize| rows >= ROWS as usize;
     let mut more = full(calls.len()) || full(asked.len()) || full(votes);
@@ -105,7 +108,10 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     if !erasure.also_open && exists(&asked, &[&person, &now])? {
         return Err(Failure::Conflict("an open question"));
     }
-    let voted = format!("SELECT 1 FROM votes JOIN questions ON question = questions.id WHERE operator = ?1 AND {open}");
+    let voted = format!(
+        "SELECT 1 FROM votes JOIN questions ON question = questions.id
+         WHERE (operator = ?1 OR votes.user = ?1) AND {open}"
+    );
     if exists(&voted, &[&person, &now])? {
         return Err(Failure::Conflict("an open question that they voted on"));
     }

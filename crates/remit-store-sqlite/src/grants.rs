@@ -270,9 +270,10 @@ fn grant_body(given: &Given) -> Value {
     });
     body[kind] = json!(name.as_str());
     if let Some(emergency) = &given.emergency {
-        let review = emergency.review.as_ref().map(|review| {
-            json!([review.by.as_str(), micros(review.at), review.justified, review.note])
-        });
+        let review = emergency
+            .review
+            .as_ref()
+            .map(|review| json!([review.by.as_str(), micros(review.at), review.justified, review.note]));
         let user = emergency.user.as_ref().map(UserId::as_str);
         body["emergency"] = json!([emergency.by.as_str(), user, emergency.incident, emergency.reason, review]);
     }

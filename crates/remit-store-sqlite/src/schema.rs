@@ -193,6 +193,7 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  escalated INTEGER NOT NULL DEFAULT 0,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
@@ -205,6 +206,8 @@ CREATE TABLE votes (
   question TEXT NOT NULL,
   rule TEXT NOT NULL,
   operator TEXT NOT NULL,
+  user TEXT,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -212,6 +215,18 @@ CREATE TABLE votes (
   UNIQUE (question, rule, operator)
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
+CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
+
+-- What is said about questions; without an operator it is the agent's answer.
+CREATE TABLE remarks (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL,
+  operator TEXT,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX remarks_by_question ON remarks (question);
+CREATE INDEX remarks_by_operator ON remarks (operator) WHERE operator IS NOT NULL;
 
 -- The halts in force.
 CREATE TABLE halts (
@@ -257,5 +272,55 @@ CREATE TABLE holds (
   ordered_by TEXT NOT NULL,
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How people sign in. A password and the secret of its codes go together; the secret is sealed.
+CREATE TABLE accounts (
+  operator TEXT PRIMARY KEY,
+  password TEXT,
+  totp BLOB,
+  step INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
+  failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  not_before INTEGER,
+  signed_in_at INTEGER,
+  CHECK ((password IS NULL) = (totp IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Their passkeys. A credential is one person's.
+CREATE TABLE passkeys (
+  id BLOB PRIMARY KEY,
+  operator TEXT NOT NULL,
+  key TEXT NOT NULL,
+  label TEXT NOT NULL,
+  sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+  added_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_by_operator ON passkeys (operator);
+
+-- Invitations that wait, by the SHA-256 of their token: one for each person at most.
+CREATE TABLE invitations (
+  token BLOB PRIMARY KEY CHECK (length(token) = 32),
+  operator TEXT NOT NULL UNIQUE,
+  made_by TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Sessions, by the SHA-256 of their token: who reads this file signs in as nobody.
+CREATE TABLE sessions (
+  id BLOB PRIMARY KEY CHECK (length(id) = 32),
+  operator TEXT NOT NULL,
+  factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  device TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_operator ON sessions (operator);
+
+-- Challenges that were answered, until nobody would take them anyway.
+CREATE TABLE challenges (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";

@@ -236,6 +236,12 @@ impl Store for SqliteStore {
         self.read(|db| intents::outcome(db, intent))
     }
 
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+        // Answered after everything that was handed over before.
+        self.write_as(Urgency::Soon, false, |_| Ok(())).await?;
+        self.read(|db| intents::outcomes(db, run, limit))
+    }
+
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
         self.read(|db| intents::unsettled(db, before))
     }

@@ -29,8 +29,8 @@ use tokio::sync::{oneshot, watch};
 use crate::book::Book;
 use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
-use crate::{grants, halts};
 use crate::store::Shared;
+use crate::{grants, halts};
 
 /// Most deeds in one commit. It bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1024;

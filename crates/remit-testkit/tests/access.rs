@@ -121,12 +121,23 @@ impl House {
                 "keys.yaml" => {
                     let key = |id: &str, user: &str| {
                         let sha256 = Digest::of(id.as_bytes());
-                        format!("  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n")
+                        format!(
+                            "  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n"
+                        )
                     };
                     let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
                     let powers = "roles: [viewer, approver, operator, security]";
-                    let text = text.replace("teams: [finance]\n    roles: [viewer, approver]", &format!("teams: [finance]\n    {powers}"));
-                    format!("agents:\n{keys}{}", text.replace("teams: [security]\n    roles: [viewer, approver]", &format!("teams: [security]\n    {powers}")))
+                    let text = text.replace(
+                        "teams: [finance]\n    roles: [viewer, approver]",
+                        &format!("teams: [finance]\n    {powers}"),
+                    );
+                    format!(
+                        "agents:\n{keys}{}",
+                        text.replace(
+                            "teams: [security]\n    roles: [viewer, approver]",
+                            &format!("teams: [security]\n    {powers}")
+                        )
+                    )
                 }
                 "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
                 "remits/desk.yaml" => format!("{text}{OFFERS}"),
@@ -264,12 +275,14 @@ async fn an_agent_asks_is_given_and_loses_it_again() {
     let question = house.ask(asked.clone()).await;
     assert_eq!(house.ask(asked).await, question, "asking again asks nobody anew");
     house.delete(ADA).await.expect_err("nobody has said yes");
-    let (status, _) = house.post(ADA, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "approve"})).await;
+    let (status, _) =
+        house.post(ADA, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "approve"})).await;
     assert_eq!(status, 401, "an agent cannot vote, least of all for itself");
     let votes = format!("/admin/v1/questions/{question}/votes");
     let own = house.post("scenario-operator-ada", &votes, json!({"choice": "approve"})).await;
     assert_eq!(own.0, 403, "nor can the user for whom it asks");
-    let stranger = house.wire.send("agent-for-grace", &format!("/v1/questions/{question}"), None).await.expect("an answer");
+    let stranger =
+        house.wire.send("agent-for-grace", &format!("/v1/questions/{question}"), None).await.expect("an answer");
     assert_eq!(stranger.0, 404, "another user's request does not exist");
 
     house.approve(BOB, &question).await;
@@ -299,10 +312,7 @@ async fn an_agent_asks_is_given_and_loses_it_again() {
     assert_eq!(house.delete(ADA).await.expect_err("taken back")["code"], "policy.no_permit");
     assert_eq!(house.status(ADA, &question).await["state"], "ended");
 
-    assert_eq!(
-        house.events().await,
-        ["requested", "granted", "requested", "granted", "revoked", "revoked"]
-    );
+    assert_eq!(house.events().await, ["requested", "granted", "requested", "granted", "revoked", "revoked"]);
     house.stop().await;
 }
 
@@ -325,7 +335,9 @@ async fn people_give_less_or_nothing_or_without_being_asked() {
     assert_eq!(house.delete(ADA).await.expect_err("and no more")["code"], "budget.exhausted");
 
     let question = house.ask(ask("second")).await;
-    house.done(BOB, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "deny", "reason": "no need"})).await;
+    house
+        .done(BOB, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "deny", "reason": "no need"}))
+        .await;
     let status = house.status(ADA, &question).await;
     assert_eq!((&status["state"], &status["reason"]), (&json!("refused"), &json!("no need")), "{status}");
 
@@ -334,11 +346,18 @@ async fn people_give_less_or_nothing_or_without_being_asked() {
     assert_eq!(status, 403, "the same rule decides: Carol is not in finance");
     let own = house.post(BOB, "/admin/v1/grants", give("bob@acme.example")).await;
     assert_eq!(own.0, 403, "nobody gives an agent more in their own name");
-    assert_eq!(house.get(CHIEF, "/admin/v1/access-requests").await["requests"], json!([]), "refused leaves nothing open");
+    assert_eq!(
+        house.get(CHIEF, "/admin/v1/access-requests").await["requests"],
+        json!([]),
+        "refused leaves nothing open"
+    );
     let given = house.done(BOB, "/admin/v1/grants", give("grace@acme.example")).await;
     assert_eq!(given["state"], "granted", "{given}");
     house.delete("agent-for-grace").await.expect("it was given");
-    assert_eq!(house.events().await, ["requested", "narrowed", "granted", "requested", "refused", "requested", "granted"]);
+    assert_eq!(
+        house.events().await,
+        ["requested", "narrowed", "granted", "requested", "refused", "requested", "granted"]
+    );
     house.stop().await;
 }
 

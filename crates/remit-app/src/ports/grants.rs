@@ -38,12 +38,7 @@ pub trait Grants: Send + Sync {
     ) -> Result<AccessRequest, CommitError>;
     /// Makes a grant of a request and uses its question up; all of it or none. It is a conflict when the
     /// request is not open, or its question is not approved at this moment. So a request is granted once.
-    async fn grant_request(
-        &self,
-        id: &QuestionId,
-        given: Given,
-        record: SignedRecord,
-    ) -> Result<(), CommitError>;
+    async fn grant_request(&self, id: &QuestionId, given: Given, record: SignedRecord) -> Result<(), CommitError>;
     /// Ends an open request that was refused or has lapsed, as its question says at this moment; false when
     /// it is not open, or its question may still be answered.
     async fn end_request(&self, id: &QuestionId, at: Timestamp, record: SignedRecord) -> Result<bool, Unavailable>;

@@ -13,6 +13,7 @@ mod halt;
 mod hold;
 mod init;
 mod ledger;
+mod people;
 mod questions;
 mod records;
 mod replay;
@@ -90,6 +91,8 @@ enum Command {
     Agents(agents::Agents),
     /// Keep something from being deleted; without a verb, list what is kept.
     Hold(hold::Hold),
+    /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
+    People(people::People),
     /// Export signed records, verify exported ones, or delete what is disclosed of a person.
     Evidence(records::Evidence),
     /// Decide recorded cases again, from the recorded facts and authority.
@@ -132,6 +135,7 @@ impl Cli {
             Command::Halt(verb) => verb.run(&folder),
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),
+            Command::People(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

@@ -169,7 +169,11 @@ fn grant(
     })
 }
 
-pub(crate) fn bounds(file: &BoundsFile, environments: &Environments, report: &mut Report<'_>) -> Vec<(Dimension, Vec<String>)> {
+pub(crate) fn bounds(
+    file: &BoundsFile,
+    environments: &Environments,
+    report: &mut Report<'_>,
+) -> Vec<(Dimension, Vec<String>)> {
     let mut bounds = Vec::new();
     for dimension in Dimension::ALL {
         let Some(values) = file.dimension(dimension) else { continue };

@@ -8,6 +8,7 @@ use crate::cedar::{self, Context, Entities, Value, context, entity, long, record
 use crate::decide::RunFacts;
 use crate::identity::{Caller, Link};
 use crate::ids::{AgentId, RuleId};
+use crate::origin::Origin;
 use crate::registry::{Dimension, Resource, Tool};
 
 /// Cedar's view of one call. A value that Cedar cannot build is a bug or an attack; the error text
@@ -35,7 +36,7 @@ impl Facts {
         caller: &Caller,
         tool: &Tool,
         given: Option<(&serde_json::Value, &Resource)>,
-        run: &RunFacts,
+        (run, origins): (&RunFacts, &[(String, Origin)]),
         now: Timestamp,
     ) -> Result<Self, String> {
         let nowhere = Resource::default();
@@ -60,6 +61,7 @@ impl Facts {
         context.extend(facets(resource, run));
         let arguments = arguments.and_then(|a| tool.shape.express(a)).unwrap_or_else(|| record([]));
         context.push(("args", arguments));
+        context.push(("origin", record(origins.iter().map(|(name, origin)| (name.as_str(), text(origin.as_str()))))));
         context.push(("risk", text(tool.risk.as_str())));
         context.push(("reversible", Value::from(tool.reversible)));
         context.push(("agent", reference(&uid("Agent", caller.calling_agent().as_str())?)));

@@ -69,6 +69,8 @@ pub(crate) struct Slice {
     pub guardrails: Vec<usize>,
     /// Every approval rule that any of these policies reads.
     pub rules: Vec<RuleId>,
+    /// Whether any of these policies reads where the arguments came from.
+    pub reads_origins: bool,
 }
 
 /// A caller's place in the authority: for each link, what it holds.
@@ -422,6 +424,17 @@ impl Snapshot {
         self.guardrails.get(at)
     }
 
+    /// Whether any policy that can matter to this call reads where its arguments came from. Then, and only
+    /// then, a case needs [`CaseFile::origins`](crate::CaseFile::origins).
+    #[must_use]
+    pub fn reads_origins(&self, call: &Call) -> bool {
+        let standing = self.standing(&call.caller);
+        // The guardrails by themselves, too: a grant may be all that the calling agent holds.
+        let profiles = standing.links.iter().map(|(_, profile)| *profile).chain([&self.bare]);
+        let mut slices = profiles.filter_map(|profile| self.slice(profile, &call.tool.name));
+        slices.any(|slice| slice.reads_origins)
+    }
+
     /// The slice for one link and tool; `None` when nothing the link holds covers the tool.
     pub(crate) fn slice<'s>(&'s self, profile: &'s Profile, tool: &ToolName) -> Option<&'s Slice> {
         let entry = profile.tools.get(tool)?;
@@ -456,6 +469,7 @@ impl Snapshot {
             rules.dedup();
             // Policy names are unique over the whole authority, so building a set cannot fail; were
             // it to, the empty set denies.
+            let reads_origins = binding.iter().chain(&observed).any(|policy| reads(policy, &["origin"]));
             let (variable, fixed): (Vec<Policy>, Vec<Policy>) = binding.iter().cloned().partition(varies);
             let permitting = variable.iter().filter(|p| p.effect() == Effect::Permit);
             let variable = permitting.map(|p| p.id().to_string()).collect();
@@ -467,7 +481,7 @@ impl Snapshot {
                 Some(Holder::Agent(id)) => super::facts::base(self, Some(id), tool).ok(),
                 _ => None,
             };
-            Slice { policies, fixed, variable, observed, base, permits, guardrails, rules }
+            Slice { policies, fixed, variable, observed, base, permits, guardrails, rules, reads_origins }
         }))
     }
 }
@@ -513,21 +527,26 @@ impl Entry {
 
 /// Whether a policy reads the arguments of a call, or what follows from them.
 fn varies(policy: &Policy) -> bool {
-    fn reads(json: &Value) -> bool {
+    const FOLLOWS: [&str; 7] = ["args", "origin", "environment", "product", "service", "repository", "branch"];
+    policy.resource_constraint() != ResourceConstraint::Any || reads(policy, &FOLLOWS)
+}
+
+/// Whether a policy reads the resource or one of these members of the context. What cannot be told is taken
+/// to be read: the tool is shown, and each call is decided on its own.
+fn reads(policy: &Policy, words: &[&str]) -> bool {
+    fn within(json: &Value, words: &[&str]) -> bool {
         match json {
             Value::Object(members) => {
-                let accesses = |word: &str| members.get("attr").is_some_and(|attr| attr == word);
+                let accesses = |word: &&str| members.get("attr").is_some_and(|attr| attr == word);
                 members.get("Var").is_some_and(|var| var == "resource")
-                    || ["args", "environment", "product", "service", "repository", "branch"].into_iter().any(accesses)
-                    || members.values().any(reads)
+                    || words.iter().any(accesses)
+                    || members.values().any(|value| within(value, words))
             }
-            Value::Array(items) => items.iter().any(reads),
+            Value::Array(items) => items.iter().any(|item| within(item, words)),
             _ => false,
         }
     }
-    // What cannot be told is taken to vary: the tool is shown, and each call is decided on its own.
-    policy.resource_constraint() != ResourceConstraint::Any
-        || policy.to_json().map_or(true, |json| json.get("conditions").is_some_and(reads))
+    policy.to_json().map_or(true, |json| json.get("conditions").is_some_and(|found| within(found, words)))
 }
 
 /// A limit as a budget. The key says whose it is, what it counts and over which span.

@@ -54,6 +54,8 @@ pub enum Code {
     PolicyNoPermit,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
+    /// Something keeps the values of a record from being deleted.
+    RecordKept,
     /// There is no such record, or it is not yours.
     RecordUnknown,
     /// No checkpoint of the log covers the record yet.
@@ -82,7 +84,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AccessNotOffered,
         Self::Halted,
         Self::ApprovalDenied,
@@ -102,6 +104,7 @@ impl Code {
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
         Self::QuestionUnknown,
+        Self::RecordKept,
         Self::RecordUnknown,
         Self::RecordUnsealed,
         Self::RemitExpired,
@@ -196,12 +199,9 @@ impl Code {
                 "The call was started, and it is not known whether it took effect. It will not be repeated on its own.",
                 "Find out whether the effect happened before you do anything else; a person is shown this call.",
             ),
-            Self::GrantUnknown => (
-                "grant.unknown",
-                Fault::Caller,
-                "There is no such grant.",
-                "Check the id; `remit grants` lists them.",
-            ),
+            Self::GrantUnknown => {
+                ("grant.unknown", Fault::Caller, "There is no such grant.", "Check the id; `remit grants` lists them.")
+            }
             Self::IdempotencyMismatch => (
                 "idempotency.mismatch",
                 Fault::Caller,
@@ -253,6 +253,12 @@ impl Code {
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")
             }
+            Self::RecordKept => (
+                "record.kept",
+                Fault::Caller,
+                "Something keeps the values of a record from being deleted.",
+                "Lift the hold, or wait until what is under way is over.",
+            ),
             Self::RecordUnknown => {
                 ("record.unknown", Fault::Caller, "There is no such record, or it is not yours.", "Check the id.")
             }

@@ -170,7 +170,9 @@ fn a_guardrail_beats_a_grant_where_the_remit_does_not_even_name_the_tool() {
     let house = with_grant(lean(&own), |_| {});
     assert_eq!(code(&house.decide(&mail())), Some(Code::PolicyGuardrail));
     assert!(!house.visible().contains(&"mail/send".to_owned()));
-    let erring = format!("{GUARDRAILS} forbid(principal is Agent, action == Action::\"mail/send\", resource) when {{ context.now.epoch * 9223372036854775807 > 0 }};");
+    let erring = format!(
+        "{GUARDRAILS} forbid(principal is Agent, action == Action::\"mail/send\", resource) when {{ context.now.epoch * 9223372036854775807 > 0 }};"
+    );
     let decision = with_grant(lean(&erring), |_| {}).decide(&mail());
     assert_eq!(code(&decision), Some(Code::PolicyError), "{decision:?}");
 }
@@ -251,7 +253,8 @@ fn what_an_emergency_skips_has_to_be_written_down() {
     declared.break_glass = vec![BreakGlass { terms: refunds, ..glass(&["finance-sign-off"]) }];
     assert!(compile(declared).is_ok());
     let mut unknown = sources(Mode::Enforce, GUARDRAILS);
-    unknown.remits[0].may_request = vec![Offer { approval: rule("nobody"), ..offer(json!({"tools": ["mail/send"], "for_secs": 60})) }];
+    unknown.remits[0].may_request =
+        vec![Offer { approval: rule("nobody"), ..offer(json!({"tools": ["mail/send"], "for_secs": 60})) }];
     let faults = compile(unknown).expect_err("nobody could give it");
     assert!(faults[0].message.contains("`nobody`"), "{faults:?}");
 }

@@ -143,12 +143,10 @@ pub fn sources(mode: Mode, guardrails: &str) -> Sources {
         ],
     );
     let everybody = Class::ALL.into_iter().map(|class| grant(class, 0, "*", None, None, &[])).collect();
+    let finance = || vec![Voter::Team(TeamId::parse("finance").expect("id"))];
     let rule = |id: &str, quorum| ApprovalRule {
-        id: RuleId::parse(id).expect("id"),
-        quorum,
-        from: vec![Voter::Team(TeamId::parse("finance").expect("id"))],
-        within_secs: 1800,
         distinct_from: Vec::new(),
+        ..ApprovalRule::new(RuleId::parse(id).expect("id"), quorum, finance(), 1800)
     };
     let at = |text: &str| text.parse::<Timestamp>().expect("time");
     let freeze = Freeze { from: at("2026-12-20T00:00:00Z"), until: at("2027-01-02T00:00:00Z"), hard: true };
@@ -180,8 +178,8 @@ impl House {
     pub fn with(sources: Sources) -> Self {
         let (snapshot, _) = compile(sources).unwrap_or_else(|faults| panic!("{faults:?}"));
         let run = RunFacts::fresh();
-        let (budgets, approved, halts, grants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let case = CaseFile { run, budgets, approved, refused: None, halts, grants };
+        let (budgets, approved, halts, origins, grants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let case = CaseFile { run, budgets, approved, refused: None, halts, origins, grants };
         Self { snapshot, case, now: "2026-11-20T12:00:00Z".parse().expect("time"), spent: Vec::new() }
     }
 
@@ -211,10 +209,11 @@ impl House {
     pub fn decide(&self, wanted: &Wanted) -> Decision {
         let call = self.call(wanted);
         let mut case = self.case.clone();
-        let states = self.snapshot.budgets_with(&call, &self.case.grants, self.now).into_iter().map(|(budget, span, _)| {
-            let spent = self.spent.iter().find(|(key, _)| *key == budget.key.0).map_or(0, |(_, amount)| *amount);
-            BudgetState { budget, span, settled: spent, reserved: 0, object_known: false }
-        });
+        let states =
+            self.snapshot.budgets_with(&call, &self.case.grants, self.now).into_iter().map(|(budget, span, _)| {
+                let spent = self.spent.iter().find(|(key, _)| *key == budget.key.0).map_or(0, |(_, amount)| *amount);
+                BudgetState { budget, span, settled: spent, reserved: 0, object_known: false }
+            });
         case.budgets = states.collect();
         decide(&self.snapshot, &call, &case, self.now)
     }
@@ -222,7 +221,8 @@ impl House {
     pub fn visible(&self) -> Vec<String> {
         let caller = self.caller();
         let tools = self.snapshot.registry().tools().iter();
-        let shown = tools.filter(|t| remit_core::visible(&self.snapshot, &caller, t, &self.case.run, &self.case.grants, self.now));
+        let shown = tools
+            .filter(|t| remit_core::visible(&self.snapshot, &caller, t, &self.case.run, &self.case.grants, self.now));
         shown.map(|tool| tool.name.to_string()).collect()
     }
 }

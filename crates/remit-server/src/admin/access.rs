@@ -70,7 +70,11 @@ pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>
 
 /// `GET /admin/v1/grants`: those in force with how much of each is used, emergencies that wait for their
 /// review, and how much of what was given was ever used; with `all=true` those that have ended, too.
-pub(super) async fn grants(State(edge): State<Arc<Edge>>, Query(listed): Query<Listed>, headers: HeaderMap) -> Response {
+pub(super) async fn grants(
+    State(edge): State<Arc<Edge>>,
+    Query(listed): Query<Listed>,
+    headers: HeaderMap,
+) -> Response {
     let found = async {
         operator(&edge, &headers, Deed::Look).await?;
         let store = &edge.gate.ports().store;
@@ -169,10 +173,8 @@ pub(super) async fn break_glass(State(edge): State<Arc<Edge>>, request: Request)
         let name = RuleId::parse(text(&asked, "name")?).map_err(malformed)?;
         let agent = asked.get("agent").and_then(Value::as_str).map(AgentId::parse).transpose().map_err(malformed)?;
         let (user, incident, reason) = (user(&asked)?, text(&asked, "incident")?, text(&asked, "reason")?);
-        let given = edge
-            .gate
-            .break_glass(&person.approver, &name, agent.as_ref(), user.as_ref(), incident, reason)
-            .await?;
+        let given =
+            edge.gate.break_glass(&person.approver, &name, agent.as_ref(), user.as_ref(), incident, reason).await?;
         edge.metrics.glass_broken(name.as_str());
         tracing::warn!(
             emergency = %name, incident, by = %person.approver.id, grant = %given.grant.id, agent = %given.grant.agent,

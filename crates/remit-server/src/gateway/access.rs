@@ -43,12 +43,7 @@ pub(crate) fn terms(body: &Value) -> Value {
 ///
 /// # Errors
 /// See [`remit_app::Gate::request_access`].
-pub(crate) async fn request(
-    edge: &Edge,
-    caller: &Caller,
-    run: Option<&RunId>,
-    body: &Value,
-) -> Result<Value, Refusal> {
+pub(crate) async fn request(edge: &Edge, caller: &Caller, run: Option<&RunId>, body: &Value) -> Result<Value, Refusal> {
     let why = body.get("reason").and_then(Value::as_str).unwrap_or_default();
     let request = edge.gate.request_access(caller, run, &terms(body), why).await?;
     own(edge, &request).await
@@ -91,9 +86,10 @@ pub(crate) async fn own(edge: &Edge, request: &AccessRequest) -> Result<Value, R
         (RequestState::Open, QuestionState::Approved | QuestionState::Used) => {
             ("approved", "Approved; the grant is being made. Ask again in a moment.")
         }
-        (RequestState::Open, QuestionState::Open) => {
-            ("open", "People have been asked. Ask again later with `remit__status`; they may give less than you asked for.")
-        }
+        (RequestState::Open, QuestionState::Open) => (
+            "open",
+            "People have been asked. Ask again later with `remit__status`; they may give less than you asked for.",
+        ),
     };
     shown["state"] = json!(word);
     shown["next"] = json!(next);

@@ -2,6 +2,7 @@
 //! of my held call. They reveal nothing of other callers, and all but one
 //! change nothing: `remit__request_access` asks people for more.
 
+use remit_app::REASON_CHARS_MAX;
 use remit_app::question::QuestionState;
 use remit_core::Caller;
 use remit_core::access::Whom;
@@ -11,6 +12,7 @@ use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::Kind;
 use serde_json::{Value, json};
 
+use crate::admin::questions;
 use crate::edge::Edge;
 use crate::gateway::access;
 use crate::refusal;
@@ -23,6 +25,8 @@ const WHY: &str = "remit__why";
 const REQUEST: &str = "remit__request_access";
 /// What became of my held call.
 const STATUS: &str = "remit__status";
+/// What an approver of my held call wants to know.
+const ANSWER: &str = "remit__answer";
 
 /// Their definitions, as a tool list shows them.
 #[must_use]
@@ -58,6 +62,7 @@ pub fn tools() -> Vec<Value> {
             json!(["id"]),
         ),
         request(),
+        answering(),
     ]
 }
 
@@ -84,6 +89,20 @@ fn request() -> Value {
     })
 }
 
+/// The tool that answers an approver. It changes nothing but what approvers read.
+fn answering() -> Value {
+    let text = |longest: usize, what: &str| json!({"type": "string", "maxLength": longest, "description": what});
+    json!({
+        "name": ANSWER,
+        "description": "Answer what an approver asked back about a held call of yours. They decide; your answer decides nothing.",
+        "inputSchema": {
+            "type": "object", "additionalProperties": false, "required": ["id", "text"],
+            "properties": {"id": text(128, "the question's id"), "text": text(REASON_CHARS_MAX, "your answer")},
+        },
+        "annotations": {"readOnlyHint": false, "destructiveHint": false, "openWorldHint": false},
+    })
+}
+
 /// Answers, when the name is one of these tools: a tool result.
 pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -> Option<Value> {
     let id = arguments.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -96,6 +115,7 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
             Some(refusal) => Err(refusal),
             None => access::request(edge, caller, None, arguments).await,
         },
+        ANSWER => answer_back(edge, caller, id, arguments).await,
         _ => return None,
     };
     Some(match answer {
@@ -216,6 +236,14 @@ fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+async fn answer_back(edge: &Edge, caller: &Caller, id: &str, arguments: &Value) -> Result<Value, Refusal> {
+    let id = QuestionId::parse(id).map_err(|_| questions::not_taken(remit_app::NotTaken::Unknown))?;
+    let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
+    let question = edge.gate.answer_back(caller, &id, text).await.map_err(questions::not_taken)?;
+    let next = "The approvers see your answer. Ask again later, or call the tool again with the same arguments.";
+    Ok(json!({"question": question.id.as_str(), "answered": true, "next": next}))
+}
+
 /// Where a question of this caller stands.
 ///
 /// # Errors
@@ -236,6 +264,9 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
     let question = question.filter(own).ok_or_else(unknown)?;
     let state = question.state(edge.gate.ports().clock.now());
     let next = match state {
+        QuestionState::Open if question.asked_back().is_some() => {
+            "An approver asks you something: see `asked`. Answer with remit__answer, then ask again later."
+        }
         QuestionState::Open => {
             "People have been asked. Ask again later, or call the tool again with the same arguments."
         }
@@ -248,13 +279,14 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
         }
         QuestionState::Used => "The call was made.",
     };
-    let denial = question.votes.iter().find(|vote| !vote.approve).map(|vote| vote.reason.as_str());
+    let denial = question.denial(edge.gate.ports().clock.now());
     Ok(json!({
         "question": id.as_str(),
         "tool": question.tool,
         "state": state.as_str(),
         "expires_at": question.expires_at.to_string(),
         "reason": denial,
+        "asked": question.asked_back().map(|remark| remark.text.as_str()),
         "next": next,
     }))
 }

@@ -64,7 +64,20 @@ impl Default for Metrics {
         registry.register("glass_broken", "Emergencies, by the name they are declared under", emergencies.clone());
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
-        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, emergencies, ledger, started }
+        Self {
+            registry,
+            verdicts,
+            outcomes,
+            rejected,
+            steps,
+            upstreams,
+            budgets,
+            reloads,
+            questions,
+            emergencies,
+            ledger,
+            started,
+        }
     }
 }
 

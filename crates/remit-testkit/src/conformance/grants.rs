@@ -59,8 +59,13 @@ fn given(grant: &str, request: Option<&str>) -> Given {
 }
 
 fn emergency(grant: &str) -> Given {
-    let emergency =
-        Emergency { by: person("olga"), user: Some(user("olga@example.com")), incident: "INC-1".into(), reason: "fire".into(), review: None };
+    let emergency = Emergency {
+        by: person("olga"),
+        user: Some(user("olga@example.com")),
+        incident: "INC-1".into(),
+        reason: "fire".into(),
+        review: None,
+    };
     let mut given = Given { emergency: Some(emergency), ..given(grant, None) };
     given.grant.whom = Whom::Anybody;
     given.grant.unused_until = None;

@@ -4,7 +4,7 @@ use remit_app::access::AccessRequest;
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{Erasure, Retired, Retirement};
-use remit_app::question::{Question, QuestionState};
+use remit_app::question::{Question, QuestionState, Vote};
 use remit_core::ids::{Digest, OperatorId, RecordId, RunId, UserId};
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ impl State {
         if !erasure.also_open && self.questions.iter().filter(live).any(asked) {
             return Err(CommitError::Conflict("an open question"));
         }
-        let voted = |question: &Question| question.votes.iter().any(|vote| vote.by.as_str() == person.as_str());
+        let voted = |question: &Question| question.votes.iter().any(|vote| is(vote, person));
         if self.questions.iter().filter(live).any(voted) {
             return Err(CommitError::Conflict("an open question that they voted on"));
         }
@@ -94,13 +94,19 @@ impl State {
                 question.arguments = Value::Null;
                 question.resource.clear();
                 question.reason.clear();
+                question.remarks.clear();
                 question.expires_at = question.expires_at.min(erasure.now);
             }
+            for (at, remark) in question.remarks.iter_mut().enumerate() {
+                if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
+                    (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
+                }
+            }
             for (at, vote) in question.votes.iter_mut().enumerate() {
-                if vote.by.as_str() == person.as_str()
+                if is(vote, person)
                     && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
                 {
-                    vote.by = nobody;
+                    (vote.by, vote.user) = (nobody, None);
                     vote.reason.clear();
                 }
             }
@@ -111,6 +117,7 @@ impl State {
         }
         let placed = |hold: &&mut Hold| hold.by == person.as_str();
         self.holds.values_mut().filter(placed).for_each(|hold| "erased".clone_into(&mut hold.by));
+        self.people.forget(person.as_str());
         for (run, _) in self.runs.iter_mut().filter(|(run, _)| run.user.as_ref() == Some(person)) {
             (run.user, run.intent) = (None, None);
         }
@@ -162,4 +169,8 @@ fn forget(outcome: &mut Outcome) -> bool {
             true
         }
     }
+}
+
+fn is(vote: &Vote, person: &UserId) -> bool {
+    vote.by.as_str() == person.as_str() || vote.user.as_ref() == Some(person)
 }

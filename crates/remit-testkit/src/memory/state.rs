@@ -34,6 +34,7 @@ pub(crate) struct State {
     pub grants: Vec<Given>,
     pub grants_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
+    pub people: super::people::Rooms,
     pub head: Option<Head>,
     pub on_advance: Option<OnAdvance>,
 }
