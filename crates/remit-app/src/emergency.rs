@@ -55,6 +55,15 @@ impl Gate {
             }
         }
         let at = self.now();
+        // One at a time: whoever needs more than was declared takes the first one back, on the record.
+        let open = self.ports.store.grants(true).await.map_err(|error| unavailable(&error))?;
+        let ground = Ground::BreakGlass(name.clone());
+        let same =
+            |given: &&Given| given.grant.ground == ground && given.grant.agent == agent && at < given.grant.expires;
+        if let Some(given) = open.iter().find(same) {
+            let reason = format!("`{name}` is in force for agent:{agent} already, as {}", given.grant.id);
+            return Err(Refusal::new(Code::Conflict, reason).with_remedy("Use that one, or revoke it first."));
+        }
         let secs = SignedDuration::from_secs(i64::try_from(glass.terms.secs).unwrap_or(i64::MAX));
         let grant = AccessGrant {
             id: crate::records::grant_id(at, &self.ports.entropy.bytes()),
@@ -63,7 +72,7 @@ impl Gate {
             terms: glass.terms.clone(),
             expires: at.checked_add(secs).unwrap_or(at),
             unused_until: None,
-            ground: Ground::BreakGlass(name.clone()),
+            ground,
         };
         let short = |text: &str| text.chars().take(REASON_BYTES_MAX / 4).collect::<String>();
         let (incident, reason) = (short(incident), short(reason));

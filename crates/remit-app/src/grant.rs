@@ -32,6 +32,9 @@ use crate::records::{bounded, millis, plain};
 /// Most requests of one agent that may wait for people at once: more would bury what matters.
 const OPEN_REQUESTS_MAX: usize = 10;
 
+/// For how long a grant that is over stays listed as one that is not.
+const SETTLING: SignedDuration = SignedDuration::from_secs(1);
+
 /// Why access was not given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotGiven {
@@ -196,7 +199,10 @@ impl Gate {
         for given in store.grants(true).await? {
             let used = self.used(&given.grant).await?;
             let at = self.now();
-            if given.grant.over(used, at) {
+            // What was counted may be behind by the group that is being written, so nothing ends on the very
+            // moment. No decision waits for this.
+            let past = at.checked_sub(SETTLING).unwrap_or(at);
+            if given.grant.over(used, past) {
                 let how = if given.grant.expires <= at { Ending::Expired } else { Ending::Unused };
                 let end = End { how, at, by: None, reason: String::new() };
                 done += usize::from(self.end(&given, end).await?);

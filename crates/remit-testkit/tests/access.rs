@@ -401,7 +401,8 @@ async fn the_glass_is_broken_loudly_and_reviewed_by_somebody_else() {
     assert_eq!(status, 403, "the declaration does not name Bob");
     let (status, _) = house.post(CHIEF, "/admin/v1/break-glass", json!({"name": "leak", "reason": "quick"})).await;
     assert_eq!(status, 400, "an incident must be named");
-    let given = house.done(CHIEF, "/admin/v1/break-glass", order).await;
+    let given = house.done(CHIEF, "/admin/v1/break-glass", order.clone()).await;
+    assert_eq!(house.post(CHIEF, "/admin/v1/break-glass", order).await.0, 409, "one at a time");
     assert_eq!(given["emergency"]["review_due"], true, "{given}");
     let (status, answer) = house.post(ADA, "/v1/calls", mail("press@elsewhere.example")).await;
     assert_eq!(status, 200, "{answer}");

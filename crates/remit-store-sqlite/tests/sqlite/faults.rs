@@ -3,26 +3,29 @@
 
 use std::sync::Arc;
 
+use remit_app::access::{AccessRequest, End, Ending, Given, RequestState};
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::Effect;
 use remit_app::ports::{Erasure, RecordFilter, Retirement, Store};
 use remit_app::proposal::Proposal;
+use remit_app::question::Question;
 use remit_app::run::RunFilter;
+use remit_core::access::{AccessGrant, Ground, Terms, Whom};
 use remit_core::budget::Unit;
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::{OperatorId, ProposalId, QuestionId, UserId};
+use remit_core::ids::{GrantId, OperatorId, ProposalId, QuestionId, UserId};
 use remit_evidence::record::Kind;
 use remit_store_sqlite::faults::{Fault, Faults};
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{
     Admission, Trial, agent, ballot, budget, change, completed, digest, moment, object, question, record_id,
-    reservation, run, run_id, vote,
+    reservation, rule, run, run_id, vote,
 };
 use remit_testkit::memory::MemoryStore;
 
 use crate::{look, place};
 
-const DEEDS: [&str; 20] = [
+const DEEDS: [&str; 26] = [
     "admit",
     "admit batched",
     "hold",
@@ -43,6 +46,12 @@ const DEEDS: [&str; 20] = [
     "open change",
     "vote on change",
     "propose",
+    "open request",
+    "narrow request",
+    "grant request",
+    "end request",
+    "put grant",
+    "end grant",
 ];
 
 /// What every deed finds: a run, an admitted call, an open question, a halt.
@@ -55,6 +64,13 @@ async fn prepare(t: &Trial) {
     t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
     t.store.put_authority(digest("old"), t.record(Kind::Policy, None)).await.expect("it is put into force");
     t.store.open_change(&change("c-1", "old", "new"), t.record(Kind::Policy, None)).await.expect("it opens");
+    for (id, call) in [("q-open", "open"), ("q-yes", "yes"), ("q-no", "no")] {
+        let asked = question(id, call, &[("finance", 1)]);
+        t.store.open_request(request(&asked), asked, t.record(Kind::Grant, None)).await.expect("it is asked");
+    }
+    t.vote(vote(&question_id("q-yes"), "finance", "fiona", true)).await.expect("it counts");
+    t.vote(vote(&question_id("q-no"), "finance", "fiona", false)).await.expect("it counts");
+    t.store.put_grant(given("g-0", None), t.record(Kind::Grant, None)).await.expect("it is given");
 }
 
 async fn admission(t: &Trial) -> Admission {
@@ -128,8 +144,67 @@ async fn perform(t: &Trial, deed: &str) -> bool {
             };
             store.put_proposal(&proposal, t.record(Kind::Policy, None)).await.is_ok()
         }
+        "open request" => {
+            let asked = question("q-new", "new", &[("finance", 1)]);
+            store.open_request(request(&asked), asked, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "narrow request" => {
+            let (id, asked) = (question_id("q-open"), question("q-new", "new", &[("finance", 1)]));
+            store.narrow_request(&id, &id, terms(1), asked, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "grant request" => {
+            let given = given("g-1", Some("q-yes"));
+            store.grant_request(&question_id("q-yes"), given, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "end request" => store.end_request(&question_id("q-no"), moment(3), t.record(Kind::Grant, None)).await.is_ok(),
+        "put grant" => store.put_grant(given("g-2", None), t.record(Kind::Grant, None)).await.is_ok(),
+        "end grant" => {
+            let end = End { how: Ending::Revoked, at: moment(3), by: None, reason: String::new() };
+            let grant = GrantId::parse("g-0").expect("an id");
+            store.end_grant(&grant, end, t.record(Kind::Grant, None)).await.is_ok()
+        }
         other => panic!("an unknown deed: {other}"),
     }
+}
+
+fn question_id(id: &str) -> QuestionId {
+    QuestionId::parse(id).expect("an id")
+}
+
+fn terms(calls: u64) -> Terms {
+    let json = serde_json::json!({"tools": ["payments/refund"], "for_secs": 60, "calls": calls});
+    Terms::read(&json, None).expect("terms")
+}
+
+fn request(question: &Question) -> AccessRequest {
+    AccessRequest {
+        id: question.id.clone(),
+        question: question.id.clone(),
+        agent: agent("bot"),
+        user: question.user.clone(),
+        terms: terms(2),
+        unused_secs: 9,
+        rule: rule("finance"),
+        why: "why".into(),
+        by: None,
+        asked_at: moment(0),
+        record: digest("asked"),
+        state: RequestState::Open,
+    }
+}
+
+fn given(id: &str, request: Option<&str>) -> Given {
+    let grant = AccessGrant {
+        id: GrantId::parse(id).expect("an id"),
+        agent: agent("bot"),
+        whom: Whom::Exactly(None),
+        terms: terms(2),
+        expires: moment(60),
+        unused_until: None,
+        ground: Ground::Offer(rule("finance")),
+    };
+    let (request, record) = (request.map(question_id), digest("given"));
+    Given { grant, request, given_at: moment(2), emergency: None, record, end: None }
 }
 
 /// Everything a store can be asked.
@@ -142,8 +217,22 @@ async fn all(store: &dyn Store) -> String {
     halts.sort_by(|a, b| a.target.cmp(&b.target));
     let records = store.records(&RecordFilter::default()).await.expect(read);
     let idle = store.idle_run(&agent("bot"), None, moment(0)).await.expect(read);
+    let access = (store.requests(false).await.expect(read), store.grants(false).await.expect(read));
     format!(
-        "{:#?}\n{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}\n{:#?}\n{:#?}\n{:#?}",
+        "{:#?}
+{access:#?}{:#?}
+{records:#?}
+{:#?}
+{:#?}
+{:#?}
+{halts:#?}
+{:#?}
+{:#?}
+{:#?}{idle:?}
+{:#?}
+{:#?}
+{:#?}",
+        store.live_grants().await.expect(read),
         store.holds().await.expect(read),
         store.runs(&RunFilter::default()).await.expect(read),
         question("q-1").await,

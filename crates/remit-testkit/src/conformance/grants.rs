@@ -181,11 +181,7 @@ pub(super) async fn are_narrowed_in_place(t: Trial) {
 
 pub(super) async fn change_the_basis(t: Trial) {
     let run = t.run("run-1").await;
-    let fresh = async || {
-        let mut admission = t.admission(&run, "call").await;
-        admission.basis.grants = t.store.live_grants().await.expect("read").0;
-        admission
-    };
+    let fresh = async || t.admission(&run, "call").await;
     let before = fresh().await;
     t.store.put_grant(emergency("g-1"), t.record(Kind::Grant, None)).await.expect("it is stored");
     assert_eq!(conflict(t.commit(&before).await), "grants");

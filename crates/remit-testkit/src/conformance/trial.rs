@@ -116,7 +116,9 @@ impl Trial {
 
     /// An admission on fresh facts.
     pub async fn admission(&self, run: &RunId, call: &str) -> Admission {
-        let basis = self.load(run, digest(call)).await.basis;
+        let mut basis = self.load(run, digest(call)).await.basis;
+        // The gate reads these by themselves.
+        basis.grants = self.store.live_grants().await.expect("grants are read").0;
         Admission {
             call: digest(call),
             run: run.clone(),
