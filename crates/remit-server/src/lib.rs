@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod console;
 pub mod edge;
 mod errand;
 pub mod fleet;

@@ -359,7 +359,12 @@ impl World {
 
     pub async fn vote(&self, question: &QuestionId, approve: bool) {
         let fiona = OperatorId::parse("fiona").expect("id");
-        let approver = Approver { id: fiona, user: Some(UserId::parse("fiona").expect("id")), teams: Vec::new(), factor: Factor::Key };
+        let approver = Approver {
+            id: fiona,
+            user: Some(UserId::parse("fiona").expect("id")),
+            teams: Vec::new(),
+            factor: Factor::Key,
+        };
         self.edge.gate.vote(&approver, question, None, approve, "because").await.expect("taken");
     }
 }
