@@ -2,7 +2,7 @@
 //! atomicity and durability; the conformance suite in `remit-testkit` holds every adapter to it.
 
 mod grants;
-mod listing;
+pub mod listing;
 mod outbox;
 mod people;
 

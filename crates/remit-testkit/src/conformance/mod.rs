@@ -12,6 +12,7 @@ mod deletion;
 mod halts;
 mod heads;
 mod identifiers;
+mod listing;
 pub mod model;
 mod questions;
 mod races;
@@ -91,6 +92,10 @@ pub fn cases() -> Vec<Case> {
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
+        },
+        listing::{
+            what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
+            records_are_newest_first, runs_are_newest_first,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
