@@ -129,13 +129,8 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
     remits.push(remit(Holder::AnyUser, vec![grant(0, Pattern::All, None, Vec::new())]));
     let guardrails = "@id(\"freeze\") forbid(principal, action in [Action::\"trigger\"], resource) when { context.calendar.hard_freeze };\n\
         @id(\"people\") forbid(principal, action in [Action::\"expose\"], resource) unless { context.approved.contains(\"two\") };";
-    let rule = ApprovalRule {
-        id: id("two", RuleId::parse),
-        quorum: 2,
-        from: vec![Voter::Team(id("team", TeamId::parse))],
-        within_secs: 60,
-        distinct_from: Vec::new(),
-    };
+    let team = vec![Voter::Team(id("team", TeamId::parse))];
+    let rule = ApprovalRule { distinct_from: Vec::new(), ..ApprovalRule::new(id("two", RuleId::parse), 2, team, 60) };
     let sources = Sources {
         tenant: id("acme", TenantId::parse),
         calendar: Calendar::default(),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use remit_core::Snapshot;
-use remit_core::approval::{Approver, CallParties};
+use remit_core::approval::{ApprovalRule, Approver, CallParties, Hour};
 use remit_core::call::Call;
 use remit_core::ids::{QuestionId, RuleId};
 use remit_core::verdict::Refusal;
@@ -54,7 +54,7 @@ impl Gate {
         if question.state(now) != QuestionState::Open {
             return Err(NotTaken::NotOpen(question.state(now).as_str()));
         }
-        let rule = self.rule_to_vote_on(&question, rule, approver)?;
+        let rule = self.rule_to_vote_on(&question, rule, approver, now)?;
         let reason: String = reason.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect();
         let by = approver.id.clone();
         let vote = Vote { question: id.clone(), rule, by, approve, reason, at: now, record: None };
@@ -80,16 +80,20 @@ impl Gate {
         question: &Question,
         named: Option<&RuleId>,
         approver: &Approver,
+        now: Timestamp,
     ) -> Result<RuleId, NotTaken> {
         let snapshot = self.snapshot.load();
+        let hour = |rule: &ApprovalRule| Hour { now, steps: rule.steps_due(question.asked_at, now) };
         let mut entitled = Vec::new();
         let mut refusal = NotTaken::NotEntitled("this question asks for none of the rules named".into());
         for asked in question.rules.iter().filter(|asked| named.is_none_or(|named| asked.id == *named)) {
             match snapshot.rule(&asked.id) {
-                Some(rule) if rule.digest() == asked.definition => match rule.entitles(approver, &question.parties) {
-                    Ok(()) => entitled.push(asked.id.clone()),
-                    Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
-                },
+                Some(rule) if rule.digest() == asked.definition => {
+                    match rule.entitles(approver, &question.parties, hour(rule)) {
+                        Ok(()) => entitled.push(asked.id.clone()),
+                        Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
+                    }
+                }
                 _ => refusal = NotTaken::RuleChanged(asked.id.clone()),
             }
         }

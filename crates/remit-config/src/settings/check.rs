@@ -13,7 +13,9 @@ use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
-use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, retention, rules};
+use crate::settings::{
+    Authentication, Records, Settings, StorePlace, Transport, approvals, calendar, ledger, retention, rules,
+};
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
 const HOLD_MS: u64 = 45_000;
@@ -38,11 +40,13 @@ pub(crate) fn check(
 ) -> (Option<Settings>, Organisation) {
     let file = file.into_value();
     let environments = Environments::new(file.environments.unwrap_or_default(), report);
+    let calendar = file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
+    let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
     let organisation = Organisation {
-        rules: file.approvals.iter().filter_map(|(name, rule)| rules::rule(name, rule, report)).collect(),
+        rules: file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect(),
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
-        calendar: file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default(),
+        calendar,
         environments: environments.clone(),
     };
     let tenant = report.id(&file.tenant, TenantId::parse);

@@ -1,6 +1,7 @@
 //! `remit.yaml`: where the gateway listens, who may call, where it keeps its records; and what the
 //! whole organisation shares: calendar, environments, approval rules, limits, people.
 
+mod approvals;
 mod bucket;
 mod calendar;
 mod check;

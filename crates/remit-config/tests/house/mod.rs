@@ -40,6 +40,23 @@ retention:
   budget_spans: 400d
 "#;
 
+/// A rule, and the same with every key that a rule may have.
+pub const RULE: &str = "    distinct_from: [user, agent_owner, tool_owner]\n";
+pub const RULE_WHOLE: &str = "    distinct_from: [user, agent_owner, tool_owner, approver_delegates]
+    deny: 2
+    reason: required
+    factor: passkey
+    escalate:
+      - {after: 10m, to: [on_call:finance]}
+      - {after: 20m, to: [user:carol@acme.example]}
+on_call:
+  finance:
+    timezone: America/New_York
+    rotation:
+      - {from: 2026-11-23T09:00, every: 7d, people: [user:bob@acme.example, user:alice@acme.example]}
+      - {from: 2026-12-23, every: 1d, people: [user:bob@acme.example]}
+";
+
 /// Where the files of the ledger are, and another place for them.
 pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
 pub const LEDGER_BUCKET: &str = "  bucket:

@@ -142,12 +142,10 @@ pub fn sources(mode: Mode, guardrails: &str) -> Sources {
         ],
     );
     let everybody = Class::ALL.into_iter().map(|class| grant(class, 0, "*", None, None, &[])).collect();
+    let finance = || vec![Voter::Team(TeamId::parse("finance").expect("id"))];
     let rule = |id: &str, quorum| ApprovalRule {
-        id: RuleId::parse(id).expect("id"),
-        quorum,
-        from: vec![Voter::Team(TeamId::parse("finance").expect("id"))],
-        within_secs: 1800,
         distinct_from: Vec::new(),
+        ..ApprovalRule::new(RuleId::parse(id).expect("id"), quorum, finance(), 1800)
     };
     let at = |text: &str| text.parse::<Timestamp>().expect("time");
     let freeze = Freeze { from: at("2026-12-20T00:00:00Z"), until: at("2027-01-02T00:00:00Z"), hard: true };

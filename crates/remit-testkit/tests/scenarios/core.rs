@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use remit_cli::rehearse::{Seen, Stage};
 use remit_config::keys::Keys;
 use remit_config::{CallStep, Deed, Effect, Verdict};
-use remit_core::approval::{Approver, CallParties, Factor};
+use remit_core::approval::{Approver, CallParties, Factor, Hour};
 use remit_core::budget::{BudgetKey, BudgetState, Unit};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{Digest, OperatorId, RuleId, RunId};
@@ -31,6 +31,7 @@ struct Question {
     call: Digest,
     parties: CallParties,
     rules: Vec<RuleId>,
+    asked_at: Timestamp,
     until: Timestamp,
     yes: BTreeSet<(RuleId, OperatorId)>,
     no: Option<String>,
@@ -129,6 +130,7 @@ impl Core {
             call: call.digest(),
             parties: CallParties::of(call),
             rules,
+            asked_at: self.now,
             until: self.now.checked_add(within).expect("a time"),
             yes: BTreeSet::new(),
             no: None,
@@ -171,7 +173,8 @@ impl Core {
         }
         let named = rule.or(question.rules.first()).cloned().ok_or("no rule is asked for")?;
         let rule = snapshot.rule(&named).ok_or("there is no such rule")?;
-        rule.entitles(&approver, &question.parties).map_err(|error| error.to_string())?;
+        let hour = Hour { now, steps: rule.steps_due(question.asked_at, now) };
+        rule.entitles(&approver, &question.parties, hour).map_err(|error| error.to_string())?;
         match no {
             Some(reason) => question.no = Some(reason.to_owned()),
             None => drop(question.yes.insert((named, by.clone()))),

@@ -194,12 +194,10 @@ fn sources(many: usize) -> Sources {
         limits: Vec::new(),
         locus: Locus::default(),
     };
+    let fiona = vec![Voter::Person(UserId::parse("fiona").expect("id"))];
     let rule = ApprovalRule {
-        id: RuleId::parse("finance").expect("id"),
-        quorum: 1,
-        from: vec![Voter::Person(UserId::parse("fiona").expect("id"))],
-        within_secs: 1800,
         distinct_from: Vec::new(),
+        ..ApprovalRule::new(RuleId::parse("finance").expect("id"), 1, fiona, 1800)
     };
     Sources {
         tenant: TenantId::parse("acme").expect("id"),
