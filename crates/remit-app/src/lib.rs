@@ -23,6 +23,7 @@ pub mod witness;
 mod administer;
 mod approve;
 mod authorize;
+mod entitled;
 mod perform;
 mod records;
 mod runs;

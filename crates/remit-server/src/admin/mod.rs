@@ -4,7 +4,7 @@ mod deletion;
 mod evidence;
 mod halts;
 mod look;
-mod questions;
+pub(crate) mod questions;
 
 use std::sync::Arc;
 

@@ -68,7 +68,7 @@ fn unknown() -> Refusal {
     Refusal::new(Code::QuestionUnknown, "there is no such question")
 }
 
-fn not_taken(error: NotTaken) -> Refusal {
+pub(crate) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),

@@ -5,16 +5,20 @@
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
 mod assets;
+mod calls;
+pub(crate) mod decided;
 mod dress;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
 pub(crate) mod plain;
+mod questions;
+pub(crate) mod tag;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 use crate::edge::Edge;
@@ -26,6 +30,10 @@ const FORM_BYTES_MAX: usize = 256 * 1024;
 /// The paths.
 pub fn routes(edge: Arc<Edge>) -> Router {
     Router::new()
+        .route("/console", get(questions::waiting::waiting))
+        .route("/console/questions/{id}", get(questions::one::question))
+        .route("/console/questions/{id}/votes", post(questions::ballot::vote))
+        .route("/console/calls", get(calls::calls))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/{*rest}", get(page::nowhere))

@@ -107,6 +107,8 @@ pub(crate) struct Page {
     pub csrf: String,
     /// The halts in force.
     pub halts: Vec<HaltShown>,
+    /// How many things wait for this person, for the window's title.
+    pub unread: usize,
 }
 
 /// Who looks.
@@ -164,24 +166,28 @@ impl Page {
             person: Some(shown),
             csrf: String::new(),
             halts: halts.collect(),
+            unread: 0,
         };
         Ok((person, page))
     }
 
     /// A page for anybody: it says nothing about the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: line(title), here: None, person: None, csrf: String::new(), halts: Vec::new() }
+        Self { title: line(title), here: None, person: None, csrf: String::new(), halts: Vec::new(), unread: 0 }
     }
 
-    fn places(&self) -> [Place; 11] {
+    /// What the navigation lists.
+    pub(crate) fn places(&self) -> [Place; 11] {
         Place::ALL
     }
 
-    fn is_here(&self, place: &Place) -> bool {
+    /// Whether this is the entry that is marked.
+    pub(crate) fn is_here(&self, place: &Place) -> bool {
         self.here == Some(*place)
     }
 
-    fn asset(&self, name: &str) -> String {
+    /// Where an asset is.
+    pub(crate) fn asset(&self, name: &str) -> String {
         assets::url(name)
     }
 }

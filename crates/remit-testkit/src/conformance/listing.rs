@@ -24,7 +24,8 @@ async fn five(t: &Trial) -> RunId {
     let other = |id: &str, rules: &[(&str, u32)]| question(id, id, rules);
     t.hold(&run, other("q-1", &[("finance", 1)])).await;
     t.hold(&run, Question { expires_at: moment(30), ..other("q-2", &[("finance", 1), ("legal", 1)]) }).await;
-    t.hold(&run, Question { agent: agent("other"), tool: "mail/send".into(), ..other("q-3", &[("security", 1)]) }).await;
+    t.hold(&run, Question { agent: agent("other"), tool: "mail/send".into(), ..other("q-3", &[("security", 1)]) })
+        .await;
     let decided = t.hold(&run, other("q-4", &[("finance", 1)])).await;
     t.vote(vote(&decided, "finance", "fiona", false)).await.expect("it counts");
     t.hold(&run, Question { expires_at: moment(1), ..other("q-5", &[("finance", 1)]) }).await;

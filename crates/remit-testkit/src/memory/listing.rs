@@ -14,9 +14,9 @@ use super::MemoryStore;
 impl Listing for MemoryStore {
     async fn waiting(&self, asked: &Waiting) -> Result<Sheet<Question, Lapse>, Unavailable> {
         let state = self.open()?;
-        let waits = (1u64..).zip(&state.questions).filter(|(_, question)| {
-            question.state(asked.now) == QuestionState::Open && asked.takes(question)
-        });
+        let waits = (1u64..)
+            .zip(&state.questions)
+            .filter(|(_, question)| question.state(asked.now) == QuestionState::Open && asked.takes(question));
         let mut waits: Vec<_> =
             waits.map(|(place, question)| (Lapse { at: question.expires_at, place }, question.clone())).collect();
         waits.sort_by_key(|(lapse, _)| *lapse);
