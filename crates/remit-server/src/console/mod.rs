@@ -13,6 +13,8 @@ pub(crate) mod moment;
 pub(crate) mod page;
 pub(crate) mod plain;
 mod questions;
+mod records;
+mod runs;
 pub(crate) mod tag;
 
 use std::sync::Arc;
@@ -34,6 +36,9 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/questions/{id}", get(questions::one::question))
         .route("/console/questions/{id}/votes", post(questions::ballot::vote))
         .route("/console/calls", get(calls::calls))
+        .route("/console/runs", get(runs::runs))
+        .route("/console/runs/{id}", get(runs::run))
+        .route("/console/records/{id}", get(records::record))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/{*rest}", get(page::nowhere))

@@ -10,7 +10,7 @@ use remit_core::verdict::{Code, Refusal};
 
 use super::dress::NotSignedIn;
 use super::moment::Moment;
-use super::plain::{Plain, line};
+use super::plain::{Plain, bare, line};
 use super::{assets, dress};
 use crate::admin::{operator, unavailable};
 use crate::edge::Edge;
@@ -161,7 +161,7 @@ impl Page {
             roles: roles.join(", "),
         };
         let page = Self {
-            title: line(title),
+            title: bare(title),
             here: Some(here),
             person: Some(shown),
             csrf: String::new(),
@@ -173,7 +173,7 @@ impl Page {
 
     /// A page for anybody: it says nothing about the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: line(title), here: None, person: None, csrf: String::new(), halts: Vec::new(), unread: 0 }
+        Self { title: bare(title), here: None, person: None, csrf: String::new(), halts: Vec::new(), unread: 0 }
     }
 
     /// What the navigation lists.
