@@ -13,6 +13,7 @@ use remit_core::verdict::{Code, Refusal};
 use super::view::{View, view};
 use crate::admin::unavailable;
 use crate::console::page::{Page, Place, answer};
+use crate::console::plain::bare;
 use crate::edge::Edge;
 
 #[derive(Template)]
@@ -34,11 +35,12 @@ pub(in crate::console) async fn question(
 }
 
 async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<QuestionPage, Refusal> {
-    let (person, page) = Page::visit(edge, headers, Deed::Look, Place::Waiting, "Question").await?;
+    let (person, mut page) = Page::visit(edge, headers, Deed::Look, Place::Waiting, "Question").await?;
     let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such question");
     let id = QuestionId::parse(id).map_err(|_| unknown())?;
     let now = edge.gate.ports().clock.now();
     let question = edge.gate.ports().store.question(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    page.title = bare(&question.tool);
     let view = view(edge, &person.approver, &question, now).await?;
     Ok(QuestionPage { page, view, votes: person.may(Deed::Vote) })
 }

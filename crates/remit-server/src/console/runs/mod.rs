@@ -24,7 +24,7 @@ use super::calls::known;
 use super::decided::money;
 use super::moment::Moment;
 use super::page::{Page, Place, answer, link};
-use super::plain::{Plain, bare, line};
+use super::plain::{Plain, line};
 use super::tag::Tag;
 use crate::admin::unavailable;
 use crate::edge::Edge;
@@ -58,7 +58,6 @@ struct Runs {
 struct Row {
     id: String,
     agent: Plain,
-    agent_bare: Plain,
     user: Plain,
     workflow: Plain,
     environment: Plain,
@@ -100,7 +99,6 @@ fn row(run: &Run, now: Timestamp) -> Row {
     Row {
         id: run.id.to_string(),
         agent: line(run.agent.as_str()),
-        agent_bare: bare(run.agent.as_str()),
         user: run.user.as_ref().map(|user| line(user.as_str())).unwrap_or_default(),
         workflow: run.workflow.as_ref().map(|workflow| line(workflow.as_str())).unwrap_or_default(),
         environment: text(&run.environment),

@@ -1,6 +1,6 @@
 //! What happened in a run, from its records and questions: rows for the table, marks for the picture.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use remit_app::question::{Question, QuestionState};
@@ -10,15 +10,17 @@ use serde_json::Value;
 
 use super::timeline::{Gathered, Mark, PEOPLE, Shape};
 use crate::console::decided::{Read, money};
-use crate::console::moment::{Moment, lasting};
-use crate::console::plain::{Plain, line};
+use crate::console::moment::{Clock, lasting};
+use crate::console::plain::Plain;
 use crate::console::tag::Tag;
 
 /// One row of the table.
 pub(super) struct Event {
     pub record: String,
-    pub at: Option<Moment>,
+    pub at: Option<Clock>,
     pub tag: Tag,
+    /// What became of it, for a call that was admitted.
+    pub outcome: Option<Tag>,
     pub words: Plain,
     pub cost: String,
     pub lasted: String,
@@ -35,19 +37,26 @@ pub(super) struct Story {
 /// Reads the records of a run in their order, with the questions that were asked in it.
 pub(super) fn story(records: &[SignedRecord], questions: &[Question], now: Timestamp) -> Story {
     let read: Vec<_> = records.iter().map(|record| (record, Read::of(record))).collect();
-    // When each admitted call had ended, by the digest of its decision.
-    let ended: HashMap<&str, Timestamp> = read
+    // What became of each admitted call, by the digest of its decision.
+    let receipts: HashMap<String, &Read> = read
         .iter()
         .filter(|(record, _)| record.kind == Kind::Execution)
-        .flat_map(|(_, read)| read.links().filter(|(rel, _)| *rel == "decision").map(|(_, digest)| (digest, read.at)))
-        .filter_map(|(digest, at)| Some((digest, at?)))
+        .filter_map(|(_, read)| {
+            let (_, decision) = read.links().find(|(relation, _)| *relation == "decision")?;
+            Some((decision.to_owned(), read))
+        })
         .collect();
+    let decisions: HashSet<_> = records.iter().map(|record| record.digest.to_string()).collect();
     let mut story = Story::default();
     let (mut labels, mut spend): (Vec<String>, u64) = (Vec::new(), 0);
     for (record, read) in &read {
-        let digest = record.digest.to_string();
+        // A receipt is told with its decision, unless that is on an earlier page.
+        if record.kind == Kind::Execution && read.links().any(|(_, digest)| decisions.contains(digest)) {
+            continue;
+        }
+        let receipt = receipts.get(&record.digest.to_string()).copied();
         let until = match read.text("/verdict") {
-            "allow" => ended.get(digest.as_str()).copied(),
+            "allow" => receipt.and_then(|receipt| receipt.at),
             "ask" => questions.iter().find(|question| question.intent == record.id).map(|q| waited_until(q, now)),
             _ => None,
         };
@@ -55,8 +64,9 @@ pub(super) fn story(records: &[SignedRecord], questions: &[Question], now: Times
         let lasted = until.zip(read.at).map(|(until, at)| until.as_millisecond() - at.as_millisecond());
         story.events.push(Event {
             record: record.id.to_string(),
-            at: read.at.map(|at| Moment::new(at, now)),
+            at: read.at.map(Clock),
             tag: read.tag(record.kind),
+            outcome: receipt.map(|receipt| receipt.tag(Kind::Execution)),
             words,
             cost: if read.text("/verdict") == "allow" { money(read.cost()) } else { String::new() },
             lasted: lasted.map(in_words).unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use crate::console::decided::money;
 use crate::console::moment::lasting;
 use crate::console::plain::{bare, head};
 
@@ -77,7 +78,8 @@ pub(super) fn picture(marks: &[Mark], gathered: &[Gathered]) -> String {
         top += LANE;
     }
     if with_spend {
-        lane(&mut svg, top, "spent", "lane other");
+        let most = gathered.iter().map(|moment| moment.spend).max().unwrap_or(0);
+        lane(&mut svg, top, &format!("spent {}", money(most)), "lane other");
         spend(&mut svg, &scale, gathered, top);
     }
     svg.push_str("</svg>");
@@ -137,7 +139,7 @@ impl Scale {
 }
 
 fn axis(svg: &mut String, scale: &Scale, height: f64) {
-    let mut free = f64::MIN;
+    let (mut free, mut second) = (f64::MIN, None);
     let mut last: Option<(Timestamp, f64)> = None;
     for (time, x) in &scale.0 {
         if let Some((before, from)) = last {
@@ -149,11 +151,18 @@ fn axis(svg: &mut String, scale: &Scale, height: f64) {
             }
         }
         if *x >= free {
-            let clock = time.strftime("%H:%M:%S");
+            // Within a second only what differs.
+            let clock = if second == Some(time.as_second()) {
+                format!(".{:03}", time.as_millisecond().rem_euclid(1000))
+            } else {
+                time.strftime("%H:%M:%S").to_string()
+            };
+            second = Some(time.as_second());
+            let side = if *x > WIDTH - 40.0 { "clock end" } else { "clock" };
             let _ = write!(
                 svg,
                 "<line class=\"tick\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"14\" y2=\"{height:.0}\"/>\
-                 <text class=\"clock\" x=\"{x:.1}\" y=\"11\">{clock}</text>"
+                 <text class=\"{side}\" x=\"{x:.1}\" y=\"11\">{clock}</text>"
             );
             free = x + 74.0;
         }
@@ -222,13 +231,7 @@ fn spend(svg: &mut String, scale: &Scale, gathered: &[Gathered], top: f64) {
         let _ = write!(path, " H{:.1} V{y:.1}", scale.x(moment.at));
     }
     let _ = write!(path, " H{:.1}", WIDTH - 20.0);
-    let _ = write!(
-        svg,
-        "<path class=\"spend\" d=\"{path}\"/><text class=\"clock\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-        WIDTH - 46.0,
-        top + 11.0,
-        crate::console::decided::money(most)
-    );
+    let _ = write!(svg, "<path class=\"spend\" d=\"{path}\"/>");
 }
 
 #[cfg(test)]
