@@ -244,7 +244,8 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
         (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
     });
     let operators = keys.operators.iter().map(|key| {
-        let approver = Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
+        let approver =
+            Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
         (key.sha256, OperatorKey { approver, roles: key.roles.clone(), expires: key.expires, revoked: key.revoked })
     });
     let anonymous = match &settings.authentication {

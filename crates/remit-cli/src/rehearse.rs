@@ -224,7 +224,12 @@ impl Rehearsal {
         let known = self.keys.operators.iter().find(|key| key.id == *id);
         known.map_or_else(
             || Approver { id: id.clone(), user: None, teams: Vec::new(), factor: Factor::Key },
-            |key| Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key },
+            |key| Approver {
+                id: key.id.clone(),
+                user: key.user.clone(),
+                teams: key.teams.clone(),
+                factor: Factor::Key,
+            },
         )
     }
 

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use remit_app::ports::RecordFilter;
+use remit_core::budget::Unit;
 use remit_core::ids::RecordId;
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
@@ -56,9 +57,9 @@ struct Refused {
 /// A budget as it stood.
 struct Counted {
     key: Plain,
-    settled: u64,
-    reserved: u64,
-    limit: u64,
+    settled: String,
+    reserved: String,
+    limit: String,
 }
 
 struct Related {
@@ -164,12 +165,15 @@ fn assurance(word: &str) -> &str {
 
 fn counted(read: &Read) -> Vec<Counted> {
     let budgets = read.said.pointer("/facts/budgets").and_then(Value::as_array);
-    let number = |budget: &Value, name: &str| budget.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let shown = budgets.into_iter().flatten().map(|budget| Counted {
-        key: line(budget.get("key").and_then(Value::as_str).unwrap_or_default()),
-        settled: number(budget, "settled"),
-        reserved: number(budget, "reserved"),
-        limit: number(budget, "limit"),
+    let shown = budgets.into_iter().flatten().map(|budget| {
+        let key = budget.get("key").and_then(Value::as_str).unwrap_or_default();
+        // The unit is the last part of a key but one.
+        let unit = key.rsplit('/').nth(1);
+        let amount = |name: &str| {
+            let amount = budget.get(name).and_then(Value::as_u64).unwrap_or(0);
+            if unit == Some(Unit::MicroUsd.as_str()) { Unit::MicroUsd.show(amount) } else { amount.to_string() }
+        };
+        Counted { key: line(key), settled: amount("settled"), reserved: amount("reserved"), limit: amount("limit") }
     });
     shown.collect()
 }
