@@ -9,6 +9,7 @@ pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
+pub mod people;
 pub mod permit;
 pub mod ports;
 pub mod prove;

@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
+use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
 use crate::authorize::Asked;
@@ -189,6 +190,28 @@ impl Gate {
         let mut body = Object::new();
         body.text("delegate", &key.to_string()).text("software", concat!("remit/", env!("CARGO_PKG_VERSION")));
         plain(Kind::Key, self.record_id(), now, body)
+    }
+
+    /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
+    /// there; the key must be in clear, for signatures are checked against it.
+    pub(crate) fn account_draft(
+        &self,
+        operator: &OperatorId,
+        by: &OperatorId,
+        event: &str,
+        key: Option<(Digest, PublicKey)>,
+        now: Timestamp,
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("event", event);
+        if let Some((credential, key)) = key {
+            body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
+        if by != operator {
+            disclosures.push(("by", json::quoted(by.as_str())));
+        }
+        Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
     }
 
     fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {

@@ -52,7 +52,7 @@ impl Court {
             let id = ids.insert(&statement.id, read.at).is_some();
             // Delegations are numbered by the root, outside any writer's sequence.
             let place =
-                statement.kind != Kind::Key && places.insert((&statement.writer, statement.seq), read.at).is_some();
+                !statement.is_delegation() && places.insert((&statement.writer, statement.seq), read.at).is_some();
             if id || place {
                 let detail = "another record has its id, or its place in the writer's sequence";
                 self.say(Step::Story, Some(read.at), Outcome::Fails, detail);

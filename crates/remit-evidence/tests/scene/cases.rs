@@ -213,6 +213,17 @@ fn keys() -> Vec<Case> {
             body.text("delegate", &hex(writer(23, "acme").public_key()));
         })
     });
+    let of_a_person = |pen: &Writer, seq: u8, delegate: bool| {
+        record(pen, seq, Kind::Key, Vec::new(), |body| {
+            body.text("event", "passkey_added").text("credential", &"00".repeat(32));
+            if delegate {
+                body.text("delegate", &hex(writer(23, "acme").public_key()));
+            }
+        })
+    };
+    let persons = forged(READ, |_| of_a_person(&pen(), 7, false));
+    let posing = forged(READ, |_| of_a_person(&pen(), 7, true));
+    let rooted = forged(READ, |_| of_a_person(&writer(1, "acme"), 7, false));
     let mut tenants = history();
     let (root, pen) = (writer(1, "umbrella"), writer(2, "umbrella"));
     tenants[READ] = decision(&pen, 7, "allow", "shop/read");
@@ -224,6 +235,9 @@ fn keys() -> Vec<Case> {
         case("delegated_too_late", &late.bundle(&[last, READ - 1]).to_json(), Invalid, Step::Delegation),
         case("signed_by_the_root", &by_root.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
         case("delegated_by_the_writer", &by_pen.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
+        case("a_persons_key_by_the_writer", &persons.bundle(&[KEY, READ]).to_json(), Valid, None),
+        case("a_persons_key_that_delegates", &posing.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
+        case("a_persons_key_by_the_root", &rooted.bundle(&[KEY, READ]).to_json(), Invalid, Step::Signature),
         case("another_tenant", &tenants.bundle(&[KEY, READ]).to_json(), Invalid, Step::Statement),
         case("revoked_before", &chain, Invalid, Step::Delegation).under(|trust| trust["revoked"] = revoked(ADMITTED)),
         case("revoked_after", &chain, Valid, None).under(|trust| trust["revoked"] = revoked(RECEIPT + 1)),
