@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{halts, holds, questions, records};
+use crate::{halts, holds, people, questions, records};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -49,6 +49,7 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
         .execute(params![person, ROWS])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
+    people::forget(db, person)?;
     let full = |rows: usize| rows >= ROWS as usize;
     let mut more = full(calls.len()) || full(asked.len()) || full(votes);
     // Runs go last: by them the rest is found.

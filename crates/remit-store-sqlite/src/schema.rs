@@ -228,4 +228,54 @@ CREATE TABLE holds (
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- How people sign in. A password and the secret of its codes go together; the secret is sealed.
+CREATE TABLE accounts (
+  operator TEXT PRIMARY KEY,
+  password TEXT,
+  totp BLOB,
+  step INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
+  failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  not_before INTEGER,
+  signed_in_at INTEGER,
+  CHECK ((password IS NULL) = (totp IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Their passkeys. A credential is one person's.
+CREATE TABLE passkeys (
+  id BLOB PRIMARY KEY,
+  operator TEXT NOT NULL,
+  key TEXT NOT NULL,
+  label TEXT NOT NULL,
+  sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+  added_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_by_operator ON passkeys (operator);
+
+-- Invitations that wait, by the SHA-256 of their token: one for each person at most.
+CREATE TABLE invitations (
+  token BLOB PRIMARY KEY CHECK (length(token) = 32),
+  operator TEXT NOT NULL UNIQUE,
+  made_by TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Sessions, by the SHA-256 of their token: who reads this file signs in as nobody.
+CREATE TABLE sessions (
+  id BLOB PRIMARY KEY CHECK (length(id) = 32),
+  operator TEXT NOT NULL,
+  factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  device TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_operator ON sessions (operator);
+
+-- Challenges that were answered, until nobody would take them anyway.
+CREATE TABLE challenges (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";

@@ -14,6 +14,7 @@ mod heads;
 mod identifiers;
 mod listing;
 pub mod model;
+mod people;
 mod questions;
 mod races;
 mod records;
@@ -96,6 +97,13 @@ pub fn cases() -> Vec<Case> {
         listing::{
             what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
             records_are_newest_first, runs_are_newest_first,
+        },
+        people::{
+            are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
+            wrong_passwords_cost_time, many_attempts_at_once_are_many, a_passkey_is_one_persons,
+            a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
+            a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
+            erasure_forgets_how_they_sign_in,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

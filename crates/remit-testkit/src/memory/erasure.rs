@@ -102,6 +102,7 @@ impl State {
         }
         let placed = |hold: &&mut Hold| hold.by == person.as_str();
         self.holds.values_mut().filter(placed).for_each(|hold| "erased".clone_into(&mut hold.by));
+        self.people.forget(person.as_str());
         for (run, _) in self.runs.iter_mut().filter(|(run, _)| run.user.as_ref() == Some(person)) {
             (run.user, run.intent) = (None, None);
         }

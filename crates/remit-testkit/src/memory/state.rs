@@ -29,6 +29,7 @@ pub(crate) struct State {
     pub halts: BTreeMap<HaltTarget, Halt>,
     pub halts_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
+    pub people: super::people::Rooms,
     pub head: Option<Head>,
     pub on_advance: Option<OnAdvance>,
 }
