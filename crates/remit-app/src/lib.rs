@@ -3,6 +3,7 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod ballot;
 pub mod erase;
 pub mod gate;
 pub mod hold;
@@ -19,6 +20,7 @@ pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;
+pub mod sight;
 pub mod witness;
 
 mod administer;

@@ -13,6 +13,7 @@ use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
 use crate::authorize::Asked;
+use crate::ballot::{Cast, Proof};
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
@@ -95,14 +96,24 @@ impl Gate {
         }
     }
 
-    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote) -> Draft {
+    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
         body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
-        // Vouched for by the operator's login, not signed by the person: the two must never look alike.
-        body.text("assurance", "operator_attested").text("expires", &millis(question.expires_at));
-        let disclosures = vec![("approver", json::quoted(vote.by.as_str())), ("reason", json::quoted(&vote.reason))];
+        body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
+        body.raw("statement", &cast.statement);
+        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
+        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
+        if let Some((proof, key)) = &cast.signed {
+            body.object("assertion", |body| assertion(proof, key, body));
+        }
+        let disclosures = vec![
+            ("approver", json::quoted(vote.by.as_str())),
+            ("reason", json::quoted(&vote.reason)),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+            ("shown", cast.sight.clone()),
+        ];
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
@@ -328,6 +339,17 @@ fn outcome_body(outcome: &Outcome, body: &mut Object) {
             body.text("code", code.as_str()).text("reason", bounded(reason));
         }
     }
+}
+
+/// A passkey's signature, with everything that is needed to check it again.
+fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    body.text("key", &key.to_string()).text("rp_id", &proof.site.rp_id);
+    body.texts("origins", &proof.site.origins);
+    body.text("client_data", &encode(&proof.client_data));
+    body.text("authenticator_data", &encode(&proof.authenticator_data));
+    body.text("signature", &encode(&proof.signature));
 }
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {

@@ -33,6 +33,12 @@ impl Factor {
             Self::Passkey => "passkey",
         }
     }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Key, Self::Password, Self::Oidc, Self::Passkey].into_iter().find(|factor| factor.as_str() == word)
+    }
 }
 
 /// A person about to vote, as the store and the session know them.

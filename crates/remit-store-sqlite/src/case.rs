@@ -52,8 +52,7 @@ pub(crate) fn load(
         states.push(budgets::state(db, counter.as_ref(), budget, span, object.as_deref())?);
     }
     let live = questions::live(db, &query.call, query.now)?;
-    let denied = live.iter().rev().find(|question| question.state(query.now) == QuestionState::Denied);
-    let refused = denied.and_then(|question| question.votes.iter().find(|vote| !vote.approve));
+    let refused = live.iter().rev().find_map(|question| question.denial(query.now));
     let mut approvals = Vec::new();
     for (rule, definition, quorum) in query.rules {
         if let Some(question) = live.iter().find(|q| satisfies(q, query, rule, definition, *quorum)) {
@@ -66,7 +65,7 @@ pub(crate) fn load(
             run: page.facts,
             budgets: states,
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
-            refused: refused.map(|vote| vote.reason.clone()),
+            refused: refused.map(str::to_owned),
             halts: halts.list.clone(),
         },
         basis: Basis { halts: halts.version, run: page.version, approvals },

@@ -43,8 +43,8 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
     }
     let votes = db
         .prepare_cached(
-            "UPDATE votes SET operator = 'erased-' || position, reason = ''
-             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 LIMIT ?2)",
+            "UPDATE votes SET operator = 'erased-' || position, user = NULL, reason = ''
+             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 OR user = ?1 LIMIT ?2)",
         )?
         .execute(params![person, ROWS])?;
     halts::forget(desk, person)?;
@@ -98,7 +98,10 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     if !erasure.also_open && exists(&asked, &[&person, &now])? {
         return Err(Failure::Conflict("an open question"));
     }
-    let voted = format!("SELECT 1 FROM votes JOIN questions ON question = questions.id WHERE operator = ?1 AND {open}");
+    let voted = format!(
+        "SELECT 1 FROM votes JOIN questions ON question = questions.id
+         WHERE (operator = ?1 OR votes.user = ?1) AND {open}"
+    );
     if exists(&voted, &[&person, &now])? {
         return Err(Failure::Conflict("an open question that they voted on"));
     }

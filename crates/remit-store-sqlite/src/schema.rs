@@ -205,6 +205,8 @@ CREATE TABLE votes (
   question TEXT NOT NULL,
   rule TEXT NOT NULL,
   operator TEXT NOT NULL,
+  user TEXT,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -212,6 +214,7 @@ CREATE TABLE votes (
   UNIQUE (question, rule, operator)
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
+CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
 
 -- The halts in force.
 CREATE TABLE halts (

@@ -1,5 +1,6 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+mod ballot;
 mod deletion;
 mod evidence;
 mod halts;
@@ -28,6 +29,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions", get(questions::list))
         .route("/admin/v1/questions/{id}", get(questions::show))
         .route("/admin/v1/questions/{id}/votes", post(questions::vote))
+        .route("/admin/v1/questions/{id}/statements", post(questions::statement))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))

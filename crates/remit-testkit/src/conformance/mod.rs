@@ -76,7 +76,8 @@ pub fn cases() -> Vec<Case> {
         },
         questions::{
             come_back_as_they_were, wait_until_they_lapse, are_kept_for_the_same_call, are_asked_anew_for_other_rules,
-            nobody_votes_twice, votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
+            nobody_votes_twice, one_person_under_two_names_counts_once, denials_close_at_their_threshold,
+            votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
         },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,

@@ -3,7 +3,7 @@
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{Erasure, Retired, Retirement};
-use remit_app::question::{Question, QuestionState};
+use remit_app::question::{Question, QuestionState, Vote};
 use remit_core::ids::{Digest, OperatorId, RecordId, RunId, UserId};
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl State {
         if !erasure.also_open && self.questions.iter().filter(live).any(|question| runs.contains(&question.run)) {
             return Err(CommitError::Conflict("an open question"));
         }
-        let voted = |question: &Question| question.votes.iter().any(|vote| vote.by.as_str() == person.as_str());
+        let voted = |question: &Question| question.votes.iter().any(|vote| is(vote, person));
         if self.questions.iter().filter(live).any(voted) {
             return Err(CommitError::Conflict("an open question that they voted on"));
         }
@@ -88,10 +88,10 @@ impl State {
                 question.expires_at = question.expires_at.min(erasure.now);
             }
             for (at, vote) in question.votes.iter_mut().enumerate() {
-                if vote.by.as_str() == person.as_str()
+                if is(vote, person)
                     && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
                 {
-                    vote.by = nobody;
+                    (vote.by, vote.user) = (nobody, None);
                     vote.reason.clear();
                 }
             }
@@ -154,4 +154,8 @@ fn forget(outcome: &mut Outcome) -> bool {
             true
         }
     }
+}
+
+fn is(vote: &Vote, person: &UserId) -> bool {
+    vote.by.as_str() == person.as_str() || vote.user.as_ref() == Some(person)
 }

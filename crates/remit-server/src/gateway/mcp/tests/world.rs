@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use remit_app::ballot::{Ballot, Choice};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Permit;
 use remit_app::ports::{CredentialUnavailable, Ports, Upstreams, Vault};
@@ -363,7 +364,11 @@ impl World {
             teams: Vec::new(),
             factor: Factor::Key,
         };
-        self.edge.gate.vote(&approver, question, None, approve, "because").await.expect("taken");
+        let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
+        let choice = if approve { Choice::Approve } else { Choice::Deny };
+        let (question, reason) = (question.clone(), "because".to_owned());
+        let ballot = Ballot { question, rule: None, choice, reason, shown, proof: None };
+        self.edge.gate.vote(&approver, ballot).await.expect("taken");
     }
 }
 
