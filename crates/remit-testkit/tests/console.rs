@@ -119,6 +119,14 @@ impl House {
         self.ask(Method::POST, path, &[(AUTHORIZATION.as_str(), &who), (CONTENT_TYPE.as_str(), kind)], fields).await
     }
 
+    /// Votes as a browser does: with what the page showed. `None` when there is no ballot on it.
+    async fn vote(&self, who: &str, question: &str, fields: &str) -> Option<Answer> {
+        let page = self.shown(who, &format!("/console/questions/{question}")).await;
+        let (_, rest) = page.split_once("name=\"shown\" value=\"")?;
+        let (shown, _) = rest.split_once('"')?;
+        Some(self.form(who, &format!("/console/questions/{question}/votes"), &format!("shown={shown}&{fields}")).await)
+    }
+
     async fn run(&self, intent: &str) -> String {
         let opened =
             self.wire.done(BOT, "/v1/runs", Some(&json!({"user": "ada@acme.example", "intent": intent}))).await;
@@ -285,7 +293,7 @@ async fn everything_about_a_question_is_on_its_page() {
     let run = house.run("Refund P-420.").await;
     let earlier = house.held(&run, "business/refund", refund(400)).await;
     let question = house.held(&run, "business/refund", refund(420)).await;
-    house.form(BOB, &format!("/console/questions/{earlier}/votes"), "choice=deny&reason=too+much").await;
+    house.vote(BOB, &earlier, "choice=deny&reason=too+much").await.expect("a ballot");
     let page = house.shown(FAY, &format!("/console/questions/{question}")).await;
     for text in [
         "ada@acme.example",
@@ -322,21 +330,31 @@ async fn two_people_vote_by_form_and_the_body_names_nobody() {
     let question = house.held(&run, "business/refund", refund(420)).await;
     let page = format!("/console/questions/{question}");
     let votes = format!("{page}/votes");
-    assert!(!house.shown(VIC, &page).await.contains("<form class=\"stack\""), "a viewer has no ballot");
-    assert_eq!(house.form(VIC, &votes, "choice=approve").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(house.form(BOB, &votes, "choice=deny&reason=+").await.status, StatusCode::BAD_REQUEST, "no reason");
-    assert_eq!(house.form(BOB, &votes, "choice=maybe").await.status, StatusCode::BAD_REQUEST);
-    let voted = house.form(BOB, &votes, "choice=approve&reason=fine&by=fay&approver=fay&operator=fay").await;
+    let shown = Digest::of(b"something else").to_string();
+    assert!(house.vote(VIC, &question, "choice=approve").await.is_none(), "a viewer has no ballot");
+    assert_eq!(house.form(VIC, &votes, &format!("choice=approve&shown={shown}")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(house.form(BOB, &votes, "choice=approve").await.status, StatusCode::BAD_REQUEST, "nothing was shown");
+    let other = house.form(BOB, &votes, &format!("choice=approve&shown={shown}")).await;
+    assert_eq!(other.status, StatusCode::CONFLICT, "something else was shown");
+    for (fields, why) in [
+        ("choice=deny&reason=+", "no reason"),
+        ("choice=maybe", "no choice"),
+        ("choice=approve&by=fay", "a forged approver"),
+        ("choice=approve&approver=fay&operator=fay", "a forged approver"),
+    ] {
+        let refused = house.vote(BOB, &question, fields).await.expect("a ballot");
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{why}");
+    }
+    let voted = house.vote(BOB, &question, "choice=approve&reason=fine").await.expect("a ballot");
     assert_eq!((voted.status, voted.headers[LOCATION].to_str().expect("text")), (StatusCode::SEE_OTHER, page.as_str()));
     let shown = house.shown(BOB, &page).await;
     assert!(shown.contains("1 of 2") && shown.contains("<b>bob</b>") && !shown.contains("<b>fay</b>"), "{shown}");
-    assert!(!shown.contains("<form class=\"stack\""), "nobody votes twice");
-    assert_eq!(house.form(BOB, &votes, "choice=approve").await.status, StatusCode::CONFLICT);
+    assert!(house.vote(BOB, &question, "choice=approve").await.is_none(), "nobody votes twice");
     // What one has voted on waits for others now.
     let waiting = house.shown(BOB, "/console").await;
     let (mine, others) = waiting.split_once("title-others\"").expect("two lists");
     assert!(mine.contains("Nothing waits for you.") && others.contains(&question));
-    assert_eq!(house.form(FAY, &votes, "choice=approve").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.vote(FAY, &question, "choice=approve").await.expect("a ballot").status, StatusCode::SEE_OTHER);
     assert!(house.shown(FAY, &page).await.contains("not open any more"));
     house.close().await;
 }

@@ -130,12 +130,7 @@ pub(super) async fn an_invitation_resets_an_account(t: Trial) {
 pub(super) async fn an_invitation_lapses(t: Trial) {
     change(&t, "bob", invitation("bob", "welcome")).await.expect("invited");
     let bob = operator("bob");
-    let late = t.store.change_account(
-        &bob,
-        password_set(Some("welcome"), None),
-        moment(60),
-        t.record(Kind::Key, None),
-    );
+    let late = t.store.change_account(&bob, password_set(Some("welcome"), None), moment(60), t.record(Kind::Key, None));
     assert_eq!(conflict(late.await), "invitation");
 }
 
@@ -228,10 +223,8 @@ pub(super) async fn a_removed_passkey_signs_nobody_in(t: Trial) {
     settled(&t).await;
     by_passkey(&t, "bob", "s1", ("one", 6, "c1")).await.expect("signed in");
     by_code(&t, "bob", "s2", 8).await.expect("signed in");
-    let remove = |keeps: &str| AccountChange::PasskeyRemoved {
-        id: b"one".to_vec(),
-        keeps: Some(SessionId(digest(keeps))),
-    };
+    let remove =
+        |keeps: &str| AccountChange::PasskeyRemoved { id: b"one".to_vec(), keeps: Some(SessionId(digest(keeps))) };
     assert_eq!(conflict(change(&t, "eve", remove("s2")).await), "passkey");
     change(&t, "bob", remove("s2")).await.expect("removed");
     assert!(!signed_in(&t, "s1").await && signed_in(&t, "s2").await);

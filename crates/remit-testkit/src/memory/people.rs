@@ -32,7 +32,8 @@ fn conflict<T>(what: &'static str) -> Result<T, CommitError> {
 
 impl Rooms {
     fn passkey(&self, id: &[u8]) -> Option<(&OperatorId, &Passkey)> {
-        let all = self.accounts.iter().flat_map(|(owner, account)| account.passkeys.iter().map(move |key| (owner, key)));
+        let all =
+            self.accounts.iter().flat_map(|(owner, account)| account.passkeys.iter().map(move |key| (owner, key)));
         all.into_iter().find(|(_, key)| key.id == id)
     }
 
@@ -111,7 +112,8 @@ impl Rooms {
     }
 
     fn used(&mut self, id: &[u8], owner: Option<&OperatorId>, count: u32, now: Timestamp) -> Changed {
-        let accounts = self.accounts.values_mut().filter(|account| owner.is_none_or(|owner| account.operator == *owner));
+        let accounts =
+            self.accounts.values_mut().filter(|account| owner.is_none_or(|owner| account.operator == *owner));
         let found = accounts.flat_map(|account| &mut account.passkeys).find(|key| key.id == id);
         match found {
             Some(key) if counts_on(key.sign_count, count) => {
@@ -141,9 +143,8 @@ impl Rooms {
             }
         }
         self.account_mut(&session.operator)?.signed_in_at = Some(now);
-        self.sessions.retain(|old| {
-            old.expires_at > now && !(replaces == Some(old.id) && old.operator == session.operator)
-        });
+        self.sessions
+            .retain(|old| old.expires_at > now && !(replaces == Some(old.id) && old.operator == session.operator));
         self.sessions.push(session);
         Ok(())
     }

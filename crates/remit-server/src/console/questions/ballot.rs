@@ -7,7 +7,8 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
-use remit_core::ids::{QuestionId, RuleId};
+use remit_app::ballot::{Ballot, Choice};
+use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
@@ -17,10 +18,16 @@ use crate::admin::questions::not_taken;
 use crate::console::page::{form, onward};
 use crate::edge::Edge;
 
-/// What the form says. Who votes comes from the credential; there is no field for a name.
+/// What the form says. Who votes comes from the credential: a field that names somebody is one too many.
 #[derive(Deserialize)]
-pub(in crate::console) struct Ballot {
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Fields {
+    /// Checked before anybody gets here.
+    #[serde(default, rename = "csrf")]
+    _csrf: String,
     choice: String,
+    /// The digest of what the page showed.
+    shown: String,
     #[serde(default)]
     rule: String,
     #[serde(default)]
@@ -32,7 +39,7 @@ pub(in crate::console) async fn vote(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    ballot: Result<Form<Ballot>, FormRejection>,
+    ballot: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     onward(cast(&edge, &id, &headers, ballot).await)
 }
@@ -41,23 +48,24 @@ async fn cast(
     edge: &Edge,
     id: &str,
     headers: &HeaderMap,
-    ballot: Result<Form<Ballot>, FormRejection>,
+    ballot: Result<Form<Fields>, FormRejection>,
 ) -> Result<String, Refusal> {
     let voter = operator(edge, headers, Deed::Vote).await?;
-    let ballot = form(ballot)?;
-    let id = QuestionId::parse(id).map_err(|_| Refusal::new(Code::QuestionUnknown, "there is no such question"))?;
-    let approve = match ballot.choice.as_str() {
-        "approve" => true,
-        "deny" => false,
-        _ => return Err(Refusal::new(Code::Malformed, "the choice must be approve or deny")),
+    let fields = form(ballot)?;
+    let malformed = |reason: &str| Refusal::new(Code::Malformed, reason);
+    let question =
+        QuestionId::parse(id).map_err(|_| Refusal::new(Code::QuestionUnknown, "there is no such question"))?;
+    let choice = match fields.choice.as_str() {
+        "approve" => Choice::Approve,
+        "deny" => Choice::Deny,
+        _ => return Err(malformed("the choice must be approve or deny")),
     };
-    let reason = ballot.reason.trim();
-    if !approve && reason.is_empty() {
-        let refusal = Refusal::new(Code::Malformed, "a denial needs a reason: the agent is told it");
-        return Err(refusal.with_remedy("Go back and say why in a few words."));
-    }
-    let rule = Some(ballot.rule.as_str()).filter(|rule| !rule.is_empty()).map(RuleId::parse).transpose();
-    let rule = rule.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
-    edge.gate.vote(&voter.approver, &id, rule.as_ref(), approve, reason).await.map_err(not_taken)?;
-    Ok(format!("/console/questions/{id}"))
+    let rule = Some(fields.rule.as_str()).filter(|rule| !rule.is_empty()).map(RuleId::parse).transpose();
+    let rule = rule.map_err(|error| malformed(&error.to_string()))?;
+    let shown = Digest::from_hex(&fields.shown).ok_or_else(|| malformed("the form does not say what it showed"))?;
+    // Lines end as browsers write them, and a vote's reason is one text everywhere.
+    let reason = fields.reason.replace("\r\n", "\n").trim().to_owned();
+    let ballot = Ballot { question, rule, choice, reason, shown, proof: None };
+    let question = edge.gate.vote(&voter.approver, ballot).await.map_err(not_taken)?;
+    Ok(format!("/console/questions/{}", question.id))
 }

@@ -25,6 +25,13 @@ struct QuestionPage {
     votes: bool,
 }
 
+impl QuestionPage {
+    /// Whether some vote here is one that a passkey signs.
+    fn signs(&self) -> bool {
+        self.view.open_to.iter().any(|rule| rule.signed)
+    }
+}
+
 /// `GET /console/questions/{id}`.
 pub(in crate::console) async fn question(
     State(edge): State<Arc<Edge>>,
@@ -38,9 +45,8 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<QuestionPag
     let (person, mut page) = Page::visit(edge, headers, Deed::Look, Place::Waiting, "Question").await?;
     let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such question");
     let id = QuestionId::parse(id).map_err(|_| unknown())?;
-    let now = edge.gate.ports().clock.now();
-    let question = edge.gate.ports().store.question(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-    page.title = bare(&question.tool);
-    let view = view(edge, &person.approver, &question, now).await?;
+    let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    page.title = bare(&sight.question.tool);
+    let view = view(edge, &person.approver, &sight, edge.gate.ports().clock.now()).await?;
     Ok(QuestionPage { page, view, votes: person.may(Deed::Vote) })
 }

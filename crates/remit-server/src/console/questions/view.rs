@@ -1,17 +1,19 @@
-//! A question as its approvers see it, as plain data. What the page shows of a question is here and nowhere
-//! else, so that it can be held against what a vote covers.
+//! A question as its approvers see it, as plain data: made from the [`Sight`] that a vote covers. Of what
+//! stands still there everything is shown, also members that this page does not know by name.
 
 use jiff::Timestamp;
 use remit_app::ports::listing::Asked;
 use remit_app::question::{Question, QuestionState};
-use remit_core::approval::{ApprovalRule, Approver, Voter};
-use remit_core::authority::remit::Stage;
-use remit_core::ids::{RuleId, ToolName};
+use remit_app::sight::Sight;
+use remit_core::approval::Approver;
+use remit_core::budget::Unit;
+use remit_core::ids::RuleId;
+use remit_core::registry::Risk;
 use remit_core::verdict::Refusal;
 use serde_json::Value;
 
 use super::open_to;
-use super::values::{Argument, arguments};
+use super::values::{Argument, arguments, summary};
 use crate::admin::unavailable;
 use crate::console::decided::{Read, money, short};
 use crate::console::moment::{Moment, lasting};
@@ -19,33 +21,59 @@ use crate::console::plain::{Plain, head, line, lines};
 use crate::console::tag::Tag;
 use crate::edge::Edge;
 
-/// How many earlier questions are shown beside one.
+/// How many other questions are shown beside one.
 const ALIKE: usize = 8;
 /// How much of the agent's own words is shown.
 const WORDS_CHARS_MAX: usize = 4_000;
+/// What stands still and has a place of its own on the page.
+const KNOWN: [&str; 14] = [
+    "question",
+    "tenant",
+    "asked_at",
+    "expires_at",
+    "chain",
+    "tool",
+    "arguments",
+    "resource",
+    "cost_micro_usd",
+    "why",
+    "rules",
+    "run",
+    "call",
+    "decision",
+];
 
 /// Everything an approver sees.
 pub(super) struct View {
     pub id: String,
+    pub tenant: Plain,
     pub state: Tag,
     pub is_open: bool,
+    /// The digest of what stands still, as the vote names it.
+    pub shown: String,
+    pub shown_short: String,
     pub tool: Plain,
     pub classed: Option<Classed>,
     /// Who asks for whom: the user, the agents that delegated, the agent that calls.
     pub chain: Vec<Link>,
-    pub stage: &'static str,
-    pub owner: Option<Plain>,
+    pub stage: Plain,
+    pub owner: Plain,
+    pub workflow: Plain,
     pub run: String,
     pub arguments: Vec<Argument>,
     pub resource: Plain,
     /// Where it belongs: environment, product, service, and what else is known.
-    pub belongs: Vec<(&'static str, Plain)>,
-    pub reaches: String,
+    pub belongs: Vec<(Plain, Plain)>,
+    pub reaches: Plain,
     pub cost: String,
     pub budgets: Vec<BudgetShown>,
+    /// What the run has done and gathered so far.
+    pub labels: Plain,
     pub why: Plain,
     pub rules: Vec<RuleShown>,
     pub policies: Vec<Plain>,
+    /// What else the vote covers.
+    pub more: Vec<(Plain, Plain)>,
     pub votes: Vec<VoteShown>,
     pub alike: Vec<Alike>,
     pub asked: Moment,
@@ -54,17 +82,27 @@ pub(super) struct View {
     pub call: String,
     pub call_short: String,
     /// The rules under which this person may vote now.
-    pub open_to: Vec<RuleId>,
+    pub open_to: Vec<OpenRule>,
     /// What the agent or its host wrote, and how many characters of it are left out.
     pub words: Option<(Plain, usize)>,
 }
 
+/// A rule under which somebody may vote.
+pub(super) struct OpenRule {
+    pub id: RuleId,
+    /// Whether the vote itself must be signed.
+    pub signed: bool,
+    /// Whether an approval needs a reason, too.
+    pub reasoned: bool,
+}
+
 /// What the operator says about the tool.
 pub(super) struct Classed {
-    pub class: &'static str,
+    pub class: Plain,
     pub risk: Tag,
     pub reversible: bool,
-    pub owner: Option<Plain>,
+    pub owner: Plain,
+    pub pin: String,
 }
 
 /// One link of the chain.
@@ -86,8 +124,8 @@ pub(super) struct BudgetShown {
 /// One rule.
 pub(super) struct RuleShown {
     pub id: Plain,
-    pub have: usize,
-    pub quorum: u32,
+    pub have: u64,
+    pub quorum: u64,
     pub changed: bool,
     /// Whose votes count, and what else the rule demands, in words.
     pub demands: Plain,
@@ -99,10 +137,11 @@ pub(super) struct VoteShown {
     pub choice: Tag,
     pub rule: Plain,
     pub reason: Plain,
+    pub proof: &'static str,
     pub at: Moment,
 }
 
-/// An earlier question about the same tool by the same agent.
+/// Another question about the same tool by the same agent.
 pub(super) struct Alike {
     pub id: String,
     pub state: Tag,
@@ -112,61 +151,50 @@ pub(super) struct Alike {
 }
 
 /// Gathers what is known about a question at this moment.
-pub(super) async fn view(edge: &Edge, person: &Approver, question: &Question, now: Timestamp) -> Result<View, Refusal> {
+pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Timestamp) -> Result<View, Refusal> {
+    let (still, question) = (&sight.still, &sight.question);
+    let said = |pointer: &str| still.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let store = &edge.gate.ports().store;
-    let snapshot = edge.gate.snapshot();
-    let tool = ToolName::parse(&question.tool).ok().and_then(|name| snapshot.registry().tool(&name).cloned());
     let decision = store.record(&question.intent).await.map_err(unavailable)?.map(|record| Read::of(&record));
     let run = store.run(&question.run).await.map_err(unavailable)?;
-    let touched = tool.as_ref().and_then(|tool| tool.resource.resolve(tool.class, &question.arguments).ok());
-    let mut belongs: Vec<_> = touched
-        .iter()
-        .flat_map(|resource| &resource.dimensions)
-        .map(|(dimension, value)| (dimension.as_str(), line(value)))
-        .collect();
-    if let Some(run) = &run {
-        let own = [("environment", &run.environment), ("release phase", &run.release_phase)];
-        let own = own.into_iter().filter_map(|(name, value)| Some((name, line(value.as_ref()?))));
-        let named: Vec<_> = own.filter(|(name, _)| !belongs.iter().any(|(known, _)| known == name)).collect();
-        belongs.extend(named);
-    }
-    let state = question.state(now);
-    let is_open = state == QuestionState::Open;
-    let remit = snapshot.remit(&question.agent);
-    let rules = question.rules.iter().map(|asked| RuleShown {
-        id: line(asked.id.as_str()),
-        have: question.yes(&asked.id),
-        quorum: asked.quorum,
-        changed: snapshot.rule(&asked.id).is_none_or(|rule| rule.digest() != asked.definition),
-        demands: line(&snapshot.rule(&asked.id).map(demands).unwrap_or_default()),
-    });
     let policies =
         decision.as_ref().and_then(|read| read.said.pointer("/policy/determining")).and_then(Value::as_array);
-    let words = run.and_then(|run| run.intent).filter(|words| !words.is_empty());
+    let words = run.as_ref().and_then(|run| run.intent.as_deref()).filter(|words| !words.is_empty());
+    let labels = run.as_ref().map(|run| run.labels.words().collect::<Vec<_>>().join(", "));
+    let mut belongs = members(still.pointer("/resource/in"));
+    for (name, value) in
+        run.iter().flat_map(|run| [("environment", &run.environment), ("release phase", &run.release_phase)])
+    {
+        let declared = value.as_ref().filter(|_| !belongs.iter().any(|(known, _)| *known == line(name)));
+        belongs.extend(declared.map(|value| (line(name), line(value))));
+    }
+    let is_open = question.state(now) == QuestionState::Open;
+    let rules: Vec<_> = list(still, "/rules").iter().zip(list(&sight.live, "/rules")).map(rule).collect();
     Ok(View {
         id: question.id.to_string(),
-        state: Tag::state(state),
+        tenant: line(said("/tenant")),
+        state: Tag::state(question.state(now)),
         is_open,
-        tool: line(&question.tool),
-        classed: tool.as_ref().map(|tool| Classed {
-            class: tool.class.as_str(),
-            risk: Tag::risk(tool.risk),
-            reversible: tool.reversible,
-            owner: tool.owner.as_ref().map(|team| line(&team.to_string())),
-        }),
-        chain: chain(question),
-        stage: remit.map_or(Stage::default(), |remit| remit.stage).as_str(),
-        owner: question.parties.agent_owner.as_ref().map(|team| line(&team.to_string())),
+        shown: sight.shown.to_string(),
+        shown_short: short(&sight.shown.to_string()).to_owned(),
+        tool: line(said("/tool/name")),
+        classed: classed(still),
+        chain: chain(still),
+        stage: line(said("/chain/stage")),
+        owner: line(said("/chain/owner")),
+        workflow: line(said("/chain/workflow")),
         run: question.run.to_string(),
-        arguments: arguments(&question.arguments),
-        resource: line(&question.resource),
+        arguments: still.get("arguments").map(arguments).unwrap_or_default(),
+        resource: line(said("/resource/name")),
         belongs,
-        reaches: reaches(question, touched.as_ref()),
-        cost: money(question.cost),
-        budgets: budgets(edge, decision.as_ref(), now).await?,
-        why: line(&question.reason),
-        rules: rules.collect(),
+        reaches: reaches(said("/resource/name"), classed(still).is_some()),
+        cost: money(still.get("cost_micro_usd").and_then(Value::as_u64).unwrap_or(0)),
+        budgets: list(&sight.live, "/budgets").iter().map(budget).collect(),
+        labels: line(&labels.unwrap_or_default()),
+        why: line(said("/why")),
+        rules,
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
+        more: more(still),
         votes: question.votes.iter().map(|vote| voted(vote, now)).collect(),
         alike: alike(edge, question, now).await?,
         asked: Moment::new(question.asked_at, now),
@@ -174,64 +202,129 @@ pub(super) async fn view(edge: &Edge, person: &Approver, question: &Question, no
         record: question.intent.to_string(),
         call: question.call.to_string(),
         call_short: short(&question.call.to_string()).to_owned(),
-        open_to: if is_open { open_to(edge, person, question) } else { Vec::new() },
+        open_to: if is_open { open_rules(edge, person, question) } else { Vec::new() },
         words: words.map(|words| {
-            let (beginning, rest) = head(&words, WORDS_CHARS_MAX);
+            let (beginning, rest) = head(words, WORDS_CHARS_MAX);
             (lines(beginning), rest)
         }),
     })
 }
 
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn pretty(value: &Value) -> Plain {
+    match value {
+        Value::String(text) => lines(text),
+        other => lines(&serde_json::to_string_pretty(other).unwrap_or_default()),
+    }
+}
+
+fn members(value: Option<&Value>) -> Vec<(Plain, Plain)> {
+    let members = value.and_then(Value::as_object);
+    members.into_iter().flatten().map(|(name, value)| (line(name), pretty(value))).collect()
+}
+
+/// Members that this page has no place for: the vote covers them, so they are shown, as they are.
+fn more(still: &Value) -> Vec<(Plain, Plain)> {
+    let members = still.as_object().into_iter().flatten();
+    let others = members.filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !value.is_null());
+    others.map(|(name, value)| (line(&name.replace('_', " ")), pretty(value))).collect()
+}
+
+/// What the operator says about the tool; nothing when it is not in force any more.
+fn classed(still: &Value) -> Option<Classed> {
+    let tool = still.get("tool").filter(|tool| tool.get("class").is_some())?;
+    Some(Classed {
+        class: line(text(tool, "class")),
+        risk: Risk::parse(text(tool, "risk")).map_or_else(|| Tag::bad("unknown risk"), Tag::risk),
+        reversible: tool.get("reversible").and_then(Value::as_bool).unwrap_or(false),
+        owner: line(text(tool, "owner")),
+        pin: short(text(tool, "pin")).to_owned(),
+    })
+}
+
+fn chain(still: &Value) -> Vec<Link> {
+    let link = |kind, name: &str| Link { kind, name: line(name) };
+    let user = still.pointer("/chain/user").and_then(Value::as_str).map(|user| link("user", user));
+    let via = list(still, "/chain/via").iter().filter_map(Value::as_str).map(|agent| link("via agent", agent));
+    let agent = still.pointer("/chain/agent").and_then(Value::as_str).map(|agent| link("agent", agent));
+    user.into_iter().chain(via).chain(agent).collect()
+}
+
+/// How far it reaches, from what the operator said about the tool: one thing, or nobody knows how many.
+fn reaches(resource: &str, in_force: bool) -> Plain {
+    line(&match (in_force, resource.split_once(':')) {
+        (false, _) => "unknown: the tool is not in force any more".to_owned(),
+        (true, Some((kind, _))) => format!("one {kind}"),
+        (true, None) => "unknown: the tool does not say which one thing it touches".to_owned(),
+    })
+}
+
+fn budget(budget: &Value) -> BudgetShown {
+    let number = |name: &str| budget.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let (limit, left) = (number("limit"), number("left"));
+    let used = limit.saturating_sub(left);
+    let units = [Unit::Calls, Unit::MicroUsd, Unit::Objects];
+    let unit = units.into_iter().find(|unit| unit.as_str() == text(budget, "unit"));
+    let show = |amount: u64| unit.map_or_else(|| amount.to_string(), |unit| unit.show(amount));
+    BudgetShown {
+        name: line(text(budget, "budget")),
+        used: show(used),
+        limit: show(limit),
+        left: show(left),
+        permille: used.saturating_mul(1000).checked_div(limit).unwrap_or(1000).min(1000),
+    }
+}
+
+fn rule((still, live): (&Value, &Value)) -> RuleShown {
+    let definition = still.get("is").filter(|is| !is.is_null());
+    RuleShown {
+        id: line(text(still, "rule")),
+        have: live.get("approved").and_then(Value::as_u64).unwrap_or(0),
+        quorum: still.get("quorum").and_then(Value::as_u64).unwrap_or(0),
+        changed: definition.is_none(),
+        demands: line(&definition.map(|is| demands(still, is)).unwrap_or_default()),
+    }
+}
+
 /// What a rule demands, in words.
-fn demands(rule: &ApprovalRule) -> String {
-    let voters: Vec<_> = rule.from.iter().map(Voter::text).collect();
-    let mut said = vec![format!("from {}", voters.join(", "))];
-    let not: Vec<_> = rule.distinct_from.iter().map(|distinct| distinct.as_str().replace('_', " ")).collect();
+fn demands(asked: &Value, is: &Value) -> String {
+    let words = |value: Option<&Value>| {
+        let words = value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        words.map(|word| word.replace('_', " ")).collect::<Vec<_>>()
+    };
+    let mut said = vec![format!("from {}", words(is.get("from")).join(", "))];
+    let not = words(is.get("distinct_from"));
     if !not.is_empty() {
         said.push(format!("not the {}", not.join(", the ")));
     }
-    said.extend(rule.factor.map(|factor| format!("proved by {}", factor.as_str())));
-    for step in &rule.escalate {
-        let voters: Vec<_> = step.to.iter().map(Voter::text).collect();
-        said.push(format!("after {} also {}", lasting(step.after_secs), voters.join(", ")));
+    if let Some(deny) = asked.get("deny").and_then(Value::as_u64).filter(|deny| *deny > 1) {
+        said.push(format!("{deny} denials close it"));
+    }
+    if let Some(factor) = is.get("factor").and_then(Value::as_str) {
+        said.push(if factor == "passkey" { "signed by passkey".to_owned() } else { format!("proved by {factor}") });
+    }
+    for step in is.get("escalate").and_then(Value::as_array).into_iter().flatten() {
+        let after = step.get("after_secs").and_then(Value::as_u64).unwrap_or(0);
+        said.push(format!("after {} also {}", lasting(after), words(step.get("to")).join(", ")));
     }
     said.join("; ")
 }
 
-fn chain(question: &Question) -> Vec<Link> {
-    let user = question.user.as_ref().map(|user| Link { kind: "user", name: line(user.as_str()) });
-    let via = question.via.iter().map(|agent| Link { kind: "via agent", name: line(agent.as_str()) });
-    user.into_iter().chain(via).chain([Link { kind: "agent", name: line(question.agent.as_str()) }]).collect()
-}
-
-/// How far it reaches, from what the operator said about the tool: one thing, or nobody knows how many.
-fn reaches(question: &Question, touched: Option<&remit_core::registry::Resource>) -> String {
-    match touched {
-        Some(resource) if !resource.id.is_empty() => format!("one {}", resource.kind),
-        Some(_) => "no one thing: the tool does not say which resource it touches".to_owned(),
-        None if question.resource.is_empty() => "unknown".to_owned(),
-        None => "unknown: the tool is not in force any more, or takes other arguments now".to_owned(),
-    }
-}
-
-/// The budgets that the decision looked at, with what is left of them now.
-async fn budgets(edge: &Edge, decision: Option<&Read>, now: Timestamp) -> Result<Vec<BudgetShown>, Refusal> {
-    let facts = decision.and_then(|read| read.said.pointer("/facts/budgets")).and_then(Value::as_array);
-    let keys: Vec<_> = facts.into_iter().flatten().filter_map(|fact| fact.get("key").and_then(Value::as_str)).collect();
-    let mut all = edge.gate.snapshot().all_budgets(now);
-    all.retain(|(budget, _)| keys.contains(&budget.key.0.as_str()));
-    let usage = edge.gate.ports().store.usage(&all).await.map_err(unavailable)?;
-    let shown = all.iter().zip(usage).map(|((budget, _), (settled, reserved))| {
-        let used = settled.saturating_add(reserved);
-        BudgetShown {
-            name: line(&budget.key.0),
-            used: budget.unit.show(used),
-            limit: budget.unit.show(budget.limit),
-            left: budget.unit.show(budget.limit.saturating_sub(used)),
-            permille: used.saturating_mul(1000).checked_div(budget.limit).unwrap_or(1000).min(1000),
-        }
+fn open_rules(edge: &Edge, person: &Approver, question: &Question) -> Vec<OpenRule> {
+    let snapshot = edge.gate.snapshot();
+    let rules = open_to(edge, person, question).into_iter().map(|id| {
+        let rule = snapshot.rule(&id);
+        let signed = rule.is_some_and(|rule| rule.factor == Some(remit_core::approval::Factor::Passkey));
+        OpenRule { signed, reasoned: rule.is_some_and(|rule| rule.reason_required), id }
     });
-    Ok(shown.collect())
+    rules.collect()
 }
 
 fn voted(vote: &remit_app::question::Vote, now: Timestamp) -> VoteShown {
@@ -240,11 +333,12 @@ fn voted(vote: &remit_app::question::Vote, now: Timestamp) -> VoteShown {
         choice: if vote.approve { Tag::good("approve") } else { Tag::bad("deny") },
         rule: line(vote.rule.as_str()),
         reason: line(&vote.reason),
+        proof: vote.factor.as_str(),
         at: Moment::new(vote.at, now),
     }
 }
 
-/// Earlier questions about the same tool by the same agent, and how they ended.
+/// Other questions about the same tool by the same agent, and how they ended.
 async fn alike(edge: &Edge, question: &Question, now: Timestamp) -> Result<Vec<Alike>, Refusal> {
     let asked = Asked {
         agent: Some(question.agent.clone()),
@@ -258,9 +352,32 @@ async fn alike(edge: &Edge, question: &Question, now: Timestamp) -> Result<Vec<A
         .map(|other| Alike {
             id: other.id.to_string(),
             state: Tag::state(other.state(now)),
-            arguments: super::values::summary(&other.arguments),
+            arguments: summary(&other.arguments),
             by: line(&other.votes.iter().map(|vote| vote.by.as_str()).collect::<Vec<_>>().join(", ")),
             asked: Moment::new(other.asked_at, now),
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_vote_covers_is_shown_even_if_nobody_knows_what_it_is() {
+        let shown = more(&json!({"why": "x", "undo_plan": "<call> undo", "risk_notes": {"a": [1]}, "none": null}));
+        let shown: Vec<_> = shown.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["undo plan=&lt;call&gt; undo", "risk notes={\n  &quot;a&quot;: [\n    1\n  ]\n}"]);
+    }
+
+    #[test]
+    fn a_rule_is_said_in_words() {
+        let is = json!({"from": ["team:sre", "on_call:ops"], "distinct_from": ["user", "agent_owner"], "factor": "passkey",
+            "escalate": [{"after_secs": 600, "to": ["team:leads"]}]});
+        let said = "from team:sre, on call:ops; not the user, the agent owner; 2 denials close it; signed by passkey; \
+                    after 10 min also team:leads";
+        assert_eq!(demands(&json!({"deny": 2}), &is), said);
+    }
 }
