@@ -178,7 +178,10 @@ fn session(row: &Row<'_>) -> Result<Session, Failure> {
     Ok(Session {
         id: SessionId(digest(row.get(0)?)?),
         operator: OperatorId::parse(&operator)?,
-        factor: known.into_iter().find(|known| known.as_str() == factor).ok_or_else(|| malformed("factor", "unknown"))?,
+        factor: known
+            .into_iter()
+            .find(|known| known.as_str() == factor)
+            .ok_or_else(|| malformed("factor", "unknown"))?,
         created_at: time(row.get(3)?)?,
         seen_at: time(row.get(4)?)?,
         expires_at: time(row.get(5)?)?,
@@ -193,13 +196,15 @@ fn change(db: &Connection, operator: &OperatorId, change: &AccountChange, now: T
         AccountChange::Invited(invitation) => {
             forget(db, name)?;
             db.prepare_cached("INSERT INTO accounts (operator) VALUES (?1)")?.execute([name])?;
-            db.prepare_cached("INSERT INTO invitations (token, operator, made_by, expires_at) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![
-                    invitation.token.as_bytes(),
-                    name,
-                    invitation.by.as_str(),
-                    micros(invitation.expires_at)
-                ])?;
+            db.prepare_cached(
+                "INSERT INTO invitations (token, operator, made_by, expires_at) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                invitation.token.as_bytes(),
+                name,
+                invitation.by.as_str(),
+                micros(invitation.expires_at)
+            ])?;
             Ok(())
         }
         AccountChange::PasswordSet { password, invitation, keeps } => {
@@ -279,9 +284,9 @@ fn spend(db: &Connection, spent: &Spent, now: Timestamp) -> Result<(), Failure> 
 
 fn attempt(db: &Connection, operator: &OperatorId, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let sql = "SELECT failures, not_before FROM accounts WHERE operator = ?1";
-    let row = db.prepare_cached(sql)?.query_row([operator.as_str()], |row| {
-        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?))
-    });
+    let row = db
+        .prepare_cached(sql)?
+        .query_row([operator.as_str()], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?)));
     let Some((failures, not_before)) = row.optional()? else { return Ok(None) };
     let not_before = not_before.map(time).transpose()?;
     if let Some(until) = not_before.filter(|until| *until > now) {
@@ -289,8 +294,11 @@ fn attempt(db: &Connection, operator: &OperatorId, now: Timestamp) -> Result<Opt
     }
     let failures = failures.saturating_add(1);
     let until = now.checked_add(back_off(failures)).unwrap_or(now);
-    db.prepare_cached("UPDATE accounts SET failures = ?2, not_before = ?3 WHERE operator = ?1")?
-        .execute(params![operator.as_str(), failures, (until > now).then(|| micros(until))])?;
+    db.prepare_cached("UPDATE accounts SET failures = ?2, not_before = ?3 WHERE operator = ?1")?.execute(params![
+        operator.as_str(),
+        failures,
+        (until > now).then(|| micros(until))
+    ])?;
     Ok(None)
 }
 
@@ -306,8 +314,11 @@ fn used(
     if !counts_on(passkey.sign_count, sign_count) {
         return Err(Failure::Conflict("passkey"));
     }
-    db.prepare_cached("UPDATE passkeys SET sign_count = ?2, used_at = ?3 WHERE id = ?1")?
-        .execute(params![id, sign_count, micros(now)])?;
+    db.prepare_cached("UPDATE passkeys SET sign_count = ?2, used_at = ?3 WHERE id = ?1")?.execute(params![
+        id,
+        sign_count,
+        micros(now)
+    ])?;
     Ok(())
 }
 

@@ -221,7 +221,10 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
 /// What nothing is looked up by, as one JSON object.
 fn particulars(question: &Question) -> Value {
     let parties = &question.parties;
-    let rules = question.rules.iter().map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
+    let rules = question
+        .rules
+        .iter()
+        .map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
     json!({
         "user": question.user.as_ref().map(UserId::as_str),
         "via": question.via.iter().map(AgentId::as_str).collect::<Vec<_>>(),
