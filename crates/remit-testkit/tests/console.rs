@@ -345,6 +345,12 @@ async fn two_people_vote_by_form_and_the_body_names_nobody() {
         let refused = house.vote(BOB, &question, fields).await.expect("a ballot");
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{why}");
     }
+    let asked = house.form(BOB, &format!("{page}/remarks"), "text=%3Cb%3EWhy+now%3F").await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    assert_eq!(house.form(VIC, &format!("{page}/remarks"), "text=x").await.status, StatusCode::FORBIDDEN);
+    assert!(house.shown(FAY, &page).await.contains("&lt;b&gt;Why now?"));
+    let nobody_else = house.form(BOB, &format!("{page}/escalations"), "text=x").await;
+    assert_eq!(nobody_else.status, StatusCode::CONFLICT, "the rule knows nobody else");
     let voted = house.vote(BOB, &question, "choice=approve&reason=fine").await.expect("a ballot");
     assert_eq!((voted.status, voted.headers[LOCATION].to_str().expect("text")), (StatusCode::SEE_OTHER, page.as_str()));
     let shown = house.shown(BOB, &page).await;

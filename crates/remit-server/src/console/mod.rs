@@ -4,10 +4,13 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod account;
 mod assets;
 mod calls;
 pub(crate) mod decided;
+mod door;
 mod dress;
+mod letting;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
@@ -23,8 +26,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+pub(crate) use door::not_changed;
+
 use crate::edge::Edge;
 use crate::gateway::http::guard;
+use crate::visit;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 256 * 1024;
@@ -35,14 +41,20 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console", get(questions::waiting::waiting))
         .route("/console/questions/{id}", get(questions::one::question))
         .route("/console/questions/{id}/votes", post(questions::ballot::vote))
+        .route("/console/questions/{id}/remarks", post(questions::ballot::ask_back))
+        .route("/console/questions/{id}/escalations", post(questions::ballot::escalate))
         .route("/console/calls", get(calls::calls))
         .route("/console/runs", get(runs::runs))
         .route("/console/runs/{id}", get(runs::run))
         .route("/console/records/{id}", get(records::record))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
+        .merge(door::routes())
+        .merge(account::routes())
+        .merge(letting::routes())
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .layer(middleware::from_fn(dress::dress))
         .with_state(edge)
