@@ -34,6 +34,7 @@ mod approve;
 mod authorize;
 mod converse;
 mod emergency;
+mod entitled;
 mod grant;
 mod origin;
 mod perform;

@@ -3,7 +3,7 @@
 
 mod changes;
 mod grants;
-mod listing;
+pub mod listing;
 mod outbox;
 mod people;
 mod questions;

@@ -100,7 +100,11 @@ impl Running {
         let booted = Booted::boot(&folder, config, address, &url).await?;
         let (stop, stopped) = oneshot::channel();
         let router = serve::routes(booted.edge.clone());
-        let stopping = async move { drop(stopped.await) };
+        let notices = booted.edge.notices.clone();
+        let stopping = async move {
+            drop(stopped.await);
+            notices.end();
+        };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
         let Booted { edge, fleet, store, sealing, retiring, tending, .. } = booted;

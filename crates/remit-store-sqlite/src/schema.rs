@@ -199,6 +199,7 @@ CREATE TABLE questions (
 CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
 CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
+CREATE INDEX questions_alike ON questions (tool, agent);
 
 -- Votes. Nobody votes twice on the same rule of the same question.
 CREATE TABLE votes (

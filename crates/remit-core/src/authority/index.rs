@@ -197,6 +197,13 @@ impl Snapshot {
         &self.registry
     }
 
+    /// Every approval rule, by name.
+    pub fn all_rules(&self) -> impl Iterator<Item = &ApprovalRule> {
+        let mut rules: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        rules.into_iter()
+    }
+
     /// An approval rule.
     #[must_use]
     pub fn rule(&self, id: &RuleId) -> Option<&ApprovalRule> {

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remit_core::steering::Deed;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::page::refused;
@@ -53,6 +54,7 @@ struct Stream {
     edge: Arc<Edge>,
     headers: HeaderMap,
     notices: Receiver<Notice>,
+    ending: watch::Receiver<bool>,
     looks: Interval,
     look: u32,
     records: u64,
@@ -70,7 +72,8 @@ pub(super) async fn live(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> R
     let records = edge.gate.ports().store.count().await.unwrap_or_default();
     let mut looks = interval_at(Instant::now() + LOOK, LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stream = Stream { edge, headers, notices, looks, look: 0, records, _seat: seat };
+    let ending = edge.notices.ending();
+    let stream = Stream { edge, headers, notices, ending, looks, look: 0, records, _seat: seat };
     let hello = futures_util::stream::iter([Ok(Bytes::from_static(b"retry: 2000\n\n"))]);
     let body = unfold(stream, |mut stream| async move {
         let bytes = stream.next().await?;
@@ -90,6 +93,7 @@ impl Stream {
         loop {
             tokio::select! {
                 biased;
+                () = over(&mut self.ending) => return None,
                 notice = self.notices.recv() => return match notice {
                     Ok(Notice::Question(id)) => Some(event("question", id.as_str())),
                     // Whatever was missed may have been either.
@@ -114,6 +118,11 @@ impl Stream {
             }
         }
     }
+}
+
+/// Until the gateway stops.
+async fn over(ending: &mut watch::Receiver<bool>) {
+    drop(ending.wait_for(|ending| *ending).await);
 }
 
 /// Ids and numbers have no line breaks, so one `data` line holds them.

@@ -6,6 +6,8 @@
 
 mod account;
 mod assets;
+mod calls;
+pub(crate) mod decided;
 mod door;
 mod dress;
 mod letting;
@@ -14,11 +16,15 @@ pub(crate) mod moment;
 pub(crate) mod page;
 mod people;
 pub(crate) mod plain;
+mod questions;
+mod records;
+mod runs;
+pub(crate) mod tag;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 pub(crate) use door::not_changed;
@@ -33,6 +39,15 @@ const FORM_BYTES_MAX: usize = 256 * 1024;
 /// The paths.
 pub fn routes(edge: Arc<Edge>) -> Router {
     Router::new()
+        .route("/console", get(questions::waiting::waiting))
+        .route("/console/questions/{id}", get(questions::one::question))
+        .route("/console/questions/{id}/votes", post(questions::ballot::vote))
+        .route("/console/questions/{id}/remarks", post(questions::ballot::ask_back))
+        .route("/console/questions/{id}/escalations", post(questions::ballot::escalate))
+        .route("/console/calls", get(calls::calls))
+        .route("/console/runs", get(runs::runs))
+        .route("/console/runs/{id}", get(runs::run))
+        .route("/console/records/{id}", get(records::record))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .merge(door::routes())

@@ -31,6 +31,20 @@ impl Moment {
     }
 }
 
+/// A time of day, for rows that stand close together; the date is beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(pub Timestamp);
+
+impl askama::filters::HtmlSafe for Clock {}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = format!("{:.3}", self.0);
+        let (date, time) = exact.trim_end_matches('Z').split_once('T').unwrap_or(("", &exact));
+        write!(f, "<time datetime=\"{exact}\" title=\"{date}, UTC\">{time}</time>")
+    }
+}
+
 /// A length of time in one unit, or two where one would be too coarse to act on.
 pub(crate) fn lasting(secs: u64) -> String {
     match secs {
@@ -61,5 +75,7 @@ mod tests {
         assert_eq!(seen("2026-11-21T11:45:00Z"), "15 min ago");
         assert_eq!(seen("2026-11-21T08:30:00Z"), "3 h ago");
         assert_eq!(seen("2026-11-24T12:00:00Z"), "in 3 d");
+        let clock = "<time datetime=\"2026-11-21T12:00:00.000Z\" title=\"2026-11-21, UTC\">12:00:00.000</time>";
+        assert_eq!(Clock(now).to_string(), clock);
     }
 }

@@ -10,7 +10,7 @@ use remit_core::verdict::{Code, Refusal};
 
 use super::dress::NotSignedIn;
 use super::moment::Moment;
-use super::plain::{Plain, line};
+use super::plain::{Plain, bare, line};
 use super::{assets, dress};
 use crate::admin::{operator, unavailable};
 use crate::edge::Edge;
@@ -107,6 +107,8 @@ pub(crate) struct Page {
     pub csrf: String,
     /// The halts in force.
     pub halts: Vec<HaltShown>,
+    /// How many things wait for this person, for the window's title.
+    pub unread: usize,
 }
 
 /// Who looks.
@@ -159,28 +161,32 @@ impl Page {
             roles: roles.join(", "),
         };
         let page = Self {
-            title: line(title),
+            title: bare(title),
             here: Some(here),
             person: Some(shown),
             csrf: person.csrf.clone(),
             halts: halts.collect(),
+            unread: 0,
         };
         Ok((person, page))
     }
 
     /// A page for anybody: it says nothing about the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: line(title), here: None, person: None, csrf: String::new(), halts: Vec::new() }
+        Self { title: bare(title), here: None, person: None, csrf: String::new(), halts: Vec::new(), unread: 0 }
     }
 
+    /// What the navigation lists.
     pub(crate) fn places(&self) -> [Place; 11] {
         Place::ALL
     }
 
+    /// Whether this is the entry that is marked.
     pub(crate) fn is_here(&self, place: &Place) -> bool {
         self.here == Some(*place)
     }
 
+    /// Where an asset is.
     pub(crate) fn asset(&self, name: &str) -> String {
         assets::url(name)
     }

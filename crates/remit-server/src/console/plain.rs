@@ -5,9 +5,13 @@
 
 use std::fmt;
 
+/// What marks a character that was written out. The text itself cannot hold it, as it is escaped.
+const OPEN: &str = "<b class=\"cp\">";
+const CLOSE: &str = "</b>";
+
 /// Text as HTML in which every character can be seen. Templates print it as it is.
 ///
-/// INVARIANT (plain): it is made by [`line`] and [`lines`] only, which escape.
+/// INVARIANT (plain): it is made by [`line`], [`lines`] and [`bare`] only, which escape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plain(String);
 
@@ -40,6 +44,11 @@ pub(crate) fn lines(text: &str) -> Plain {
     Plain(html)
 }
 
+/// One line without any mark-up of ours, for attributes, titles and pictures.
+pub(crate) fn bare(text: &str) -> Plain {
+    Plain(line(text).0.replace(OPEN, "").replace(CLOSE, ""))
+}
+
 /// The first `most` characters, and how many were left out.
 pub(crate) fn head(text: &str, most: usize) -> (&str, usize) {
     match text.char_indices().nth(most) {
@@ -58,7 +67,7 @@ fn write(html: &mut String, c: char) {
         '>' => html.push_str("&gt;"),
         '"' => html.push_str("&quot;"),
         '\'' => html.push_str("&#39;"),
-        c if is_hidden(c) => html.push_str(&format!("<b class=\"cp\">⟨U+{:04X}⟩</b>", u32::from(c))),
+        c if is_hidden(c) => html.push_str(&format!("{OPEN}⟨U+{:04X}⟩{CLOSE}", u32::from(c))),
         c => html.push(c),
     }
 }
@@ -123,6 +132,7 @@ mod tests {
             assert_eq!(line(text).0, html, "{text:?}");
         }
         assert_eq!(lines("a\nb").0, "a\nb");
+        assert_eq!(bare("<b>\u{202E}\"").0, "&lt;b&gt;⟨U+202E⟩&quot;");
         assert_eq!(head("añb", 2), ("añ", 1));
         assert_eq!(head("añ", 2), ("añ", 0));
     }

@@ -14,6 +14,7 @@ mod grants;
 mod halts;
 mod heads;
 mod identifiers;
+mod listing;
 pub mod model;
 mod people;
 mod questions;
@@ -113,6 +114,10 @@ pub fn cases() -> Vec<Case> {
             a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
             a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
             erasure_forgets_how_they_sign_in,
+        },
+        listing::{
+            what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
+            records_are_newest_first, runs_are_newest_first,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

@@ -32,7 +32,8 @@ document.addEventListener("click", async (event) => {
 // Live parts: elements with an id and `data-live="question records"`. When one of these happens, the page is
 // asked for again as it is, and those parts of it are exchanged.
 const keys = (part) => new Set(all("[data-key]", part).map((row) => row.dataset.key));
-const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+const busy = (part) => all("textarea, input", part).some((field) => field.value !== field.defaultValue) ||
+  (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, button"));
 let asking = null;
 let again = false;
 const refresh = async (happened) => {
