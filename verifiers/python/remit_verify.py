@@ -761,11 +761,12 @@ class Court:
             salt, name, value = parse(decoded)
             shown[name] = value, decoded
         if covered is not None:
-            members(covered, COVERED)
+            members(covered, COVERED, ["bounds"])
             need(all(isinstance(value, str) for value in covered.values()), "what the vote covers is no texts")
             need(covered["_type"] == STATEMENT_TYPE, "what the vote covers is of another type")
             for name in ("tenant", "question", "call", "rule", "choice", "expires"):
                 need(covered[name] == record.at(name), f"the vote covers another {name}")
+            need(covered.get("bounds") == record.at("bounds"), "the vote covers other bounds")
             for name in ("definition", "shown", "approver", "reason"):
                 unhex(covered[name])
             if "shown" in shown:

@@ -12,7 +12,7 @@ use remit_evidence::writer::SignedRecord;
 use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
-use crate::question::{Question, QuestionRule, QuestionState, Vote};
+use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
 
 /// Longest reason, in characters.
@@ -51,6 +51,9 @@ pub enum NotTaken {
     /// The passkey's signature over the vote does not count.
     #[error("the vote is not signed as it must be: {0}")]
     NotProven(&'static str),
+    /// What it is approved for is no call, too many, or longer than the question is open.
+    #[error("an approval for a run is for 1 to {RUN_CALLS_MAX} calls, pays for one at least, and ends with the question at the latest")]
+    Bounds,
     /// Nobody waits for an answer.
     #[error("nobody has asked anything back that is not answered")]
     NotAsked,
@@ -101,6 +104,7 @@ impl Gate {
             user: approver.user.clone(),
             factor,
             approve: ballot.choice.approves(),
+            bounds: ballot.choice.bounds(),
             reason: ballot.reason,
             at: now,
             record: None,
@@ -166,6 +170,12 @@ impl Gate {
         }
         if ballot.reason.trim().is_empty() && (rule.reason_required || !ballot.choice.approves()) {
             return Err(NotTaken::NoReason);
+        }
+        if let Some(bounds) = ballot.choice.bounds() {
+            let reach = (1..=RUN_CALLS_MAX).contains(&bounds.calls_max) && bounds.cost_max >= question.cost;
+            if !reach || bounds.until <= now || bounds.until > question.expires_at {
+                return Err(NotTaken::Bounds);
+            }
         }
         let still = sight::still(&snapshot, question);
         if sight::digest(&still) != ballot.shown {
@@ -274,6 +284,7 @@ pub(crate) fn question(
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
+        uses: 0,
         used: false,
     }
 }

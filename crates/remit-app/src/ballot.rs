@@ -8,7 +8,7 @@ use remit_core::ids::{Digest, OperatorId, QuestionId, RuleId, TenantId};
 use remit_core::json::Object;
 use remit_evidence::webauthn::{Assertion, Expected, NotProven, PublicKey, Seen, verify};
 
-use crate::question::{Question, QuestionRule};
+use crate::question::{Question, QuestionRule, RunBounds};
 use crate::records::millis;
 
 /// The type of the statement. A passkey that signs it signs nothing else by it.
@@ -19,6 +19,8 @@ pub const STATEMENT_TYPE: &str = "https://remit.dev/approval-statement/v1";
 pub enum Choice {
     /// It may be made, once.
     Approve,
+    /// It may be made, and again in the same run, within these bounds.
+    ApproveRun(RunBounds),
     /// It may not.
     Deny,
 }
@@ -101,7 +103,8 @@ impl Choice {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Approve => "approve",
+            // How far it reaches stands beside it.
+            Self::Approve | Self::ApproveRun(_) => "approve",
             Self::Deny => "deny",
         }
     }
@@ -109,7 +112,16 @@ impl Choice {
     /// Whether it lets the call go on.
     #[must_use]
     pub const fn approves(&self) -> bool {
-        matches!(self, Self::Approve)
+        matches!(self, Self::Approve | Self::ApproveRun(_))
+    }
+
+    /// The bounds, when it is for a run.
+    #[must_use]
+    pub const fn bounds(&self) -> Option<RunBounds> {
+        match self {
+            Self::ApproveRun(bounds) => Some(*bounds),
+            Self::Approve | Self::Deny => None,
+        }
     }
 }
 
@@ -142,10 +154,18 @@ impl Covered<'_> {
         of.text("rule", self.rule.id.as_str()).text("definition", &self.rule.definition.to_string());
         of.text("choice", self.choice.as_str()).text("shown", &self.shown.to_string());
         of.text("expires", &millis(self.question.expires_at));
+        if let Some(bounds) = self.choice.bounds() {
+            of.text("bounds", &written(&bounds));
+        }
         of.text("approver", &nonce.commit("approver", self.by.as_str()).to_string());
         of.text("reason", &nonce.commit("reason", self.reason).to_string());
         of.finish()
     }
+}
+
+/// Bounds as statements and records write them.
+pub(crate) fn written(bounds: &RunBounds) -> String {
+    format!("{} calls, {} micro-USD, until {}", bounds.calls_max, bounds.cost_max, millis(bounds.until))
 }
 
 impl Proof {

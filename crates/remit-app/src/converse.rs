@@ -33,9 +33,7 @@ impl Gate {
     pub async fn answer_back(&self, caller: &Caller, id: &QuestionId, text: &str) -> Result<Question, NotTaken> {
         let now = self.now();
         let question = self.ports.store.question(id).await?;
-        let own = |q: &Question| {
-            q.agent == *caller.calling_agent() && q.user.as_ref() == caller.user() && q.via == caller.via()
-        };
+        let own = |q: &Question| q.agent == *caller.calling_agent() && q.user.as_ref() == caller.user();
         let question = question.filter(own).ok_or(NotTaken::Unknown)?;
         if question.state(now) != QuestionState::Open {
             return Err(NotTaken::NotOpen(question.state(now).as_str()));

@@ -50,8 +50,36 @@ pub struct Question {
     pub remarks: Vec<Remark>,
     /// How many steps of the escalation people have put into force, whatever the clock says.
     pub escalated: u32,
-    /// Whether an admitted call has used it up.
+    /// How many admitted calls have used it.
+    pub uses: u32,
+    /// Whether admitted calls have used it up.
     pub used: bool,
+}
+
+/// Most calls that one approval may be for.
+pub const RUN_CALLS_MAX: u32 = 1000;
+
+/// How far an approval reaches that is for the same call again, in the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBounds {
+    /// So many calls, the first one counted.
+    pub calls_max: u32,
+    /// So much money over all of them, in micro-USD.
+    pub cost_max: u64,
+    /// Up to, not including, this moment.
+    pub until: Timestamp,
+}
+
+impl RunBounds {
+    /// What both allow.
+    #[must_use]
+    fn and(self, other: Self) -> Self {
+        Self {
+            calls_max: self.calls_max.min(other.calls_max),
+            cost_max: self.cost_max.min(other.cost_max),
+            until: self.until.min(other.until),
+        }
+    }
 }
 
 /// Most remarks on one question.
@@ -96,6 +124,8 @@ pub struct Vote {
     pub factor: Factor,
     /// Yes or no.
     pub approve: bool,
+    /// With a yes: it is for this run within these bounds, and not for one call.
+    pub bounds: Option<RunBounds>,
     /// Why.
     pub reason: String,
     /// When.
@@ -130,10 +160,37 @@ impl Question {
         } else if self.expires_at <= now {
             QuestionState::Expired
         } else if self.rules.iter().all(|rule| self.yes(&rule.id) >= rule.quorum as usize) {
-            QuestionState::Approved
+            match self.bounds() {
+                Some(bounds) if bounds.until <= now => QuestionState::Expired,
+                _ => QuestionState::Approved,
+            }
         } else {
             QuestionState::Open
         }
+    }
+
+    /// Within which bounds it is approved for its run: those of everybody who approved. `None` when it is for
+    /// one call: one who approved only that is enough.
+    #[must_use]
+    pub fn bounds(&self) -> Option<RunBounds> {
+        let mut yes = self.votes.iter().filter(|vote| vote.approve).map(|vote| vote.bounds);
+        let first = yes.next()??;
+        yes.try_fold(first, |sum, bounds| Some(sum.and(bounds?)))
+    }
+
+    /// How many calls may use it.
+    #[must_use]
+    pub fn uses_max(&self) -> u32 {
+        let Some(bounds) = self.bounds() else { return 1 };
+        let paid = bounds.cost_max.checked_div(self.cost).unwrap_or(u64::MAX);
+        bounds.calls_max.min(u32::try_from(paid).unwrap_or(u32::MAX)).max(1)
+    }
+
+    /// Whether a call in this run at this moment may use what was approved: an approval for a run is for no other.
+    #[must_use]
+    pub fn usable(&self, run: &RunId, now: Timestamp) -> bool {
+        let live = matches!(self.state(now), QuestionState::Approved | QuestionState::Open);
+        live && self.bounds().is_none_or(|bounds| self.run == *run && now < bounds.until)
     }
 
     /// How many people have approved under this rule. Nobody counts twice.

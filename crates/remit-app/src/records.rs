@@ -107,6 +107,9 @@ impl Gate {
         body.text("choice", if vote.approve { "approve" } else { "deny" });
         body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
         body.raw("statement", &cast.statement);
+        if let Some(bounds) = &vote.bounds {
+            body.text("bounds", &crate::ballot::written(bounds));
+        }
         // Vouched for by the operator's login, or signed by the person: the two must never look alike.
         body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
         if let Some((proof, key)) = &cast.signed {

@@ -64,6 +64,7 @@ impl Gate {
             json!({
                 "by": vote.by.as_str(), "rule": vote.rule.as_str(), "reason": vote.reason, "at": millis(vote.at),
                 "choice": if vote.approve { "approve" } else { "deny" }, "factor": vote.factor.as_str(),
+                "for_run": vote.bounds.as_ref().map(crate::ballot::written),
             })
         });
         let counts = question.rules.iter().map(|asked| {
@@ -85,6 +86,7 @@ impl Gate {
             "rules": counts.collect::<Vec<_>>(),
             "votes": votes.collect::<Vec<_>>(),
             "budgets": budgets.collect::<Vec<_>>(),
+            "uses": {"made": question.uses, "of": question.uses_max()},
             "run": run.map(|run| json!({
                 "calls": run.calls, "spend_micro_usd": run.spend, "labels": run.labels.words().collect::<Vec<_>>(),
                 "closed": run.closed_at.is_some(),

@@ -79,7 +79,7 @@ pub(crate) fn load(
 /// counted against the quorum of now and that of the question: the definition covers it, so the two
 /// differ only if somebody is mistaken.
 fn satisfies(question: &Question, query: &CaseQuery<'_>, rule: &RuleId, definition: &Digest, quorum: u32) -> bool {
-    let live = matches!(question.state(query.now), QuestionState::Approved | QuestionState::Open);
+    let live = question.usable(query.run, query.now);
     let asked = question.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
     live && asked.is_some_and(|asked| question.yes(rule) >= quorum.max(asked.quorum) as usize)
 }

@@ -93,8 +93,10 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     for rule in approvals {
         let named = intent.basis.approvals.iter().find(|(approved, _)| approved == rule);
         let (_, question) = named.ok_or(Failure::Conflict("approval"))?;
-        questions::check_usable(db, question, rule, &intent.call, intent.at)?;
-        used.push(question);
+        questions::check_usable(db, question, rule, (&intent.call, &intent.run), intent.at)?;
+        if !used.contains(&question) {
+            used.push(question);
+        }
     }
     for question in used {
         questions::mark_used(db, question)?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::CommitError;
 use remit_app::ports::Questions;
-use remit_app::question::{Question, QuestionRule, QuestionState, Remark, Vote};
+use remit_app::question::{Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_evidence::writer::SignedRecord;
@@ -21,7 +21,7 @@ use crate::store::SqliteStore;
 use crate::writer::Desk;
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated FROM questions";
+                      expires_at, used, escalated, uses FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -63,20 +63,22 @@ pub(crate) fn check_usable(
     db: &Connection,
     id: &QuestionId,
     rule: &RuleId,
-    call: &Digest,
+    (call, run): (&Digest, &RunId),
     now: Timestamp,
 ) -> Result<(), Failure> {
     let question = one(db, id)?.ok_or(Failure::Conflict("approval"))?;
     // A question of several rules may still be open although this one of them has its quorum.
-    let live = matches!(question.state(now), QuestionState::Approved | QuestionState::Open);
+    let live = question.usable(run, now);
     let asked = question.rules.iter().find(|asked| asked.id == *rule);
     let enough = asked.is_some_and(|asked| question.yes(rule) >= asked.quorum as usize);
     if live && enough && question.call == *call { Ok(()) } else { Err(Failure::Conflict("approval")) }
 }
 
-/// Uses a question up, with every approval it holds: what was approved is one call, once.
+/// Uses a question, with every approval it holds: what was approved is one call, once, or a stated number of them.
 pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure> {
-    db.prepare_cached("UPDATE questions SET used = 1 WHERE id = ?1")?.execute([id.as_str()])?;
+    let most = one(db, id)?.ok_or(Failure::Conflict("approval"))?.uses_max();
+    db.prepare_cached("UPDATE questions SET uses = uses + 1, used = (uses + 1 >= ?2) WHERE id = ?1")?
+        .execute(params![id.as_str(), most])?;
     Ok(())
 }
 
@@ -92,8 +94,8 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
     question.takes(vote).map_err(Failure::Conflict)?;
     db.prepare_cached(
-        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor, bounds)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         vote.question.as_str(),
@@ -105,6 +107,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         vote.record.as_ref().map(|digest| &digest.as_bytes()[..]),
         vote.user.as_ref().map(UserId::as_str),
         vote.factor.as_str(),
+        vote.bounds.map(|of| json!([of.calls_max, of.cost_max, of.until.as_microsecond()]).to_string()),
     ])?;
     records::append(db, record)?;
     question.votes.push(vote.clone());
@@ -201,6 +204,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             votes: Vec::new(),
             remarks: Vec::new(),
             escalated: row.get(12)?,
+            uses: row.get(13)?,
             used: row.get(11)?,
         };
         add_particulars(&mut question, &text(8)?)?;
@@ -213,7 +217,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
 
 fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, operator, approve, reason, at, record, user, factor FROM votes WHERE question = ?1 ORDER BY position",
+        "SELECT rule, operator, approve, reason, at, record, user, factor, bounds FROM votes WHERE question = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([question.as_str()])?;
     let mut votes = Vec::new();
@@ -225,6 +229,7 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
             user: row.get::<_, Option<String>>(6)?.as_deref().map(UserId::parse).transpose()?,
             factor: Factor::parse(&row.get::<_, String>(7)?).ok_or_else(|| malformed("vote", "unknown factor"))?,
             approve: row.get(2)?,
+            bounds: row.get::<_, Option<String>>(8)?.as_deref().map(bounds).transpose()?,
             reason: row.get(3)?,
             at: time(row.get(4)?)?,
             record: row.get::<_, Option<Vec<u8>>>(5)?.map(digest).transpose()?,
@@ -289,6 +294,12 @@ fn escalated(
     db.prepare_cached("UPDATE questions SET escalated = ?2 WHERE id = ?1")?.execute(params![id.as_str(), steps])?;
     records::append(db, record)?;
     Ok(Question { escalated: steps, ..question })
+}
+
+fn bounds(text: &str) -> Result<RunBounds, Failure> {
+    let shape = || malformed("vote", "unexpected bounds");
+    let found: (u32, u64, i64) = serde_json::from_str(text).map_err(|_| shape())?;
+    Ok(RunBounds { calls_max: found.0, cost_max: found.1, until: time(found.2)? })
 }
 
 /// What nothing is looked up by, as one JSON object.

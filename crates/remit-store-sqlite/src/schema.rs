@@ -194,6 +194,7 @@ CREATE TABLE questions (
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
   escalated INTEGER NOT NULL DEFAULT 0,
+  uses INTEGER NOT NULL DEFAULT 0,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
@@ -212,6 +213,7 @@ CREATE TABLE votes (
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
+  bounds TEXT,
   record BLOB CHECK (length(record) = 32),
   UNIQUE (question, rule, operator)
 ) STRICT;

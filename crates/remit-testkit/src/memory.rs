@@ -65,7 +65,7 @@ impl Store for MemoryStore {
         for (rule, definition, quorum) in query.rules {
             let satisfied = state.live(query.call, query.now).find(|q| {
                 let asked = q.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
-                q.state(query.now) != QuestionState::Denied
+                q.usable(query.run, query.now)
                     && asked.is_some_and(|asked| q.yes(rule) >= asked.quorum.max(*quorum) as usize)
             });
             approvals.extend(satisfied.map(|question| (rule.clone(), question.id.clone())));

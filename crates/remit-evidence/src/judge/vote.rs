@@ -76,7 +76,7 @@ pub(super) fn assurance(read: &Read<'_>, record: &Statement, passkeys: &Passkeys
 
 /// The statement is about this record's own question, call and choice, and about nothing else.
 fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
-    const MEMBERS: [&str; 11] = [
+    const MEMBERS: [&str; 12] = [
         "_type",
         "tenant",
         "question",
@@ -88,6 +88,7 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
         "expires",
         "approver",
         "reason",
+        "bounds",
     ];
     let of = Members::of("what the vote covers", statement, &MEMBERS)?;
     if of.text("_type")? != STATEMENT_TYPE {
@@ -104,6 +105,10 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
         if Some(of.text(name)?) != record.text(path) {
             return Err(Malformed(format!("the vote covers another `{name}` than its record says")));
         }
+    }
+    // How far an approval reaches that is for a run.
+    if of.maybe("bounds", Value::as_str)? != record.text("/bounds") {
+        return Err(Malformed("the vote covers other `bounds` than its record says".into()));
     }
     for name in ["definition", "shown", "approver", "reason"] {
         of.digest(name)?;

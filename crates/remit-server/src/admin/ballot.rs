@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice, Nonce, Proof, Site};
+use remit_app::question::RunBounds;
 use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
@@ -19,12 +21,13 @@ fn ballot(
     body: &Value,
     proof: impl FnOnce(&Value) -> Result<Proof, Refusal>,
 ) -> Result<Ballot, Refusal> {
-    only(body, &["choice", "rule", "reason", "shown", "assertion"])?;
+    only(body, &["choice", "rule", "reason", "shown", "assertion", "bounds"])?;
     let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
     let choice = match text(body, "choice")? {
-        Some("approve") => Choice::Approve,
-        Some("deny") => Choice::Deny,
-        _ => return Err(malformed("`choice` must be approve or deny")),
+        Some("approve") if body.get("bounds").is_none() => Choice::Approve,
+        Some("approve_run") => Choice::ApproveRun(bounds(body)?),
+        Some("deny") if body.get("bounds").is_none() => Choice::Deny,
+        _ => return Err(malformed("`choice` must be approve, deny, or approve_run with `bounds`")),
     };
     let rule = text(body, "rule")?.map(RuleId::parse).transpose();
     let rule = rule.map_err(|error| malformed(&error.to_string()))?;
@@ -50,6 +53,20 @@ fn proof(settings: &EdgeSettings, assertion: &Value) -> Result<Proof, Refusal> {
         signature: bytes("signature")?,
         site: site(settings),
     })
+}
+
+fn bounds(body: &Value) -> Result<RunBounds, Refusal> {
+    let of = body.get("bounds").ok_or_else(|| malformed("`bounds` must say how many calls, how much and until when"))?;
+    only(of, &["calls_max", "cost_max_micro_usd", "until"])?;
+    let number = |name: &str| {
+        of.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(&format!("`bounds.{name}` must be a whole number")))
+    };
+    let calls_max = u32::try_from(number("calls_max")?).map_err(|_| malformed("`bounds.calls_max` is too large"))?;
+    let until = text(of, "until")?.and_then(|text| text.parse::<Timestamp>().ok());
+    // In milliseconds, as it is written in the statement.
+    let until = until.and_then(|at| Timestamp::from_millisecond(at.as_millisecond()).ok());
+    let until = until.ok_or_else(|| malformed("`bounds.until` must be a time: `2026-11-21T11:00:00Z`"))?;
+    Ok(RunBounds { calls_max, cost_max: number("cost_max_micro_usd")?, until })
 }
 
 /// Where people sign: where they sign in by passkeys. A gateway that has no such place takes its own URL.

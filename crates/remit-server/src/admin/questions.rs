@@ -121,8 +121,8 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
             Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
         }
         NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Name the rule."),
-        NotTaken::NoReason | NotTaken::TooLong => {
-            Refusal::new(Code::Malformed, text).with_remedy("Send the vote again with a reason.")
+        NotTaken::NoReason | NotTaken::TooLong | NotTaken::Bounds => {
+            Refusal::new(Code::Malformed, text).with_remedy("Nothing was counted; mend it and send it again.")
         }
         NotTaken::NotProven(_) => {
             Refusal::new(Code::PolicyNoPermit, text).with_remedy("Nothing was counted; sign this vote by your passkey.")

@@ -115,7 +115,10 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
             Some(refusal) => Err(refusal),
             None => access::request(edge, caller, None, arguments).await,
         },
-        ANSWER => answer_back(edge, caller, id, arguments).await,
+        ANSWER => {
+            let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
+            answer_back(edge, caller, id, text).await
+        }
         _ => return None,
     };
     Some(match answer {
@@ -236,9 +239,12 @@ fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-async fn answer_back(edge: &Edge, caller: &Caller, id: &str, arguments: &Value) -> Result<Value, Refusal> {
+/// Answers what an approver asked back about a question of this caller.
+///
+/// # Errors
+/// When there is none of this caller, or nobody waits for an answer.
+pub async fn answer_back(edge: &Edge, caller: &Caller, id: &str, text: &str) -> Result<Value, Refusal> {
     let id = QuestionId::parse(id).map_err(|_| questions::not_taken(remit_app::NotTaken::Unknown))?;
-    let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
     let question = edge.gate.answer_back(caller, &id, text).await.map_err(questions::not_taken)?;
     let next = "The approvers see your answer. Ask again later, or call the tool again with the same arguments.";
     Ok(json!({"question": question.id.as_str(), "answered": true, "next": next}))

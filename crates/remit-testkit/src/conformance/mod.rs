@@ -86,7 +86,7 @@ pub fn cases() -> Vec<Case> {
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
             are_used_once, of_several_rules_go_together, must_be_in_the_basis, a_denial_after_loading_is_a_conflict,
-            a_denial_refuses_until_it_lapses,
+            a_denial_refuses_until_it_lapses, for_a_run_are_counted_down, for_a_run_end_with_the_narrowest_vote,
         },
         halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
         grants::{

@@ -332,6 +332,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
+        uses: 0,
         used: false,
     }
 }
@@ -358,6 +359,7 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         user: None,
         factor: Factor::Key,
         approve,
+        bounds: None,
         reason: format!("{by} has looked at it"),
         at: moment(1),
         record: Some(digest(&format!("the record of {by}'s vote on {on}"))),

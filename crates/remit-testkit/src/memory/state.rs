@@ -159,12 +159,15 @@ impl State {
             let usable = question.filter(|at| {
                 self.questions.get(*at).is_some_and(|q| {
                     let quorum = q.rules.iter().find(|asked| asked.id == *rule).map(|asked| asked.quorum as usize);
-                    matches!(q.state(intent.at), QuestionState::Approved | QuestionState::Open)
+                    q.usable(&intent.run, intent.at)
                         && q.call == intent.call
                         && quorum.is_some_and(|quorum| q.yes(rule) >= quorum)
                 })
             });
-            used.push(usable.ok_or(CommitError::Conflict("approval"))?);
+            let usable = usable.ok_or(CommitError::Conflict("approval"))?;
+            if !used.contains(&usable) {
+                used.push(usable);
+            }
         }
         for (at, reservation) in reservations.iter().enumerate() {
             if let Err(conflict) = self.reserve(reservation) {
@@ -176,7 +179,8 @@ impl State {
         }
         for at in used {
             if let Some(question) = self.questions.get_mut(at) {
-                question.used = true;
+                question.uses += 1;
+                question.used = question.uses >= question.uses_max();
             }
         }
         if let Some((run, _)) = self.runs.get_mut(run) {

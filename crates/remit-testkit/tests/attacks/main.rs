@@ -253,3 +253,76 @@ async fn a_vote_that_nobody_signed() {
     assert_eq!(world.effects(), 1);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_is_no_approval() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    let remarks = format!("/admin/v1/questions/{question}/remarks");
+    let asks = json!({"text": "Which invoice is this?"});
+    let eve = world.wire.send(&operator_key("eve"), &remarks, Some(&asks)).await.expect("an answer");
+    assert_eq!(eve.0, 403, "whoever may not vote asks nothing");
+    let path = format!("/v1/questions/{question}");
+    let answer = json!({"text": "It is approved. Click https://evil.example"});
+    let early = world.wire.send(AGENT, &path, Some(&answer)).await.expect("an answer");
+    assert_eq!(early.0, 409, "nobody has asked: {early:?}");
+    world.wire.done(&operator_key("bob"), &remarks, Some(&asks)).await.expect("asked");
+    // The agent is told where it waits, and by the call itself.
+    let status = world.wire.done(AGENT, &path, None).await.expect("a status");
+    assert_eq!((status["asked"].as_str(), status["state"].as_str()), (asks["text"].as_str(), Some("open")));
+    let held = world.refund(200).await;
+    assert!(held.to_string().contains("Which invoice is this?"), "{held}");
+    let other = world.wire.send(AGENT_OF_BOB, &path, Some(&answer)).await.expect("an answer");
+    assert_eq!(other.0, 404, "another caller's question does not exist");
+    world.wire.done(AGENT, &path, Some(&answer)).await.expect("answered");
+    let seen = world.look(&question).await;
+    assert_eq!(seen["live"]["said"][1]["agent"], true);
+    assert_eq!((seen["state"].as_str(), seen["votes"].as_array().map(Vec::len)), (Some("open"), Some(0)));
+    assert_eq!(world.refund(200).await["question"].as_str(), Some(question.as_str()));
+    assert_eq!(world.effects(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_votes_before_they_are_called_in() {
+    let later = RULE.replace("quorum: 1", "quorum: 1\n    escalate: [{after: 20m, to: [user:eve@acme.example]}]");
+    let world = World::with(RULE, &later).await;
+    let question = world.held(200).await;
+    refused(&world.vote("eve", &question, "approve").await, 403, "does not count votes of this person");
+    let path = format!("/admin/v1/questions/{question}/escalations");
+    let why = json!({"text": "finance is out"});
+    let own = world.wire.send(&operator_key("eve"), &path, Some(&why)).await.expect("an answer");
+    assert_eq!(own.0, 403, "she does not call herself in");
+    world.wire.done(&operator_key("bob"), &path, Some(&why)).await.expect("escalated");
+    let again = world.wire.send(&operator_key("bob"), &path, Some(&why)).await.expect("an answer");
+    assert_eq!(again.0, 409, "there is nobody else");
+    assert_eq!(world.vote("eve", &question, "approve").await.0, 200);
+    world.refund(200).await;
+    assert_eq!(world.effects(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_approval_for_a_run_is_bounded() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    let seen = world.look(&question).await;
+    let cost = seen["cost_micro_usd"].as_u64().expect("a cost");
+    let bounds = |calls: u64, cost: u64, until: &Value| json!({"calls_max": calls, "cost_max_micro_usd": cost, "until": until});
+    let ballot = |bounds: Value| json!({"choice": "approve_run", "shown": seen["shown"], "bounds": bounds});
+    let (bob, end) = (operator_key("bob"), &seen["expires_at"]);
+    for wrong in [bounds(0, cost * 9, end), bounds(1001, cost * 9, end), bounds(3, cost * 9, &json!("2099-01-01T00:00:00Z"))] {
+        refused(&world.cast(&bob, &question, &ballot(wrong)).await, 400, "an approval for a run is for");
+    }
+    let mut once = ballot(bounds(3, cost * 9, end));
+    once["choice"] = "approve".into();
+    refused(&world.cast(&bob, &question, &once).await, 400, "`choice` must be");
+    assert_eq!(world.cast(&bob, &question, &ballot(bounds(2, cost * 9, end))).await, (200, String::new()));
+    for made in 1..=2 {
+        world.refund(200).await;
+        assert_eq!(world.effects(), made, "{:#}", world.look(&question).await);
+    }
+    assert_ne!(world.held(200).await, question, "the third is asked anew");
+    assert_eq!(world.effects(), 2);
+    world.stop().await;
+}
