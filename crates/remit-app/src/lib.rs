@@ -15,6 +15,7 @@ pub mod permit;
 pub mod ports;
 pub mod prove;
 pub mod question;
+pub mod reach;
 pub mod replay;
 pub mod retain;
 pub mod run;

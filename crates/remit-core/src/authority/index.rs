@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::approval::ApprovalRule;
 use crate::authority::Person;
-use crate::authority::guardrail::Guardrail;
+use crate::authority::guardrail::{Bound, Guardrail};
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
@@ -312,6 +312,19 @@ impl Snapshot {
                 (b, span)
             })
             .collect()
+    }
+
+    /// Every approval rule, sorted by name.
+    #[must_use]
+    pub fn all_rules(&self) -> Vec<&ApprovalRule> {
+        let mut all: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The guardrails, in the order of their files.
+    pub fn bounds(&self) -> impl Iterator<Item = Bound<'_>> {
+        self.guardrails.iter().map(Bound)
     }
 
     /// Limits over everything that all agents do.
