@@ -30,6 +30,7 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::commands::ledger::trust;
 use crate::ledger;
 use crate::reload::Reloader;
 use crate::terminal::Failure;
@@ -187,7 +188,8 @@ impl Booted {
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let edge = Arc::new(edge.proving(prover));
+        let trust = trust::of(folder, &settings)?;
+        let edge = Arc::new(edge.proving(prover).trusting(&trust));
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, OperatorKey};
 use crate::notices::Notices;
 use crate::telemetry::Metrics;
 
@@ -34,6 +34,8 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// Proves places in the log, where there is one.
     pub prover: Option<Prover>,
+    /// The gateway's own trust document, where it keeps a log: what its auditors hold.
+    pub trust: Option<Arc<str>>,
     keyring: ArcSwap<Keyring>,
     reload: Arc<dyn Reload>,
 }
@@ -83,13 +85,27 @@ impl Edge {
         reload: Arc<dyn Reload>,
     ) -> Self {
         let keyring = ArcSwap::from_pointee(keyring);
-        Self { gate, fleet, settings, notices, metrics, prover: None, keyring, reload }
+        Self { gate, fleet, settings, notices, metrics, prover: None, trust: None, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
     #[must_use]
     pub fn proving(self, prover: Prover) -> Self {
         Self { prover: Some(prover), ..self }
+    }
+
+    /// The same edge, which can say what its auditors hold.
+    #[must_use]
+    pub fn trusting(self, document: &str) -> Self {
+        Self { trust: Some(document.into()), ..self }
+    }
+
+    /// The keys of the people who steer, sorted by person.
+    #[must_use]
+    pub fn operator_keys(&self) -> Vec<OperatorKey> {
+        let mut keys: Vec<_> = self.keyring.load().operators.values().cloned().collect();
+        keys.sort_by(|a, b| (&a.approver.id, a.expires).cmp(&(&b.approver.id, b.expires)));
+        keys
     }
 
     /// Puts other keys into force, for requests that arrive from now on.

@@ -11,7 +11,7 @@ mod export;
 mod halt;
 mod hold;
 mod init;
-mod ledger;
+pub(crate) mod ledger;
 mod questions;
 mod records;
 mod replay;

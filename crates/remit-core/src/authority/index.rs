@@ -314,14 +314,6 @@ impl Snapshot {
             .collect()
     }
 
-    /// Every approval rule, sorted by name.
-    #[must_use]
-    pub fn all_rules(&self) -> Vec<&ApprovalRule> {
-        let mut all: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
-        all.sort_by(|a, b| a.id.cmp(&b.id));
-        all
-    }
-
     /// The guardrails, in the order of their files.
     pub fn bounds(&self) -> impl Iterator<Item = Bound<'_>> {
         self.guardrails.iter().map(Bound)

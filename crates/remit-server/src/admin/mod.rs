@@ -3,7 +3,7 @@
 mod ballot;
 mod deletion;
 mod evidence;
-mod halts;
+pub(crate) mod halts;
 mod look;
 pub(crate) mod questions;
 
@@ -32,6 +32,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}/statements", post(questions::statement))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
+        .route("/admin/v1/halts/reach", get(halts::reach))
         .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))
         .route("/admin/v1/holds/lift", post(deletion::lift))
         .route("/admin/v1/erasures", post(deletion::erase))

@@ -4,18 +4,28 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod agents;
 mod assets;
+mod authority;
+mod budgets;
 mod calls;
 pub(crate) mod decided;
+mod diff;
 mod dress;
+mod gauge;
+mod halts;
+mod ledger;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
+mod people;
 pub(crate) mod plain;
 mod questions;
 mod records;
 mod runs;
 pub(crate) mod tag;
+mod tools;
+mod words;
 
 use std::sync::Arc;
 
@@ -39,6 +49,18 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/runs", get(runs::runs))
         .route("/console/runs/{id}", get(runs::run))
         .route("/console/records/{id}", get(records::record))
+        .route("/console/agents", get(agents::agents))
+        .route("/console/agents/{id}", get(agents::agent))
+        .route("/console/tools", get(tools::tools))
+        .route("/console/tools/{*name}", get(tools::tool))
+        .route("/console/authority", get(authority::authority))
+        .route("/console/budgets", get(budgets::budgets))
+        .route("/console/halts", get(halts::halts).post(halts::order))
+        .route("/console/halts/new", get(halts::confirm))
+        .route("/console/halts/lift", post(halts::lift))
+        .route("/console/ledger", get(ledger::ledger))
+        .route("/console/ledger/trust", get(ledger::trust))
+        .route("/console/people", get(people::people))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/{*rest}", get(page::nowhere))
