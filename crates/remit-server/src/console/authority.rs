@@ -70,7 +70,9 @@ enum Changed {
     Nothing,
     /// These files, each with what became of it.
     Files(Vec<(&'static str, Plain)>),
-    /// Nobody can say: the texts are not kept, or nothing came before.
+    /// Nothing came before.
+    First,
+    /// Nobody can say: the texts are not kept.
     Unknown,
 }
 
@@ -123,8 +125,8 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Authority
     let asked = Latest { kind: Some(Kind::Policy), before: wish.before, limit: SHOWN + 1, ..Latest::default() };
     let sheet = store.latest(&asked).await.map_err(unavailable)?;
     let (last, of_newest) = (newest.as_ref().map(Read::of), newest.as_ref().map(|record| record.id.clone()));
-    let history = entries(&sheet.items, now, |record| of_newest.as_ref() == Some(&record.id));
     let more = sheet.items.len() > SHOWN || sheet.older.is_some();
+    let history = entries(&sheet.items, now, more, |record| of_newest.as_ref() == Some(&record.id));
     let place = if more { place_of_last(edge, &wish).await? } else { None };
     let path = |before: &str| link(Place::Authority.path(), &[("q", &wish.q), ("before", before)]);
     let q = wish.q.trim().to_lowercase();
@@ -157,7 +159,7 @@ async fn place_of_last(edge: &Edge, wish: &Wish) -> Result<Option<u64>, Refusal>
     Ok(edge.gate.ports().store.latest(&asked).await.map_err(unavailable)?.older)
 }
 
-fn entries(records: &[SignedRecord], now: Timestamp, in_force: impl Fn(&SignedRecord) -> bool) -> Vec<Entry> {
+fn entries(records: &[SignedRecord], now: Timestamp, more: bool, in_force: impl Fn(&SignedRecord) -> bool) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (at, record) in records.iter().take(SHOWN).enumerate() {
         let (read, before) = (Read::of(record), records.get(at + 1).map(Read::of));
@@ -170,7 +172,11 @@ fn entries(records: &[SignedRecord], now: Timestamp, in_force: impl Fn(&SignedRe
             in_force: in_force(record),
             remits: number("remits"),
             tools: number("tools"),
-            changed: before.map_or(Changed::Unknown, |before| changed(&before, &read)),
+            changed: match before {
+                Some(before) => changed(&before, &read),
+                None if more => Changed::Unknown,
+                None => Changed::First,
+            },
         });
     }
     entries

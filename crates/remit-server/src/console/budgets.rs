@@ -61,6 +61,7 @@ struct Budgets {
     wish: Wish,
     rows: Vec<Row>,
     hidden: usize,
+    timed: bool,
     per_run: Vec<(Plain, String)>,
 }
 
@@ -93,7 +94,8 @@ async fn all(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Budgets, Re
         let before = (before.len() > 1).then(|| Bars { spans: before.iter().rev().map(|used| gauge(&budget, used)).collect() });
         shown.push(Row { before, ..row });
     }
-    Ok(Budgets { page, wish, rows: shown, hidden, per_run: per_run(edge) })
+    let timed = shown.iter().any(|row| row.before.is_some());
+    Ok(Budgets { page, wish, rows: shown, hidden, timed, per_run: per_run(edge) })
 }
 
 async fn one(edge: &Edge, wish: &Wish, headers: &HeaderMap) -> Result<One, Refusal> {
