@@ -52,7 +52,8 @@ impl Gate {
         };
         let (mut before, mut looked_at) = (None, 0);
         loop {
-            let asked = RunsAsked { agent: agent.clone(), open: true, before, limit: SHEET_MAX, ..RunsAsked::default() };
+            let asked =
+                RunsAsked { agent: agent.clone(), open: true, before, limit: SHEET_MAX, ..RunsAsked::default() };
             let sheet = self.ports.store.run_sheet(&asked).await?;
             looked_at += SHEET_MAX;
             let all = matches!(target, HaltTarget::Tenant);

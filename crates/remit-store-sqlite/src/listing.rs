@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use remit_app::intent::Unavailable;
 use remit_app::ports::Listing;
-use remit_app::ports::listing::{
-    Asked, LOOKED_AT_MAX, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting,
-};
+use remit_app::ports::listing::{Asked, LOOKED_AT_MAX, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting};
 use remit_app::question::{Question, QuestionState};
 use remit_app::run::Run;
 use remit_core::budget::BudgetKey;

@@ -119,7 +119,9 @@ fn sound(path: &str, answer: &Answer) {
     let policy = answer.headers["content-security-policy"].to_str().expect("text");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
     assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
-    for bad in ["<script>", "<img src=x", "onerror=alert(2)>", "<i>odd", " style=", " onclick", "javascript:", "\u{202E}"] {
+    for bad in
+        ["<script>", "<img src=x", "onerror=alert(2)>", "<i>odd", " style=", " onclick", "javascript:", "\u{202E}"]
+    {
         assert!(!answer.text.contains(bad), "{path} holds {bad}");
     }
     let ids: Vec<_> = answer.text.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
@@ -140,7 +142,10 @@ async fn every_page_shows_what_is_there() {
     let house = House::start().await;
     assert_eq!(house.call("business/get_customer", json!({"id": "C-1"})).await.0, 200);
     assert_eq!(house.call("business/refund", json!({"payment": "P-1", "amount": 20})).await.0, 200);
-    assert_ne!(house.call("business/send_mail", json!({"to": "eve@elsewhere.example", "subject": "s", "text": "t"})).await.0, 200);
+    assert_ne!(
+        house.call("business/send_mail", json!({"to": "eve@elsewhere.example", "subject": "s", "text": "t"})).await.0,
+        200
+    );
 
     let agents = house.page(VIEWER, "/console/agents").await;
     has(&agents, &["/console/agents/desk", "support", "supervised", "enforce", "every user"]);
@@ -174,7 +179,8 @@ async fn every_page_shows_what_is_there() {
             "2 different people of team security must approve within 60 min",
             "at most 5000.00 USD per day",
             "in force",
-            "by start",
+            "by the start of the gateway",
+            "the first one",
         ],
     );
     let some = house.page(VIEWER, "/console/authority?q=restricted").await;
@@ -189,7 +195,14 @@ async fn every_page_shows_what_is_there() {
     has(&people, &["rehearsal@acme.example", "viewer, approver, operator, security", "close run"]);
     has(&house.page(VIEWER, "/console/halts").await, &["Nothing is halted", "Your roles do not let you stop anything"]);
 
-    for unknown in ["agents/nobody", "agents/%3Cscript%3E", "tools/business/nothing", "tools/x", "budgets?budget=nothing", "nowhere"] {
+    for unknown in [
+        "agents/nobody",
+        "agents/%3Cscript%3E",
+        "tools/business/nothing",
+        "tools/x",
+        "budgets?budget=nothing",
+        "nowhere",
+    ] {
         let answer = house.ask(Some(VIEWER), &format!("/console/{unknown}"), None).await;
         assert_eq!(answer.status, 404, "{unknown}");
         sound(unknown, &answer);
@@ -200,7 +213,18 @@ async fn every_page_shows_what_is_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_sees_a_page_without_a_persons_key() {
     let house = House::start().await;
-    for path in ["agents", "agents/desk", "tools", "authority", "budgets", "halts", "halts/new?target=tenant", "ledger", "ledger/trust", "people"] {
+    for path in [
+        "agents",
+        "agents/desk",
+        "tools",
+        "authority",
+        "budgets",
+        "halts",
+        "halts/new?target=tenant",
+        "ledger",
+        "ledger/trust",
+        "people",
+    ] {
         for key in [None, Some(AGENT), Some("wrong")] {
             let answer = house.ask(key, &format!("/console/{path}"), None).await;
             assert_eq!(answer.status, 303, "{path}");
@@ -252,11 +276,16 @@ async fn a_halt_is_shown_before_it_is_ordered_and_only_by_who_may() {
     assert!(allowed(&house).await);
     let confirm = house.page(CHIEF, "/console/halts/new?kind=agent&id=desk").await;
     has(&confirm, &["Halt agent desk", "<b>1</b> agent<", "<b>5</b> tools", "<b>1</b> open run<", "name=\"csrf\""]);
-    has(&house.page(CHIEF, "/console/halts/new?kind=tenant").await, &["Halt everything", "<b>1</b> agent<", "<b>6</b> tools"]);
+    has(
+        &house.page(CHIEF, "/console/halts/new?kind=tenant").await,
+        &["Halt everything", "<b>1</b> agent<", "<b>6</b> tools"],
+    );
     let class = house.page(CHIEF, "/console/halts/new?target=class:trigger").await;
     has(&class, &["every trigger tool", "<b>1</b> tool<", "/console/tools/business/refund"]);
     assert!(allowed(&house).await, "looking stops nothing");
-    for wrong in ["kind=agent&id=deks", "target=tool:business/refnd", "target=planet:earth", "target=", "kind=class&id=all"] {
+    for wrong in
+        ["kind=agent&id=deks", "target=tool:business/refnd", "target=planet:earth", "target=", "kind=class&id=all"]
+    {
         let answer = house.ask(Some(CHIEF), &format!("/console/halts/new?{wrong}"), None).await;
         assert_eq!(answer.status, 400, "{wrong}");
     }
@@ -310,6 +339,8 @@ async fn a_record_is_judged_on_the_page_and_the_page_says_by_whom() {
             "gateway's own word",
             "remit-verify",
             "Did the log sign its head?",
+            "no witness has seen it",
+            "none must: the trust document asks for none",
             "What this does not prove",
             "not every record is witnessed",
             "Nobody else has seen this log",

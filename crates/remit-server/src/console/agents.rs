@@ -162,7 +162,8 @@ async fn found(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<One, Refusa
     let id = AgentId::parse(id).map_err(|_| unknown())?;
     let remit = look.snapshot.remit(&id).ok_or_else(unknown)?;
     let whole = format!("agent:{id}/");
-    let mut own: Vec<_> = budgets::rows(edge, |key| key.starts_with(&whole)).await?.into_iter().map(|(_, row)| row).collect();
+    let mut own: Vec<_> =
+        budgets::rows(edge, |key| key.starts_with(&whole)).await?.into_iter().map(|(_, row)| row).collect();
     own.sort_by_key(|row| std::cmp::Reverse(row.gauge.permille()));
     let store = &edge.gate.ports().store;
     let asked = RunsAsked { agent: Some(id.clone()), limit: LATEST, ..RunsAsked::default() };

@@ -137,7 +137,7 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Authority
         page,
         digest: snapshot.digest().to_string(),
         since: last.as_ref().and_then(|read| read.at).map(|at| Moment::new(at, now)),
-        by: line(last.as_ref().map_or("", |read| read.text("/by"))),
+        by: last.as_ref().map(by).unwrap_or_default(),
         remits: snapshot.remits().count(),
         tools: snapshot.registry().tools().len(),
         guardrails: snapshot.bounds().filter(wanted).map(|bound| Guardrail::of(&bound)).collect(),
@@ -159,7 +159,12 @@ async fn place_of_last(edge: &Edge, wish: &Wish) -> Result<Option<u64>, Refusal>
     Ok(edge.gate.ports().store.latest(&asked).await.map_err(unavailable)?.older)
 }
 
-fn entries(records: &[SignedRecord], now: Timestamp, more: bool, in_force: impl Fn(&SignedRecord) -> bool) -> Vec<Entry> {
+fn entries(
+    records: &[SignedRecord],
+    now: Timestamp,
+    more: bool,
+    in_force: impl Fn(&SignedRecord) -> bool,
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (at, record) in records.iter().take(SHOWN).enumerate() {
         let (read, before) = (Read::of(record), records.get(at + 1).map(Read::of));
@@ -167,7 +172,7 @@ fn entries(records: &[SignedRecord], now: Timestamp, more: bool, in_force: impl 
         entries.push(Entry {
             record: record.id.to_string(),
             at: read.at.map(|at| Moment::new(at, now)),
-            by: line(read.text("/by")),
+            by: by(&read),
             digest: short(read.text("/snapshot")).to_owned(),
             in_force: in_force(record),
             remits: number("remits"),
@@ -180,6 +185,15 @@ fn entries(records: &[SignedRecord], now: Timestamp, more: bool, in_force: impl 
         });
     }
     entries
+}
+
+/// Who put a snapshot into force.
+fn by(read: &Read) -> Plain {
+    match read.text("/by") {
+        "start" => line("the start of the gateway"),
+        "reload" => line("a reload of the folder"),
+        other => line(other),
+    }
 }
 
 fn changed(before: &Read, now: &Read) -> Changed {

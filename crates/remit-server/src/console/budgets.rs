@@ -76,7 +76,11 @@ struct One {
 
 /// `GET /console/budgets?q=&used=&budget=`: all of them, or the one that `budget` names.
 pub(super) async fn budgets(State(edge): State<Arc<Edge>>, Query(wish): Query<Wish>, headers: HeaderMap) -> Response {
-    if wish.budget.is_empty() { answer(all(&edge, wish, &headers).await) } else { answer(one(&edge, &wish, &headers).await) }
+    if wish.budget.is_empty() {
+        answer(all(&edge, wish, &headers).await)
+    } else {
+        answer(one(&edge, &wish, &headers).await)
+    }
 }
 
 async fn all(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Budgets, Refusal> {
@@ -91,7 +95,8 @@ async fn all(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Budgets, Re
     let mut shown = Vec::with_capacity(rows.len());
     for (budget, row) in rows {
         let before = if budget.window == Window::Total { Vec::new() } else { spans(edge, &budget, SPANS.0).await? };
-        let before = (before.len() > 1).then(|| Bars { spans: before.iter().rev().map(|used| gauge(&budget, used)).collect() });
+        let before =
+            (before.len() > 1).then(|| Bars { spans: before.iter().rev().map(|used| gauge(&budget, used)).collect() });
         shown.push(Row { before, ..row });
     }
     let timed = shown.iter().any(|row| row.before.is_some());
@@ -107,7 +112,13 @@ async fn one(edge: &Edge, wish: &Wish, headers: &HeaderMap) -> Result<One, Refus
     let past = spans(edge, &budget, SPANS.1).await?;
     let bars = (past.len() > 1).then(|| Bars { spans: past.iter().rev().map(|used| gauge(&budget, used)).collect() });
     let past = past.iter().map(|used| Past {
-        began: used.span.id.parse().ok().and_then(|secs| Timestamp::from_second(secs).ok()).map(|at| Moment::new(at, now)),
+        began: used
+            .span
+            .id
+            .parse()
+            .ok()
+            .and_then(|secs| Timestamp::from_second(secs).ok())
+            .map(|at| Moment::new(at, now)),
         ends: used.span.ends.map(|at| Moment::new(at, now)),
         gauge: gauge(&budget, used),
     });

@@ -37,7 +37,11 @@ impl Gauge {
 
     /// In words: `3 of 20 calls used`.
     pub(crate) fn words(&self) -> String {
-        let held = if self.reserved == 0 { String::new() } else { format!(", {} of it held", amount(self.unit, self.reserved)) };
+        let held = if self.reserved == 0 {
+            String::new()
+        } else {
+            format!(", {} of it held", amount(self.unit, self.reserved))
+        };
         format!("{} of {} used{held}", amount(self.unit, self.used()), self.unit.show(self.limit))
     }
 }
@@ -102,7 +106,8 @@ fn amount(unit: Unit, amount: u64) -> String {
 
 fn share(part: u64, whole: u64) -> u64 {
     let permille = u128::from(part) * 1000;
-    let share = permille.checked_div(u128::from(whole)).map(|floor| floor + u128::from(permille % u128::from(whole) > 0));
+    let share =
+        permille.checked_div(u128::from(whole)).map(|floor| floor + u128::from(permille % u128::from(whole) > 0));
     share.and_then(|share| u64::try_from(share).ok()).unwrap_or(1000).min(1000)
 }
 
@@ -114,7 +119,10 @@ mod tests {
     fn a_gauge_says_what_it_shows() {
         let gauge = |settled, reserved, limit| Gauge { unit: Unit::Calls, settled, reserved, limit };
         assert_eq!(gauge(2, 1, 20).words(), "3 of 20 calls used, 1 of it held");
-        assert_eq!((gauge(2, 1, 20).permille(), gauge(0, 0, 20).permille(), gauge(1, 0, 1_000_000).permille()), (150, 0, 1));
+        assert_eq!(
+            (gauge(2, 1, 20).permille(), gauge(0, 0, 20).permille(), gauge(1, 0, 1_000_000).permille()),
+            (150, 0, 1)
+        );
         assert!(gauge(0, 0, 0).is_full() && gauge(0, 0, 0).permille() == 1000);
         // A limit that was lowered below what is used.
         assert_eq!(gauge(u64::MAX, u64::MAX, 1).permille(), 1000);

@@ -14,7 +14,7 @@ use remit_app::prove::Wanted;
 use remit_core::ids::RecordId;
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
-use remit_evidence::judge::{Outcome, Report, Step, Verdict, judge};
+use remit_evidence::judge::{Level, Outcome, Report, Step, Verdict, judge};
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::Note;
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
@@ -70,6 +70,8 @@ struct Judged {
 /// What one kind of check answered, over all records of the bundle.
 struct Judgement {
     step: &'static str,
+    /// Whether it holds because the trust document asks for nothing.
+    needs_none: bool,
     outcome: Tag,
     count: usize,
     details: Vec<(Tag, Plain)>,
@@ -215,20 +217,23 @@ async fn verdict(edge: &Edge, trust: Option<Arc<Trust>>, asked: &str, may_take: 
     let id = RecordId::parse(asked).map_err(|_| unknown())?;
     let trust = trust.ok_or_else(|| Refusal::new(Code::RecordUnsealed, "this gateway keeps no log"))?;
     let text = bundle(edge, &Wanted::Record(id.clone()), &[]).await?;
+    let quorum = trust.require.witnesses;
     let judging = tokio::task::spawn_blocking(move || judge(text.as_bytes(), &trust, &[]));
     let report = judging.await.map_err(|_| Refusal::new(Code::Internal, "the record could not be judged"))?;
-    Ok(Judged::of(&id, &report, may_take))
+    Ok(Judged::of(&id, &report, quorum, may_take))
 }
 
 impl Judged {
-    fn of(id: &RecordId, report: &Report, may_take: bool) -> Self {
-        let own = report.claims.iter().find(|claim| claim.record.as_ref().is_some_and(|(known, _)| known == id.as_str()));
+    fn of(id: &RecordId, report: &Report, quorum: u64, may_take: bool) -> Self {
+        let own =
+            report.claims.iter().find(|claim| claim.record.as_ref().is_some_and(|(known, _)| known == id.as_str()));
         let mut steps: BTreeMap<Step, Vec<(Outcome, Plain)>> = BTreeMap::new();
         for check in &report.checks {
             steps.entry(check.step).or_default().push((check.outcome, line(&check.detail)));
         }
         let steps = steps.into_iter().map(|(step, found)| Judgement {
             step: says(step),
+            needs_none: step == Step::Quorum && quorum == 0,
             outcome: tag(found.iter().map(|(outcome, _)| *outcome).max().unwrap_or(Outcome::Missing)),
             count: found.len(),
             details: found.into_iter().map(|(outcome, detail)| (tag(outcome), detail)).collect(),
@@ -239,7 +244,7 @@ impl Judged {
             record: id.to_string(),
             verdict: if report.verdict == Verdict::Valid { Tag::good(word) } else { Tag::bad(word) },
             valid: report.verdict == Verdict::Valid && own.is_some(),
-            level: own.map(|claim| claim.level.words()),
+            level: own.map(|claim| backed(claim.level)),
             place: own.and_then(|claim| claim.place.as_ref()).map(|(log, index)| (line(log), *index)),
             existed_by: own.and_then(remit_evidence::judge::Finding::existed_by_text).map(|text| line(&text)),
             claims: report.claims.len(),
@@ -248,6 +253,16 @@ impl Judged {
             download: may_take.then(|| super::page::link("/admin/v1/evidence", &[("record", id.as_str())])),
             file,
         }
+    }
+}
+
+/// Who stands behind a record, so that nobody takes a signature for a witness.
+fn backed(level: Level) -> String {
+    match level {
+        Level::Nothing => "Nobody that is known stands behind it.".to_owned(),
+        Level::Signed => "Its writer has signed it; the log has not committed to it.".to_owned(),
+        Level::Logged => "The log has committed to it; no witness has seen it.".to_owned(),
+        Level::Witnessed { seen, known } => format!("{seen} of {known} known witnesses saw the log with it."),
     }
 }
 
@@ -266,7 +281,7 @@ const fn says(step: Step) -> &'static str {
         Step::Form => "Is the bundle in its format?",
         Step::Statement => "Is each signed text a record of this organisation?",
         Step::Checkpoint => "Did the log sign its head?",
-        Step::Quorum => "Did enough witnesses see that head?",
+        Step::Quorum => "Did as many witnesses see that head as must?",
         Step::Inclusion => "Does each record stand in the log?",
         Step::Signature => "Is each record signed by a key that may?",
         Step::Delegation => "Did that key count at that place?",

@@ -134,7 +134,9 @@ async fn listed(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Tools, R
     let wanted: Vec<_> = report
         .iter()
         .filter(|row| text(row, "tool").contains(q) || text(row, "owner").contains(q))
-        .filter(|row| says(row, "class", &wish.class) && says(row, "risk", &wish.risk) && says(row, "state", &wish.state))
+        .filter(|row| {
+            says(row, "class", &wish.class) && says(row, "risk", &wish.risk) && says(row, "state", &wish.state)
+        })
         .collect();
     let rows = wanted.iter().skip(wish.from).take(SHOWN).map(|row| {
         let name = text(row, "tool");
@@ -153,7 +155,8 @@ async fn listed(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Tools, R
     let rows = rows.collect();
     let path = |from: usize| {
         let from = if from == 0 { String::new() } else { from.to_string() };
-        let filters = [("q", q), ("class", &*wish.class), ("risk", &wish.risk), ("state", &wish.state), ("from", &from)];
+        let filters =
+            [("q", q), ("class", &*wish.class), ("risk", &wish.risk), ("state", &wish.state), ("from", &from)];
         link(Place::Tools.path(), &filters)
     };
     let newer = (wish.from > 0).then(|| path(wish.from.saturating_sub(SHOWN)));

@@ -19,7 +19,9 @@ pub(crate) fn grant(grant: &Grant) -> String {
     said.extend(grant.labels_up_to.map(|level| format!("up to {}", level.as_str())));
     let bounds = grant.bounds.iter().map(|(dimension, values)| format!("in {} {}", dimension.as_str(), any_of(values)));
     said.extend(bounds);
-    said.extend(grant.when.as_ref().map(|when| format!("when {}", when.split_whitespace().collect::<Vec<_>>().join(" "))));
+    said.extend(
+        grant.when.as_ref().map(|when| format!("when {}", when.split_whitespace().collect::<Vec<_>>().join(" "))),
+    );
     said.extend(grant.limits.iter().map(limit));
     said.extend(grant.approval.as_ref().map(|rule| format!("after approval under {rule}")));
     said.join(", ") + "."
@@ -44,7 +46,8 @@ pub(crate) fn window(window: Window) -> String {
 /// What an approval rule asks for.
 pub(crate) fn rule(rule: &ApprovalRule) -> String {
     let people = if rule.quorum == 1 { "1 person".to_owned() } else { format!("{} different people", rule.quorum) };
-    let mut said = vec![format!("{people} of {} must approve within {}", voters(&rule.from), lasting(rule.within_secs))];
+    let mut said =
+        vec![format!("{people} of {} must approve within {}", voters(&rule.from), lasting(rule.within_secs))];
     let excluded: Vec<_> = rule.distinct_from.iter().map(|one| distinct(*one).to_owned()).collect();
     if !excluded.is_empty() {
         said.push(format!("nobody counts who is {}", any_of(&excluded)));
@@ -61,7 +64,8 @@ pub(crate) fn rule(rule: &ApprovalRule) -> String {
         Some(factor) => said.push(format!("voters have signed in by {} at least", factor.as_str())),
         None => {}
     }
-    let later = rule.escalate.iter().map(|step| format!("after {} also {}", lasting(step.after_secs), voters(&step.to)));
+    let later =
+        rule.escalate.iter().map(|step| format!("after {} also {}", lasting(step.after_secs), voters(&step.to)));
     said.extend(later);
     said.join("; ") + "."
 }
