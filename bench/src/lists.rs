@@ -218,7 +218,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
-        used: false,
+        uses: 0,
     };
     Some(Intent {
         record,

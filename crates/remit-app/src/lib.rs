@@ -20,6 +20,7 @@ pub mod ports;
 pub mod proposal;
 pub mod prove;
 pub mod question;
+pub mod reach;
 pub mod replay;
 pub mod retain;
 pub mod run;

@@ -32,6 +32,7 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::commands::ledger::trust;
 use crate::ledger;
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
@@ -199,7 +200,8 @@ impl Booted {
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let edge = Arc::new(edge.proving(prover));
+        let trust = trust::of(folder, &settings)?;
+        let edge = Arc::new(edge.proving(prover).trusting(&trust));
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, retiring, tending, settings, reloader })
     }

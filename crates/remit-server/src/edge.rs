@@ -38,6 +38,8 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// Proves places in the log, where there is one.
     pub prover: Option<Prover>,
+    /// The gateway's own trust document, where it keeps a log: what its auditors hold.
+    pub trust: Option<Arc<str>>,
     keyring: ArcSwap<Keyring>,
     reload: Arc<dyn Reload>,
 }
@@ -151,13 +153,19 @@ impl Edge {
         reload: Arc<dyn Reload>,
     ) -> Self {
         let keyring = ArcSwap::from_pointee(keyring);
-        Self { gate, fleet, settings, notices, metrics, prover: None, keyring, reload }
+        Self { gate, fleet, settings, notices, metrics, prover: None, trust: None, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
     #[must_use]
     pub fn proving(self, prover: Prover) -> Self {
         Self { prover: Some(prover), ..self }
+    }
+
+    /// The same edge, which can say what its auditors hold.
+    #[must_use]
+    pub fn trusting(self, document: &str) -> Self {
+        Self { trust: Some(document.into()), ..self }
     }
 
     /// Puts other keys into force, for requests that arrive from now on.

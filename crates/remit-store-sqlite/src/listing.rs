@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use remit_app::intent::Unavailable;
 use remit_app::ports::Listing;
-use remit_app::ports::listing::{Asked, LOOKED_AT_MAX, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, Waiting};
+use remit_app::ports::listing::{Asked, LOOKED_AT_MAX, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting};
 use remit_app::question::{Question, QuestionState};
 use remit_app::run::Run;
+use remit_core::budget::BudgetKey;
 use remit_core::ids::{AgentId, QuestionId, RunId};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, Row, params};
@@ -13,7 +14,7 @@ use rusqlite::{Connection, Row, params};
 use crate::columns::{amount, int, micros, time};
 use crate::failure::Failure;
 use crate::store::SqliteStore;
-use crate::{questions, records, runs};
+use crate::{budgets, questions, records, runs};
 
 #[async_trait]
 impl Listing for SqliteStore {
@@ -31,6 +32,10 @@ impl Listing for SqliteStore {
 
     async fn run_sheet(&self, asked: &RunsAsked) -> Result<Sheet<Run, u64>, Unavailable> {
         self.read(|db| runs::sheet(db, asked))
+    }
+
+    async fn spans(&self, budget: &BudgetKey, limit: usize) -> Result<Vec<SpanUse>, Unavailable> {
+        self.read(|db| budgets::spans(db, &budget.0, limit.clamp(1, SHEET_MAX)))
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_core::budget::{BudgetKey, Span};
 use remit_core::ids::{AgentId, RuleId, RunId, UserId};
 use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
@@ -31,6 +32,21 @@ pub trait Listing: Send + Sync {
     async fn latest(&self, asked: &Latest) -> Result<Sheet<SignedRecord, u64>, Unavailable>;
     /// Runs, the newest first.
     async fn run_sheet(&self, asked: &RunsAsked) -> Result<Sheet<Run, u64>, Unavailable>;
+    /// The spans of a budget in which anything was counted, the newest first, at most `limit` and never more than
+    /// [`SHEET_MAX`]. Meant for budgets whose spans follow the clock; those of budgets that count per run come in no
+    /// order that means anything.
+    async fn spans(&self, budget: &BudgetKey, limit: usize) -> Result<Vec<SpanUse>, Unavailable>;
+}
+
+/// What was counted in one span of a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanUse {
+    /// The span.
+    pub span: Span,
+    /// Booked.
+    pub settled: u64,
+    /// Held for calls that have not settled.
+    pub reserved: u64,
 }
 
 /// One page of a list.

@@ -13,7 +13,7 @@ mod grants;
 mod halt;
 mod hold;
 mod init;
-mod ledger;
+pub(crate) mod ledger;
 mod people;
 mod proposals;
 mod questions;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::access::{AccessGrant, BreakGlass, Ground, Offer};
 use crate::approval::ApprovalRule;
 use crate::authority::Person;
-use crate::authority::guardrail::Guardrail;
+use crate::authority::guardrail::{Bound, Guardrail};
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
@@ -195,13 +195,6 @@ impl Snapshot {
     #[must_use]
     pub const fn registry(&self) -> &Registry {
         &self.registry
-    }
-
-    /// Every approval rule, by name.
-    pub fn all_rules(&self) -> impl Iterator<Item = &ApprovalRule> {
-        let mut rules: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
-        rules.sort_by(|a, b| a.id.cmp(&b.id));
-        rules.into_iter()
     }
 
     /// An approval rule.
@@ -411,11 +404,10 @@ impl Snapshot {
     }
 
     /// Every approval rule, sorted by name.
-    #[must_use]
-    pub fn all_rules(&self) -> Vec<&ApprovalRule> {
+    pub fn all_rules(&self) -> impl Iterator<Item = &ApprovalRule> {
         let mut all: Vec<_> = self.rules.values().map(|(rule, _)| rule).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
-        all
+        all.into_iter()
     }
 
     /// The users whose teams are configured, sorted, and their teams.
@@ -427,6 +419,11 @@ impl Snapshot {
 
     pub(crate) fn guardrails(&self) -> &[Guardrail] {
         &self.guardrails
+    }
+
+    /// The guardrails, in the order of their files.
+    pub fn bounds(&self) -> impl Iterator<Item = Bound<'_>> {
+        self.guardrails.iter().map(Bound)
     }
 
     /// Limits over everything that all agents do.

@@ -5,7 +5,7 @@ mod ballot;
 mod changes;
 mod deletion;
 mod evidence;
-mod halts;
+pub(crate) mod halts;
 mod history;
 mod look;
 pub(crate) mod people;
@@ -37,6 +37,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
+        .route("/admin/v1/halts/reach", get(halts::reach))
         .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))
         .route("/admin/v1/holds/lift", post(deletion::lift))
         .route("/admin/v1/erasures", post(deletion::erase))

@@ -5,11 +5,18 @@
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
 mod account;
+mod agents;
 mod assets;
+mod authority;
+mod budgets;
 mod calls;
 pub(crate) mod decided;
+mod diff;
 mod door;
 mod dress;
+mod gauge;
+mod halts;
+mod ledger;
 mod letting;
 mod live;
 pub(crate) mod moment;
@@ -20,6 +27,8 @@ mod questions;
 mod records;
 mod runs;
 pub(crate) mod tag;
+mod tools;
+mod words;
 
 use std::sync::Arc;
 
@@ -48,6 +57,17 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/runs", get(runs::runs))
         .route("/console/runs/{id}", get(runs::run))
         .route("/console/records/{id}", get(records::record))
+        .route("/console/agents", get(agents::agents))
+        .route("/console/agents/{id}", get(agents::agent))
+        .route("/console/tools", get(tools::tools))
+        .route("/console/tools/{*name}", get(tools::tool))
+        .route("/console/authority", get(authority::authority))
+        .route("/console/budgets", get(budgets::budgets))
+        .route("/console/halts", get(halts::halts).post(halts::order))
+        .route("/console/halts/new", get(halts::confirm))
+        .route("/console/halts/lift", post(halts::lift))
+        .route("/console/ledger", get(ledger::ledger))
+        .route("/console/ledger/trust", get(ledger::trust))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .merge(door::routes())

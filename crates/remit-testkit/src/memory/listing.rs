@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use remit_app::intent::Unavailable;
 use remit_app::ports::Listing;
-use remit_app::ports::listing::{Asked, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, Waiting};
+use remit_app::ports::listing::{Asked, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting};
 use remit_app::question::{Question, QuestionState};
 use remit_app::run::Run;
+use remit_core::budget::{BudgetKey, Span};
 use remit_evidence::writer::SignedRecord;
 
 use super::MemoryStore;
@@ -41,6 +42,21 @@ impl Listing for MemoryStore {
         let runs = state.runs.iter().map(|(run, _)| run);
         let found = before(runs, asked.before).filter(|(_, run)| asked.takes(run));
         Ok(sheet(found.map(|(place, run)| (place, run.clone())).collect(), asked.limit))
+    }
+
+    async fn spans(&self, budget: &BudgetKey, limit: usize) -> Result<Vec<SpanUse>, Unavailable> {
+        let state = self.open()?;
+        let of_budget = state.budgets.iter().filter(|((key, _), _)| key == budget);
+        let mut found: Vec<_> = of_budget
+            .map(|((_, span), counter)| SpanUse {
+                span: Span { id: span.clone(), ends: counter.ends },
+                settled: counter.settled,
+                reserved: counter.reserved,
+            })
+            .collect();
+        found.sort_by(|a, b| b.span.id.cmp(&a.span.id));
+        found.truncate(limit.clamp(1, SHEET_MAX));
+        Ok(found)
     }
 }
 
