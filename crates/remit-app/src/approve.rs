@@ -52,7 +52,9 @@ pub enum NotTaken {
     #[error("the vote is not signed as it must be: {0}")]
     NotProven(&'static str),
     /// What it is approved for is no call, too many, or longer than the question is open.
-    #[error("an approval for a run is for 1 to {RUN_CALLS_MAX} calls, pays for one at least, and ends with the question at the latest")]
+    #[error(
+        "an approval for a run is for 1 to {RUN_CALLS_MAX} calls, pays for one at least, and ends with the question at the latest"
+    )]
     Bounds,
     /// Nobody waits for an answer.
     #[error("nobody has asked anything back that is not answered")]

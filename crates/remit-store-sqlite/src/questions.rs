@@ -268,12 +268,8 @@ impl Questions for SqliteStore {
 fn said(db: &Connection, id: &QuestionId, remark: &Remark, record: &SignedRecord) -> Result<Question, Failure> {
     let mut question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
     question.hears(remark.at).map_err(Failure::Conflict)?;
-    db.prepare_cached("INSERT INTO remarks (question, operator, text, at) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-        id.as_str(),
-        remark.by.as_ref().map(OperatorId::as_str),
-        remark.text,
-        micros(remark.at),
-    ])?;
+    db.prepare_cached("INSERT INTO remarks (question, operator, text, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id.as_str(), remark.by.as_ref().map(OperatorId::as_str), remark.text, micros(remark.at),])?;
     records::append(db, record)?;
     question.remarks.push(remark.clone());
     Ok(question)
@@ -302,7 +298,10 @@ fn bounds(text: &str) -> Result<RunBounds, Failure> {
 /// What nothing is looked up by, as one JSON object.
 fn particulars(question: &Question) -> Value {
     let parties = &question.parties;
-    let rules = question.rules.iter().map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
+    let rules = question
+        .rules
+        .iter()
+        .map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
     json!({
         "user": question.user.as_ref().map(UserId::as_str),
         "via": question.via.iter().map(AgentId::as_str).collect::<Vec<_>>(),

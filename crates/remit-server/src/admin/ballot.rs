@@ -56,10 +56,13 @@ fn proof(settings: &EdgeSettings, assertion: &Value) -> Result<Proof, Refusal> {
 }
 
 fn bounds(body: &Value) -> Result<RunBounds, Refusal> {
-    let of = body.get("bounds").ok_or_else(|| malformed("`bounds` must say how many calls, how much and until when"))?;
+    let of =
+        body.get("bounds").ok_or_else(|| malformed("`bounds` must say how many calls, how much and until when"))?;
     only(of, &["calls_max", "cost_max_micro_usd", "until"])?;
     let number = |name: &str| {
-        of.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(&format!("`bounds.{name}` must be a whole number")))
+        of.get(name)
+            .and_then(Value::as_u64)
+            .ok_or_else(|| malformed(&format!("`bounds.{name}` must be a whole number")))
     };
     let calls_max = u32::try_from(number("calls_max")?).map_err(|_| malformed("`bounds.calls_max` is too large"))?;
     let until = text(of, "until")?.and_then(|text| text.parse::<Timestamp>().ok());

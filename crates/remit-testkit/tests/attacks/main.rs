@@ -308,10 +308,13 @@ async fn an_approval_for_a_run_is_bounded() {
     let question = world.held(200).await;
     let seen = world.look(&question).await;
     let cost = seen["cost_micro_usd"].as_u64().expect("a cost");
-    let bounds = |calls: u64, cost: u64, until: &Value| json!({"calls_max": calls, "cost_max_micro_usd": cost, "until": until});
+    let bounds =
+        |calls: u64, cost: u64, until: &Value| json!({"calls_max": calls, "cost_max_micro_usd": cost, "until": until});
     let ballot = |bounds: Value| json!({"choice": "approve_run", "shown": seen["shown"], "bounds": bounds});
     let (bob, end) = (operator_key("bob"), &seen["expires_at"]);
-    for wrong in [bounds(0, cost * 9, end), bounds(1001, cost * 9, end), bounds(3, cost * 9, &json!("2099-01-01T00:00:00Z"))] {
+    for wrong in
+        [bounds(0, cost * 9, end), bounds(1001, cost * 9, end), bounds(3, cost * 9, &json!("2099-01-01T00:00:00Z"))]
+    {
         refused(&world.cast(&bob, &question, &ballot(wrong)).await, 400, "an approval for a run is for");
     }
     let mut once = ballot(bounds(3, cost * 9, end));

@@ -235,7 +235,9 @@ async fn question(mcp: &Mcp, id: &QuestionId) -> Result<Option<Question>, Fault>
 
 fn waiting(question: &Question) -> String {
     let rules: Vec<_> = question.rules.iter().map(|rule| rule.id.to_string()).collect();
-    let asked = question.asked_back().map(|remark| format!(". An approver asks: \"{}\"; answer with remit__answer", remark.text));
+    let asked = question
+        .asked_back()
+        .map(|remark| format!(". An approver asks: \"{}\"; answer with remit__answer", remark.text));
     format!("Waiting for approval {} by {}{}", question.id, rules.join(" and "), asked.unwrap_or_default())
 }
 
