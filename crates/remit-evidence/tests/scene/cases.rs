@@ -391,12 +391,32 @@ fn signed_votes() -> Vec<Case> {
         records[APPROVAL] = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(answer));
         Log::of(records).bundle(&[KEY, 1, ASKED, APPROVAL, ADMITTED]).to_json()
     };
+    let for_run = |bounds: &str| {
+        let mut said = passkeys::statement("q_1", "approve");
+        said["bounds"] = bounds.into();
+        said
+    };
+    let bounded = |bounds: &str| vote(&for_run(bounds), Some(&grace.answer(&for_run(bounds), VERIFIED)));
     let somebody =
         |trust: &mut Value| trust["approvers"] = json!([{"id": "alan", "key": passkeys::es256(21).public()}]);
     let story = Step::Story;
     vec![
         case("vote_attested", &vote(&said, None).to_json(), Valid, None),
         case("vote_signed", &vote(&said, Some(&good)).to_json(), Valid, None).under(pinned),
+        case("vote_for_a_run", &bounded("2 calls").to_json(), Valid, None).under(pinned),
+        case(
+            "vote_for_a_longer_run",
+            &forged(APPROVAL, |records| {
+                let said = for_run("2 calls");
+                let vote = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(&grace.answer(&said, VERIFIED)));
+                rewritten(&vote, 2, "\"bounds\":\"2 calls\",\"call\"", "\"bounds\":\"9 calls\",\"call\"")
+            })
+            .bundle(&which)
+            .to_json(),
+            Invalid,
+            story,
+        )
+        .under(pinned),
         case("vote_signed_by_an_announced_key", &announced(&mallory, &mallory.answer(&said, VERIFIED)), Valid, None),
         case("vote_signed_by_an_unknown_key", &vote(&said, Some(&good)).to_json(), Indeterminate, story),
         case("vote_of_another_person", &vote(&said, Some(&good)).to_json(), Invalid, story).under(somebody),

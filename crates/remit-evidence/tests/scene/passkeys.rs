@@ -90,6 +90,9 @@ pub fn vote(pen: &Writer, at: u8, asked: &SignedRecord, statement: &Value, answe
     for name in ["question", "rule", "choice", "call", "expires"] {
         body.text(name, &text(name));
     }
+    if let Some(bounds) = statement["bounds"].as_str() {
+        body.text("bounds", bounds);
+    }
     body.text("factor", if answer.is_some() { "passkey" } else { "key" });
     body.text("assurance", if answer.is_some() { "passkey" } else { "operator_attested" });
     body.value("statement", statement);
