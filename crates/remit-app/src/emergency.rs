@@ -58,7 +58,8 @@ impl Gate {
         // One at a time: whoever needs more than was declared takes the first one back, on the record.
         let open = self.ports.store.grants(true).await.map_err(|error| unavailable(&error))?;
         let ground = Ground::BreakGlass(name.clone());
-        let same = |given: &&Given| given.grant.ground == ground && given.grant.agent == agent && at < given.grant.expires;
+        let same =
+            |given: &&Given| given.grant.ground == ground && given.grant.agent == agent && at < given.grant.expires;
         if let Some(given) = open.iter().find(same) {
             let reason = format!("`{name}` is in force for agent:{agent} already, as {}", given.grant.id);
             return Err(Refusal::new(Code::Conflict, reason).with_remedy("Use that one, or revoke it first."));

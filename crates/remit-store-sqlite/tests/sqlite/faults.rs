@@ -132,9 +132,7 @@ async fn perform(t: &Trial, deed: &str) -> bool {
             let given = given("g-1", Some("q-yes"));
             store.grant_request(&question_id("q-yes"), given, t.record(Kind::Grant, None)).await.is_ok()
         }
-        "end request" => {
-            store.end_request(&question_id("q-no"), moment(3), t.record(Kind::Grant, None)).await.is_ok()
-        }
+        "end request" => store.end_request(&question_id("q-no"), moment(3), t.record(Kind::Grant, None)).await.is_ok(),
         "put grant" => store.put_grant(given("g-2", None), t.record(Kind::Grant, None)).await.is_ok(),
         "end grant" => {
             let end = End { how: Ending::Revoked, at: moment(3), by: None, reason: String::new() };
