@@ -202,7 +202,7 @@ impl<'a> Bench<'a> {
         let offers: Vec<_> = offers.filter(|o| o.terms.cover(self.call, &self.case.run)).cloned().collect();
         let Some(first) = offers.first() else { return refusal };
         let remedy = format!("You may ask people for {} with `remit__request_access`. {}", first.terms, refusal.remedy);
-        Refusal { may_request: offers, ..refusal.with_remedy(remedy) }
+        Refusal { may_request: offers.into(), ..refusal.with_remedy(remedy) }
     }
 
     /// The calling agent's own link.

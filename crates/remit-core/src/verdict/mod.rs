@@ -63,7 +63,7 @@ pub struct Refusal {
     /// When a repetition could pass, if that is known.
     pub retry_at: Option<Timestamp>,
     /// What the calling agent may ask people for, so that the call could pass.
-    pub may_request: Vec<Offer>,
+    pub may_request: Box<[Offer]>,
 }
 
 impl Refusal {
@@ -71,7 +71,14 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { code, reason, remedy: code.remedy().to_owned(), factor: None, retry_at: None, may_request: Vec::new() }
+        Self {
+            code,
+            reason,
+            remedy: code.remedy().to_owned(),
+            factor: None,
+            retry_at: None,
+            may_request: Box::default(),
+        }
     }
 
     /// The same, with a remedy that fits this case better than the code's own.

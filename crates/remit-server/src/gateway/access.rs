@@ -77,7 +77,7 @@ pub(crate) async fn own(edge: &Edge, request: &AccessRequest) -> Result<Value, R
         }
         (RequestState::Refused, _) | (RequestState::Open, QuestionState::Denied) => {
             let votes = question.iter().flat_map(|question| &question.votes);
-            shown["reason"] = json!(votes.filter(|vote| !vote.approve).map(|vote| vote.reason.as_str()).last());
+            shown["reason"] = json!(votes.filter(|vote| !vote.approve).map(|vote| vote.reason.as_str()).next_back());
             ("refused", "Refused by a person. Do not ask again; tell the user.")
         }
         (RequestState::Lapsed, _) | (RequestState::Open, QuestionState::Expired) => {
