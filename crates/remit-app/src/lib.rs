@@ -3,6 +3,8 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod access;
+pub mod ballot;
 pub mod change;
 pub mod deed;
 pub mod erase;
@@ -12,6 +14,7 @@ pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
+pub mod people;
 pub mod permit;
 pub mod ports;
 pub mod proposal;
@@ -22,12 +25,16 @@ pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;
+pub mod sight;
 pub mod standing;
 pub mod witness;
 
 mod administer;
 mod approve;
 mod authorize;
+mod emergency;
+mod grant;
+mod origin;
 mod perform;
 mod records;
 mod runs;
@@ -35,5 +42,7 @@ mod sweep;
 
 pub use administer::NotReported;
 pub use approve::NotTaken;
+pub use emergency::NotDone;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use grant::NotGiven;
 pub use runs::Opening;

@@ -67,6 +67,10 @@ pub trait Store: People + Grants + Outbox + Listing + Changes + Send + Sync {
     /// The outcome of an admitted call, by its decision record; `None` when there is no such intent.
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
 
+    /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
+    /// there is one. Sees every settlement that was handed over before.
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
+
     /// Intents admitted before `before` that nobody has settled.
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable>;
 

@@ -1,8 +1,8 @@
 //! Questions that held calls wait for, and people's answers.
 
 use jiff::Timestamp;
-use remit_core::approval::CallParties;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_core::approval::{CallParties, Factor, same_person};
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use serde_json::Value;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
@@ -24,6 +24,8 @@ pub struct Question {
     pub user: Option<UserId>,
     /// Agents that delegated.
     pub via: Vec<AgentId>,
+    /// The workflow that authorised the run.
+    pub workflow: Option<WorkflowId>,
     /// The people around the call, for rules that exclude some of them.
     pub parties: CallParties,
     /// The tool.
@@ -57,6 +59,8 @@ pub struct QuestionRule {
     pub definition: Digest,
     /// How many votes it needs.
     pub quorum: u32,
+    /// How many denials close the question.
+    pub deny: u32,
 }
 
 /// One person's vote on one rule.
@@ -68,6 +72,10 @@ pub struct Vote {
     pub rule: RuleId,
     /// Who, from an authenticated session.
     pub by: OperatorId,
+    /// The user they are, when that is known: one person under two names counts once.
+    pub user: Option<UserId>,
+    /// How they proved who they are.
+    pub factor: Factor,
     /// Yes or no.
     pub approve: bool,
     /// Why.
@@ -99,7 +107,7 @@ impl Question {
     pub fn state(&self, now: Timestamp) -> QuestionState {
         if self.used {
             QuestionState::Used
-        } else if self.votes.iter().any(|vote| !vote.approve) {
+        } else if self.rules.iter().any(|rule| self.no(&rule.id) >= rule.deny as usize) {
             QuestionState::Denied
         } else if self.expires_at <= now {
             QuestionState::Expired
@@ -113,10 +121,55 @@ impl Question {
     /// How many people have approved under this rule. Nobody counts twice.
     #[must_use]
     pub fn yes(&self, rule: &RuleId) -> usize {
-        let mut people: Vec<_> = self.votes.iter().filter(|v| v.approve && v.rule == *rule).map(|v| &v.by).collect();
-        people.sort();
-        people.dedup();
+        self.people(rule, true)
+    }
+
+    /// How many people have said no under this rule. Nobody counts twice.
+    #[must_use]
+    pub fn no(&self, rule: &RuleId) -> usize {
+        self.people(rule, false)
+    }
+
+    fn people(&self, rule: &RuleId, approve: bool) -> usize {
+        let mut people: Vec<&Vote> = Vec::new();
+        for vote in self.votes.iter().filter(|vote| vote.approve == approve && vote.rule == *rule) {
+            if !people.iter().any(|counted| counted.is_of(vote)) {
+                people.push(vote);
+            }
+        }
         people.len()
+    }
+
+    /// Whether this vote may still be added: the question is open at its time and asks for its rule, and
+    /// whoever casts it has not voted on that rule, under this name or another.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn takes(&self, vote: &Vote) -> Result<(), &'static str> {
+        let state = self.state(vote.at);
+        if state != QuestionState::Open {
+            return Err(state.as_str());
+        }
+        if !self.rules.iter().any(|asked| asked.id == vote.rule) {
+            return Err("rule");
+        }
+        let voted = self.votes.iter().any(|cast| cast.rule == vote.rule && cast.is_of(vote));
+        if voted { Err("voted") } else { Ok(()) }
+    }
+
+    /// Why people refused, when they did: the last reason counts.
+    #[must_use]
+    pub fn denial(&self, now: Timestamp) -> Option<&str> {
+        let denied = self.state(now) == QuestionState::Denied;
+        self.votes.iter().rev().find(|vote| denied && !vote.approve).map(|vote| vote.reason.as_str())
+    }
+}
+
+impl Vote {
+    /// Whether the other vote is the same person's.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        same_person((&self.by, self.user.as_ref()), (&other.by, other.user.as_ref()))
     }
 }
 

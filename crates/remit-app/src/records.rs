@@ -3,17 +3,21 @@
 
 use jiff::Timestamp;
 use remit_core::Call;
+use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{
-    AgentId, ChangeId, Digest, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+    AgentId, ChangeId, Digest, GrantId, OperatorId, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId,
+    WorkflowId,
 };
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
+use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
 use crate::authorize::Asked;
+use crate::ballot::{Cast, Proof};
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
@@ -96,14 +100,27 @@ impl Gate {
         }
     }
 
-    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote) -> Draft {
+    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
         body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
-        // Vouched for by the operator's login, not signed by the person: the two must never look alike.
-        body.text("assurance", "operator_attested").text("expires", &millis(question.expires_at));
-        let disclosures = vec![("approver", json::quoted(vote.by.as_str())), ("reason", json::quoted(&vote.reason))];
+        body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
+        body.raw("statement", &cast.statement);
+        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
+        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
+        if let Some((proof, key)) = &cast.signed {
+            body.object("assertion", |body| assertion(proof, key, body));
+        }
+        let mut disclosures = vec![
+            ("approver", json::quoted(vote.by.as_str())),
+            ("reason", json::quoted(&vote.reason)),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+            ("shown", cast.sight.clone()),
+        ];
+        // Whoever is erased is found by these: what was shown names the user, too.
+        disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
@@ -193,6 +210,28 @@ impl Gate {
         plain(Kind::Key, self.record_id(), now, body)
     }
 
+    /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
+    /// there; the key must be in clear, for signatures are checked against it.
+    pub(crate) fn account_draft(
+        &self,
+        operator: &OperatorId,
+        by: &OperatorId,
+        event: &str,
+        key: Option<(Digest, PublicKey)>,
+        now: Timestamp,
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("event", event);
+        if let Some((credential, key)) = key {
+            body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
+        if by != operator {
+            disclosures.push(("by", json::quoted(by.as_str())));
+        }
+        Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
+    }
+
     fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {
         let arguments = call.canonical_arguments().to_owned();
         let mut disclosures = vec![("arguments", arguments), ("resource", json::quoted(&call.resource.name()))];
@@ -266,9 +305,12 @@ fn refusal_body(refusal: &Refusal, body: &mut Object) {
     let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
     body.text("code", refusal.code.as_str()).text("reason", bounded(reason)).text("remedy", bounded(&refusal.remedy));
     body.text_or_null("factor", refusal.factor.as_ref().map(ToString::to_string).as_deref());
+    if !refusal.may_request.is_empty() {
+        body.texts("may_request", refusal.may_request.iter().map(|offer| &offer.id));
+    }
 }
 
-fn bounded(text: &str) -> &str {
+pub(crate) fn bounded(text: &str) -> &str {
     let most = remit_core::limits::REASON_BYTES_MAX / 4;
     text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
@@ -288,9 +330,29 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
+    if !case.origins.is_empty() {
+        body.objects("origins", &case.origins, |(argument, origin), body| {
+            body.text("argument", argument).text("origin", origin.as_str());
+        });
+    }
     body.objects("halts", &case.halts, |halt, body| {
         body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
     });
+    if !case.grants.is_empty() {
+        body.objects("grants", &case.grants, grant_body);
+    }
+}
+
+/// A grant as a decision rests on it. For whom it is does not stand here: it concerns the caller, or it
+/// would not be a fact of the case.
+fn grant_body(grant: &AccessGrant, body: &mut Object) {
+    body.text("id", grant.id.as_str()).value("terms", &grant.terms.to_json()).text("expires", &millis(grant.expires));
+    body.text_or_null("unused_until", grant.unused_until.map(millis).as_deref());
+    let kind = match &grant.ground {
+        Ground::Offer(_) => "rule",
+        Ground::BreakGlass(_) => "break_glass",
+    };
+    body.text(kind, grant.ground.name().as_str());
 }
 
 fn outcome_body(outcome: &Outcome, body: &mut Object) {
@@ -307,6 +369,21 @@ fn outcome_body(outcome: &Outcome, body: &mut Object) {
             body.text("code", code.as_str()).text("reason", bounded(reason));
         }
     }
+}
+
+/// A passkey's signature, with everything that is needed to check it again.
+fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    body.text("key", &key.to_string()).text("rp_id", &proof.site.rp_id);
+    body.texts("origins", &proof.site.origins);
+    body.text("client_data", &encode(&proof.client_data));
+    body.text("authenticator_data", &encode(&proof.authenticator_data));
+    body.text("signature", &encode(&proof.signature));
+}
+
+pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {
+    id("g", now, entropy, GrantId::parse)
 }
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {

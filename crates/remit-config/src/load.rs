@@ -53,7 +53,7 @@ impl Config {
             user: key.user.clone(),
             teams: key.teams.clone(),
             roles: key.roles.clone(),
-            sha256: Some(key.sha256),
+            sha256: key.proof.map(|proof| proof.sha256),
             revoked: key.revoked,
         });
         let keys = self.keys.agents.iter().map(|key| {
@@ -127,6 +127,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
                 rules: organisation.rules,
                 limits: organisation.limits,
                 people: organisation.people,
+                break_glass: organisation.break_glass,
                 remits,
                 guardrails,
                 registry,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
-use remit_core::approval::CallParties;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
+use remit_core::approval::{CallParties, Factor};
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, Params, params};
 use serde_json::{Value, json};
@@ -76,20 +76,20 @@ pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure>
     Ok(())
 }
 
+/// Ends a question that another one takes the place of.
+pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
+    Ok(())
+}
+
 /// Adds a vote.
 pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Result<Question, Failure> {
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
-    if question.state(vote.at) != QuestionState::Open {
-        return Err(Failure::Conflict(question.state(vote.at).as_str()));
-    }
-    if !question.rules.iter().any(|asked| asked.id == vote.rule) {
-        return Err(Failure::Conflict("rule"));
-    }
-    if question.votes.iter().any(|cast| cast.by == vote.by && cast.rule == vote.rule) {
-        return Err(Failure::Conflict("voted"));
-    }
+    question.takes(vote).map_err(Failure::Conflict)?;
     db.prepare_cached(
-        "INSERT INTO votes (question, rule, operator, approve, reason, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         vote.question.as_str(),
@@ -99,12 +99,14 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         vote.reason,
         micros(vote.at),
         vote.record.as_ref().map(|digest| &digest.as_bytes()[..]),
+        vote.user.as_ref().map(UserId::as_str),
+        vote.factor.as_str(),
     ])?;
-    if !vote.approve {
-        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
-    }
     records::append(db, record)?;
     question.votes.push(vote.clone());
+    if question.state(vote.at) == QuestionState::Denied {
+        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+    }
     Ok(question)
 }
 
@@ -181,6 +183,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             agent: AgentId::parse(&text(5)?)?,
             user: None,
             via: Vec::new(),
+            workflow: None,
             parties: CallParties::default(),
             tool: text(6)?,
             arguments: value(&text(7)?)?,
@@ -202,7 +205,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
 
 fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, operator, approve, reason, at, record FROM votes WHERE question = ?1 ORDER BY position",
+        "SELECT rule, operator, approve, reason, at, record, user, factor FROM votes WHERE question = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([question.as_str()])?;
     let mut votes = Vec::new();
@@ -211,6 +214,8 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
             question: question.clone(),
             rule: RuleId::parse(&row.get::<_, String>(0)?)?,
             by: OperatorId::parse(&row.get::<_, String>(1)?)?,
+            user: row.get::<_, Option<String>>(6)?.as_deref().map(UserId::parse).transpose()?,
+            factor: Factor::parse(&row.get::<_, String>(7)?).ok_or_else(|| malformed("vote", "unknown factor"))?,
             approve: row.get(2)?,
             reason: row.get(3)?,
             at: time(row.get(4)?)?,
@@ -223,10 +228,14 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
 /// What nothing is looked up by, as one JSON object.
 fn particulars(question: &Question) -> Value {
     let parties = &question.parties;
-    let rules = question.rules.iter().map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum]));
+    let rules = question
+        .rules
+        .iter()
+        .map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
     json!({
         "user": question.user.as_ref().map(UserId::as_str),
         "via": question.via.iter().map(AgentId::as_str).collect::<Vec<_>>(),
+        "workflow": question.workflow.as_ref().map(WorkflowId::as_str),
         "parties": [
             parties.user.as_ref().map(UserId::as_str),
             parties.agent_owner.as_ref().map(TeamId::as_str),
@@ -244,8 +253,10 @@ fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
     let found: Value = serde_json::from_str(text).map_err(|_| shape())?;
     let string = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
     let list = |name: &str| found.get(name).and_then(Value::as_array).ok_or_else(shape);
+    let count = |rule: &Value, at| rule.get(at).and_then(Value::as_u64).and_then(|n: u64| u32::try_from(n).ok());
     let party = |at: usize| found.get("parties").and_then(|parties| parties.get(at)).and_then(Value::as_str);
     question.user = found.get("user").and_then(Value::as_str).map(UserId::parse).transpose()?;
+    question.workflow = found.get("workflow").and_then(Value::as_str).map(WorkflowId::parse).transpose()?;
     for agent in list("via")? {
         question.via.push(AgentId::parse(agent.as_str().ok_or_else(shape)?)?);
     }
@@ -261,7 +272,8 @@ fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
         question.rules.push(QuestionRule {
             id: RuleId::parse(&string(rule.get(0)).ok_or_else(shape)?)?,
             definition: string(rule.get(1)).and_then(|hex| Digest::from_hex(&hex)).ok_or_else(shape)?,
-            quorum: rule.get(2).and_then(Value::as_u64).and_then(|q| u32::try_from(q).ok()).ok_or_else(shape)?,
+            quorum: count(rule, 2).ok_or_else(shape)?,
+            deny: count(rule, 3).ok_or_else(shape)?,
         });
     }
     Ok(())

@@ -51,10 +51,11 @@ pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
 }
 
 const TABLES: &str = "
--- Counters of the store itself. `halts` counts halts ordered and lifted; `flushes` counts the times
+-- Counters of the store itself. `halts` counts halts ordered and lifted, `grants` grants
+-- given and ended; `flushes` counts the times
 -- records were made durable for their bound's sake; `erasures` those since the file was last rebuilt.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0);
+INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0), ('grants', 0);
 
 -- The keys that records were signed with.
 CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
@@ -204,6 +205,8 @@ CREATE TABLE votes (
   question TEXT NOT NULL,
   rule TEXT NOT NULL,
   operator TEXT NOT NULL,
+  user TEXT,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -211,6 +214,7 @@ CREATE TABLE votes (
   UNIQUE (question, rule, operator)
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
+CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
 
 -- The halts in force.
 CREATE TABLE halts (
@@ -269,6 +273,35 @@ CREATE TABLE proposals (
   at INTEGER NOT NULL,
   record TEXT NOT NULL
 ) STRICT;
+-- What agents asked people for. `question` decides it; `body` is what nothing is looked up by.
+CREATE TABLE access_requests (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  question TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  state TEXT NOT NULL CHECK (state IN ('open', 'granted', 'refused', 'lapsed')),
+  granted TEXT,
+  body TEXT NOT NULL,
+  CHECK ((state = 'granted') = (granted IS NOT NULL))
+) STRICT;
+CREATE INDEX access_requests_open ON access_requests (position) WHERE state = 'open';
+
+-- Grants. One that has ended never comes back, and a request is granted once.
+CREATE TABLE grants (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  request TEXT UNIQUE,
+  state TEXT NOT NULL CHECK (state IN ('live', 'revoked', 'expired', 'expired_unused')),
+  review_due INTEGER NOT NULL CHECK (review_due IN (0, 1)),
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX grants_live ON grants (position) WHERE state = 'live';
+CREATE INDEX grants_to_review ON grants (position) WHERE review_due;
+CREATE TRIGGER grants_stay_ended BEFORE UPDATE ON grants WHEN old.state <> 'live' AND new.state <> old.state
+BEGIN SELECT RAISE(ABORT, 'a grant that has ended never comes back'); END;
 
 -- The holds in place: what must not be deleted.
 CREATE TABLE holds (
@@ -276,5 +309,55 @@ CREATE TABLE holds (
   ordered_by TEXT NOT NULL,
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How people sign in. A password and the secret of its codes go together; the secret is sealed.
+CREATE TABLE accounts (
+  operator TEXT PRIMARY KEY,
+  password TEXT,
+  totp BLOB,
+  step INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
+  failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  not_before INTEGER,
+  signed_in_at INTEGER,
+  CHECK ((password IS NULL) = (totp IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Their passkeys. A credential is one person's.
+CREATE TABLE passkeys (
+  id BLOB PRIMARY KEY,
+  operator TEXT NOT NULL,
+  key TEXT NOT NULL,
+  label TEXT NOT NULL,
+  sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+  added_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_by_operator ON passkeys (operator);
+
+-- Invitations that wait, by the SHA-256 of their token: one for each person at most.
+CREATE TABLE invitations (
+  token BLOB PRIMARY KEY CHECK (length(token) = 32),
+  operator TEXT NOT NULL UNIQUE,
+  made_by TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Sessions, by the SHA-256 of their token: who reads this file signs in as nobody.
+CREATE TABLE sessions (
+  id BLOB PRIMARY KEY CHECK (length(id) = 32),
+  operator TEXT NOT NULL,
+  factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  device TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_operator ON sessions (operator);
+
+-- Challenges that were answered, until nobody would take them anyway.
+CREATE TABLE challenges (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";

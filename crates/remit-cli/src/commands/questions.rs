@@ -89,8 +89,9 @@ impl Approve {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         // The person sees what they approve, as the store knows it, before their vote is cast.
-        say(shown(&gateway.get(&format!("/admin/v1/questions/{}", self.id))?))?;
-        let vote = json!({"choice": "approve", "rule": self.rule, "reason": self.reason});
+        let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
+        say(shown(&seen))?;
+        let vote = json!({"choice": "approve", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
         let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
         say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
@@ -101,9 +102,11 @@ impl Deny {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
-        let vote = json!({"choice": "deny", "rule": self.rule, "reason": self.reason});
+        let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
+        say(shown(&seen))?;
+        let vote = json!({"choice": "deny", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
         let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
-        say(format!("The question is now {}.", text(&question["state"])))?;
+        say(format!("\nThe question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
     }
 }

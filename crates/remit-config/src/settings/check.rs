@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
 use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
@@ -14,7 +15,9 @@ use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
-use crate::settings::{Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, retention, rules};
+use crate::settings::{
+    Authentication, Records, Settings, StorePlace, Transport, approvals, calendar, ledger, retention, rules,
+};
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
 const HOLD_MS: u64 = 45_000;
@@ -32,6 +35,7 @@ pub(crate) struct Organisation {
     pub rules: Vec<ApprovalRule>,
     pub limits: Vec<Limit>,
     pub people: Vec<Person>,
+    pub break_glass: Vec<BreakGlass>,
 }
 
 pub(crate) fn check(
@@ -41,11 +45,14 @@ pub(crate) fn check(
 ) -> (Option<Settings>, Organisation) {
     let file = file.into_value();
     let environments = Environments::new(file.environments.unwrap_or_default(), report);
+    let calendar = file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
+    let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
     let organisation = Organisation {
-        rules: file.approvals.iter().filter_map(|(name, rule)| rules::rule(name, rule, report)).collect(),
+        rules: file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect(),
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
-        calendar: file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default(),
+        break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
+        calendar,
         environments: environments.clone(),
     };
     let tenant = report.id(&file.tenant, TenantId::parse);
@@ -111,6 +118,7 @@ pub(crate) fn check(
         Some(hold)
     });
     let changes = changes(file.changes, report);
+    let console = super::console::check(file.console, report);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -127,6 +135,7 @@ pub(crate) fn check(
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
             changes,
+            console,
         })
     };
     (settings(), organisation)

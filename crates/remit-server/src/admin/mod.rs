@@ -1,11 +1,14 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+mod access;
+mod ballot;
 mod changes;
 mod deletion;
 mod evidence;
 mod halts;
 mod history;
 mod look;
+pub(crate) mod people;
 mod questions;
 
 use std::sync::Arc;
@@ -18,10 +21,10 @@ use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
-use crate::accept;
 use crate::edge::Edge;
 use crate::gateway::http::{guard, ok, refused};
 use crate::identify::Operator;
+use crate::{accept, visit};
 
 /// The paths.
 pub fn routes(edge: Arc<Edge>) -> Router {
@@ -29,6 +32,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions", get(questions::list))
         .route("/admin/v1/questions/{id}", get(questions::show))
         .route("/admin/v1/questions/{id}/votes", post(questions::vote))
+        .route("/admin/v1/questions/{id}/statements", post(questions::statement))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))
@@ -52,6 +56,18 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshots/{digest}", get(history::show))
         .route("/admin/v1/snapshots/{digest}/restore", post(history::restore))
         .route("/admin/v1/agents/{id}/standing", get(history::standing))
+        .route("/admin/v1/people", get(people::list))
+        .route("/admin/v1/people/{id}/invitations", post(people::invite))
+        .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
+        .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
+        .route("/admin/v1/access-requests", get(access::requests))
+        .route("/admin/v1/access-requests/{id}", get(access::request))
+        .route("/admin/v1/access-requests/{id}/narrow", post(access::narrow))
+        .route("/admin/v1/grants", get(access::grants).post(access::give))
+        .route("/admin/v1/grants/{id}/revoke", post(access::revoke))
+        .route("/admin/v1/grants/{id}/review", post(access::review))
+        .route("/admin/v1/break-glass", get(access::emergencies).post(access::break_glass))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }

@@ -1,9 +1,9 @@
 //! Questions and votes.
 
-use remit_app::question::{Question, QuestionState, Vote};
+use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
 use remit_core::ids::QuestionId;
 
-use super::trial::{Trial, asked, conflict, digest, moment, question, rule, vote};
+use super::trial::{Trial, asked, conflict, digest, moment, needed, question, rule, user, vote};
 
 pub(super) async fn come_back_as_they_were(t: Trial) {
     let run = t.run("run-1").await;
@@ -85,6 +85,32 @@ pub(super) async fn nobody_votes_twice(t: Trial) {
     assert_eq!(question.state(moment(1)), QuestionState::Open);
     let question = t.vote(vote(&id, "finance", "Fiona", true)).await.expect("another person");
     assert_eq!(question.state(moment(1)), QuestionState::Approved);
+}
+
+pub(super) async fn one_person_under_two_names_counts_once(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2)])).await;
+    let fiona = || Some(user("fiona@acme.example"));
+    let as_user = |by: &str| Vote { user: fiona(), ..vote(&id, "finance", by, true) };
+    let question = t.vote(as_user("fiona")).await.expect("it counts");
+    assert_eq!(question.votes.last().and_then(|vote| vote.user.clone()), fiona());
+    assert_eq!(conflict(t.vote(as_user("fiona-laptop")).await), "voted");
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "fiona@acme.example", true)).await), "voted");
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!((read.yes(&rule("finance")), read.state(moment(1))), (1, QuestionState::Open));
+}
+
+pub(super) async fn denials_close_at_their_threshold(t: Trial) {
+    let run = t.run("run-1").await;
+    let rules = vec![QuestionRule { deny: 2, ..asked("finance", 1) }];
+    let id = t.hold(&run, Question { rules, ..question("q-1", "call", &[]) }).await;
+    let question = t.vote(vote(&id, "finance", "frank", false)).await.expect("it counts");
+    assert_eq!((question.state(moment(1)), question.denial(moment(1))), (QuestionState::Open, None));
+    let case = async || t.load_with(&run, digest("call"), Vec::new(), &[needed("finance", 1)], moment(1)).await;
+    assert_eq!(case().await.file.refused, None, "one is not enough");
+    t.vote(vote(&id, "finance", "gina", false)).await.expect("it counts");
+    assert_eq!(case().await.file.refused.as_deref(), Some("gina has looked at it"));
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "hal", true)).await), QuestionState::Denied.as_str());
 }
 
 pub(super) async fn votes_on_other_rules_do_not_count(t: Trial) {

@@ -10,9 +10,11 @@ use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{CaseQuery, Store};
 use remit_app::question::{Question, QuestionRule, Vote};
 use remit_app::run::Run;
-use remit_core::approval::CallParties;
+use remit_core::approval::{CallParties, Factor};
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit, Window};
-use remit_core::ids::{AgentId, ChangeId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
+use remit_core::ids::{
+    AgentId, ChangeId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::labels::Labels;
 use remit_core::verdict::Code;
 use remit_evidence::dsse::{Envelope, Signature};
@@ -311,6 +313,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         agent: agent("bot"),
         user: Some(user("alice@example.com")),
         via: vec![agent("planner")],
+        workflow: Some(WorkflowId::parse("case-7").expect("a workflow")),
         parties: CallParties {
             user: Some(user("alice@example.com")),
             agent_owner: Some(TeamId::parse("support").expect("a team")),
@@ -332,7 +335,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
 /// A rule as a question asks for it.
 #[must_use]
 pub fn asked(id: &str, quorum: u32) -> QuestionRule {
-    QuestionRule { id: rule(id), definition: digest(id), quorum }
+    QuestionRule { id: rule(id), definition: digest(id), quorum, deny: 1 }
 }
 
 /// A rule as a case asks for it, under the definition of [`asked`].
@@ -348,6 +351,8 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         question: question.clone(),
         rule: rule(on),
         by: OperatorId::parse(by).expect("an operator"),
+        user: None,
+        factor: Factor::Key,
         approve,
         reason: format!("{by} has looked at it"),
         at: moment(1),
