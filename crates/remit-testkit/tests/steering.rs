@@ -42,6 +42,20 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("get", "/admin/v1/snapshots/{digest}", Deed::Look),
     ("post", "/admin/v1/snapshots/{digest}/restore", Deed::Reload),
     ("get", "/admin/v1/agents/{id}/standing", Deed::Look),
+    ("post", "/admin/v1/questions/{id}/statements", Deed::Vote),
+    ("get", "/admin/v1/people", Deed::Look),
+    ("post", "/admin/v1/people/{id}/invitations", Deed::People),
+    ("post", "/admin/v1/people/{id}/sessions/end", Deed::People),
+    ("post", "/admin/v1/people/{id}/passkeys/remove", Deed::People),
+    ("get", "/admin/v1/access-requests", Deed::Look),
+    ("get", "/admin/v1/access-requests/{id}", Deed::Look),
+    ("post", "/admin/v1/access-requests/{id}/narrow", Deed::Vote),
+    ("get", "/admin/v1/grants", Deed::Look),
+    ("post", "/admin/v1/grants", Deed::Vote),
+    ("post", "/admin/v1/grants/{id}/revoke", Deed::Revoke),
+    ("post", "/admin/v1/grants/{id}/review", Deed::Review),
+    ("get", "/admin/v1/break-glass", Deed::Look),
+    ("post", "/admin/v1/break-glass", Deed::BreakGlass),
 ];
 
 #[test]
