@@ -115,6 +115,7 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
         mode: Mode::Enforce,
         grants,
         limits: Vec::new(),
+        may_request: Vec::new(),
         locus: Locus::default(),
     };
     let mut remits: Vec<Remit> = (0..agents)
@@ -129,19 +130,15 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
     remits.push(remit(Holder::AnyUser, vec![grant(0, Pattern::All, None, Vec::new())]));
     let guardrails = "@id(\"freeze\") forbid(principal, action in [Action::\"trigger\"], resource) when { context.calendar.hard_freeze };\n\
         @id(\"people\") forbid(principal, action in [Action::\"expose\"], resource) unless { context.approved.contains(\"two\") };";
-    let rule = ApprovalRule {
-        id: id("two", RuleId::parse),
-        quorum: 2,
-        from: vec![Voter::Team(id("team", TeamId::parse))],
-        within_secs: 60,
-        distinct_from: Vec::new(),
-    };
+    let team = vec![Voter::Team(id("team", TeamId::parse))];
+    let rule = ApprovalRule { distinct_from: Vec::new(), ..ApprovalRule::new(id("two", RuleId::parse), 2, team, 60) };
     let sources = Sources {
         tenant: id("acme", TenantId::parse),
         calendar: Calendar::default(),
         rules: vec![rule],
         limits: Limit::parse("100000000 per day").into_iter().collect(),
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits,
         guardrails: vec![GuardrailFile { name: "guardrails/a.cedar".into(), text: guardrails.into() }],
         #[expect(clippy::expect_used, reason = "the names are numbered")]
@@ -174,6 +171,8 @@ fn prepared(snapshot: &Snapshot) -> (Call, CaseFile) {
         approved: Vec::new(),
         refused: None,
         halts: Vec::new(),
+        origins: Vec::new(),
+        grants: Vec::new(),
     };
     (call, case)
 }

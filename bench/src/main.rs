@@ -1,11 +1,12 @@
 //! Measurements, run by `just bench`. Every number is measured in this run, on this machine.
 //!
 //! `remit-bench decide` times decisions; `remit-bench records FOLDER` durable signed records; `remit-bench
-//! verify` verdicts; `remit-bench gateway PATH` times governed calls through the
+//! lists FOLDER` the console's lists over 100,000 questions and a million records; `remit-bench verify` verdicts; `remit-bench gateway PATH` times governed calls through the
 //! program at PATH; `remit-bench gateway PATH write 64` only those.
 
 mod decide;
 mod gateway;
+mod lists;
 mod records;
 mod upstream;
 mod verify;
@@ -19,10 +20,11 @@ fn main() {
         ["decide"] => decide::run(),
         ["upstream"] => upstream::run(),
         ["verify"] => verify::run(),
+        ["lists", folder] => lists::run(std::path::Path::new(folder)),
         ["records", folder] => records::run(std::path::Path::new(folder)),
         ["gateway", remit, only @ ..] => gateway::run(std::path::Path::new(remit), only),
         _ => eprintln!(
-            "usage: remit-bench decide | verify | records FOLDER | gateway PATH-TO-REMIT [KIND] [CONCURRENCY]"
+            "usage: remit-bench decide | verify | records FOLDER | lists FOLDER | gateway PATH-TO-REMIT [KIND] [CONCURRENCY]"
         ),
     }
 }

@@ -40,11 +40,11 @@ async function counts() {
 async function approve(question) {
   if (!question) throw new Error('no question was seen');
   if (APPROVE_CMD) return execSync(APPROVE_CMD.replaceAll('{id}', question), { stdio: 'pipe' });
-  const answer = await fetch(`${GATEWAY_ADMIN}/admin/v1/questions/${question}/votes`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ choice: 'approve' }),
-  });
+  const asked = `${GATEWAY_ADMIN}/admin/v1/questions/${question}`;
+  const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' };
+  const { shown } = await (await fetch(asked, { headers })).json();
+  const body = JSON.stringify({ choice: 'approve', shown });
+  const answer = await fetch(`${asked}/votes`, { method: 'POST', headers, body });
   if (!answer.ok) throw new Error(`the vote was answered with ${answer.status}: ${await answer.text()}`);
 }
 

@@ -42,11 +42,12 @@ def approve(question):
     if command := os.environ.get("APPROVE_CMD"):
         subprocess.run(command.replace("{id}", question), shell=True, check=True, capture_output=True)
         return
-    vote = urllib.request.Request(
-        f"{os.environ['GATEWAY_ADMIN']}/admin/v1/questions/{question}/votes",
-        data=b'{"choice":"approve"}',
-        headers={"authorization": f"Bearer {os.environ.get('ADMIN_KEY', '')}", "content-type": "application/json"},
-    )
+    asked = f"{os.environ['GATEWAY_ADMIN']}/admin/v1/questions/{question}"
+    headers = {"authorization": f"Bearer {os.environ.get('ADMIN_KEY', '')}", "content-type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(asked, headers=headers)) as answer:
+        shown = json.load(answer)["shown"]
+    body = json.dumps({"choice": "approve", "shown": shown}).encode()
+    vote = urllib.request.Request(f"{asked}/votes", data=body, headers=headers)
     urllib.request.urlopen(vote).close()
 
 

@@ -45,7 +45,7 @@ impl Gate {
     pub async fn activate(&self, snapshot: Arc<Snapshot>, by: &str, sources: Option<&str>) -> Result<(), Unavailable> {
         let draft = self.policy_draft(&snapshot, by, sources, self.now());
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
-        self.ports.store.append(record).await?;
+        self.ports.store.put_authority(snapshot.digest(), record).await?;
         self.snapshot.store(snapshot);
         self.ports.notifier.authority_changed();
         Ok(())

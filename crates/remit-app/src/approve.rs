@@ -2,15 +2,21 @@
 
 use jiff::Timestamp;
 use remit_core::Snapshot;
-use remit_core::approval::{Approver, CallParties};
+use remit_core::approval::{ApprovalRule, Approver, CallParties, Factor};
 use remit_core::call::Call;
 use remit_core::ids::{QuestionId, RuleId};
 use remit_core::verdict::Refusal;
+use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::SignedRecord;
 
+use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
-use crate::question::{Question, QuestionRule, QuestionState, Vote};
+use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
+use crate::sight;
+
+/// Longest reason, in characters.
+pub const REASON_CHARS_MAX: usize = remit_core::limits::REASON_BYTES_MAX / 4;
 
 /// Why a vote was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +36,35 @@ pub enum NotTaken {
     /// The rule's definition has changed since the question was asked.
     #[error("approval rule `{0}` has changed since this was asked; the call must be made again")]
     RuleChanged(RuleId),
+    /// What stands still of what they saw is not so any more.
+    #[error("what was shown is not what is asked any more; look at it again")]
+    Changed,
+    /// They have voted on this rule, under this name or another.
+    #[error("this person has voted on this rule already")]
+    Voted,
+    /// No reason is given, and one is needed.
+    #[error("say why")]
+    NoReason,
+    /// The reason is longer than is kept.
+    #[error("the reason is longer than {REASON_CHARS_MAX} characters")]
+    TooLong,
+    /// The passkey's signature over the vote does not count.
+    #[error("the vote is not signed as it must be: {0}")]
+    NotProven(&'static str),
+    /// What it is approved for is no call, too many, or longer than the question is open.
+    #[error(
+        "an approval for a run is for 1 to {RUN_CALLS_MAX} calls, pays for one at least, and ends with the question at the latest"
+    )]
+    Bounds,
+    /// Nobody waits for an answer.
+    #[error("nobody has asked anything back that is not answered")]
+    NotAsked,
+    /// As much was said as is kept.
+    #[error("as much was said about this question as is kept")]
+    TooMany,
+    /// All steps of the escalation are in force.
+    #[error("there is nobody else to call in")]
+    NobodyElse,
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -37,69 +72,172 @@ pub enum NotTaken {
 
 impl Gate {
     /// Takes the vote of an authenticated person. Who they are comes from their session; that they
-    /// are entitled is looked up now, not when the question was asked.
+    /// are entitled is looked up now, not when the question was asked; and what they saw must still be so.
     ///
     /// # Errors
     /// Says why the vote was not taken; it then has no effect and leaves no trace but the log's.
-    pub async fn vote(
-        &self,
-        approver: &Approver,
-        id: &QuestionId,
-        rule: Option<&RuleId>,
-        approve: bool,
-        reason: &str,
-    ) -> Result<Question, NotTaken> {
+    pub async fn vote(&self, approver: &Approver, ballot: Ballot) -> Result<Question, NotTaken> {
         let now = self.now();
-        let question = self.ports.store.question(id).await?.ok_or(NotTaken::Unknown)?;
-        if question.state(now) != QuestionState::Open {
-            return Err(NotTaken::NotOpen(question.state(now).as_str()));
-        }
-        let rule = self.rule_to_vote_on(&question, rule, approver)?;
-        let reason: String = reason.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect();
-        let by = approver.id.clone();
-        let vote = Vote { question: id.clone(), rule, by, approve, reason, at: now, record: None };
-        let draft = self.approval_draft(&question, &vote);
+        let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
+        let (rule, asked, sight) = self.covered(&question, approver, &ballot, now)?;
+        let nonce = ballot.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
+        let snapshot = self.snapshot.load();
+        let covered = Covered {
+            tenant: snapshot.tenant(),
+            question: &question,
+            rule: &asked,
+            by: &approver.id,
+            choice: &ballot.choice,
+            reason: &ballot.reason,
+            shown: ballot.shown,
+        };
+        let statement = covered.statement(&nonce);
+        let signed = match ballot.proof {
+            Some(proof) => Some(self.proven(approver, proof, &statement, now).await?),
+            None => None,
+        };
+        rule.accepts(approver.factor, signed.is_some()).map_err(|error| NotTaken::NotEntitled(error.to_string()))?;
+        let factor = if signed.is_some() { Factor::Passkey } else { approver.factor };
+        let cast = Cast { statement, nonce, signed, sight };
+        let vote = Vote {
+            question: question.id.clone(),
+            rule: asked.id.clone(),
+            by: approver.id.clone(),
+            user: approver.user.clone(),
+            factor,
+            approve: ballot.choice.approves(),
+            bounds: ballot.choice.bounds(),
+            reason: ballot.reason,
+            at: now,
+            record: None,
+        };
+        let draft = self.approval_draft(&question, &vote, &cast);
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
         let vote = Vote { record: Some(record.digest), ..vote };
         match self.ports.store.answer_question(vote, record).await {
-            Ok(question) => {
-                self.ports.notifier.question_changed(id);
-                Ok(question)
+            Ok(answered) => {
+                // The vote stands whatever comes of this: what could not be completed now, the next round of
+                // `tend_grants` completes.
+                let _later = self.complete_request(&answered).await;
+                self.ports.notifier.question_changed(&question.id);
+                Ok(answered)
             }
             Err(CommitError::Conflict(why)) => {
                 self.writer.give_back(ticket);
-                Err(NotTaken::NotOpen(why))
+                Err(if why == "voted" { NotTaken::Voted } else { NotTaken::NotOpen(why) })
             }
             Err(CommitError::Unavailable(error)) => Err(error.into()),
         }
     }
 
-    fn rule_to_vote_on(
+    /// The statement that this person's passkey has to sign for this vote, and the nonce to hand in with it.
+    /// Nothing is stored, and nothing is promised: everything is checked again when they vote.
+    ///
+    /// # Errors
+    /// As for [`Gate::vote`].
+    pub async fn statement(&self, approver: &Approver, ballot: &Ballot) -> Result<(String, Nonce), NotTaken> {
+        let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
+        let (_, asked, _) = self.covered(&question, approver, ballot, self.now())?;
+        let nonce = self.ballot_nonce();
+        let snapshot = self.snapshot.load();
+        let covered = Covered {
+            tenant: snapshot.tenant(),
+            question: &question,
+            rule: &asked,
+            by: &approver.id,
+            choice: &ballot.choice,
+            reason: &ballot.reason,
+            shown: ballot.shown,
+        };
+        Ok((covered.statement(&nonce), nonce))
+    }
+
+    /// What a ballot is about, when it may be cast by this person at all: the rule as it is defined now, as it was
+    /// asked, and what is shown.
+    fn covered(
         &self,
         question: &Question,
-        named: Option<&RuleId>,
         approver: &Approver,
-    ) -> Result<RuleId, NotTaken> {
+        ballot: &Ballot,
+        now: Timestamp,
+    ) -> Result<(ApprovalRule, QuestionRule, String), NotTaken> {
+        if question.state(now) != QuestionState::Open {
+            return Err(NotTaken::NotOpen(question.state(now).as_str()));
+        }
         let snapshot = self.snapshot.load();
-        let mut entitled = Vec::new();
-        let mut refusal = NotTaken::NotEntitled("this question asks for none of the rules named".into());
-        for asked in question.rules.iter().filter(|asked| named.is_none_or(|named| asked.id == *named)) {
-            match snapshot.rule(&asked.id) {
-                Some(rule) if rule.digest() == asked.definition => match rule.entitles(approver, &question.parties) {
-                    Ok(()) => entitled.push(asked.id.clone()),
-                    Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
-                },
-                _ => refusal = NotTaken::RuleChanged(asked.id.clone()),
+        let rule = rule_to_vote_on(&snapshot, question, ballot.rule.as_ref(), approver, now)?;
+        if ballot.reason.chars().count() > REASON_CHARS_MAX {
+            return Err(NotTaken::TooLong);
+        }
+        if ballot.reason.trim().is_empty() && (rule.reason_required || !ballot.choice.approves()) {
+            return Err(NotTaken::NoReason);
+        }
+        if let Some(bounds) = ballot.choice.bounds() {
+            let reach = (1..=RUN_CALLS_MAX).contains(&bounds.calls_max) && bounds.cost_max >= question.cost;
+            if !reach || bounds.until <= now || bounds.until > question.expires_at {
+                return Err(NotTaken::Bounds);
             }
         }
-        match entitled.as_slice() {
-            [] => Err(refusal),
-            [one] => Ok(one.clone()),
-            several => {
-                let names: Vec<_> = several.iter().map(|rule| format!("`{rule}`")).collect();
-                Err(NotTaken::Ambiguous(names.join(" and ")))
+        let still = sight::still(&snapshot, question);
+        if sight::digest(&still) != ballot.shown {
+            return Err(NotTaken::Changed);
+        }
+        let asked = question.rules.iter().find(|asked| asked.id == rule.id);
+        let asked = asked.ok_or(NotTaken::RuleChanged(rule.id.clone()))?.clone();
+        Ok((rule, asked, remit_core::json::canonical(&still)))
+    }
+
+    /// The passkey is this person's, it signed this statement, and it has not been copied.
+    async fn proven(
+        &self,
+        approver: &Approver,
+        proof: Proof,
+        statement: &str,
+        now: Timestamp,
+    ) -> Result<(Proof, PublicKey), NotTaken> {
+        let known = self.ports.store.passkey(&proof.credential).await?;
+        let known = known.filter(|(owner, _)| *owner == approver.id);
+        let (_, passkey) = known.ok_or(NotTaken::NotProven("this is no passkey of the person who votes"))?;
+        let seen = proof.check(&passkey.key, statement).map_err(|error| NotTaken::NotProven(error.0))?;
+        match self.ports.store.use_passkey(&passkey.id, seen.sign_count, now).await {
+            Ok(()) => Ok((proof, passkey.key)),
+            Err(CommitError::Conflict(_)) => Err(NotTaken::NotProven("the passkey has not counted on: it was copied")),
+            Err(CommitError::Unavailable(error)) => Err(error.into()),
+        }
+    }
+
+    fn ballot_nonce(&self) -> Nonce {
+        Nonce::new(self.randomness().nonce)
+    }
+}
+
+fn rule_to_vote_on(
+    snapshot: &Snapshot,
+    question: &Question,
+    named: Option<&RuleId>,
+    approver: &Approver,
+    now: Timestamp,
+) -> Result<ApprovalRule, NotTaken> {
+    let mut entitled = Vec::new();
+    let mut refusal = NotTaken::NotEntitled("this question asks for none of the rules named".into());
+    for asked in question.rules.iter().filter(|asked| named.is_none_or(|named| asked.id == *named)) {
+        match snapshot.rule(&asked.id) {
+            Some(rule) if rule.digest() == asked.definition => {
+                match rule.entitles(approver, &question.parties, sight::hour(rule, question, now)) {
+                    Ok(()) => entitled.push(rule),
+                    Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
+                }
             }
+            _ => refusal = NotTaken::RuleChanged(asked.id.clone()),
+        }
+    }
+    match entitled.as_slice() {
+        [] => Err(refusal),
+        [one] => Ok((*one).clone()),
+        several => {
+            let names: Vec<_> = several.iter().map(|rule| format!("`{}`", rule.id)).collect();
+            Err(NotTaken::Ambiguous(names.join(" and ")))
         }
     }
 }
@@ -127,6 +265,7 @@ pub(crate) fn question(
         agent: call.caller.calling_agent().clone(),
         user: call.caller.user().cloned(),
         via: call.caller.via().to_vec(),
+        workflow: call.caller.workflow().cloned(),
         parties: CallParties::of(call),
         tool: call.tool.name.to_string(),
         arguments: call.arguments.clone(),
@@ -135,11 +274,19 @@ pub(crate) fn question(
         reason: refusal.reason.clone(),
         rules: found
             .iter()
-            .map(|rule| QuestionRule { id: rule.id.clone(), definition: rule.digest(), quorum: rule.quorum })
+            .map(|rule| QuestionRule {
+                id: rule.id.clone(),
+                definition: rule.digest(),
+                quorum: rule.quorum,
+                deny: rule.deny,
+            })
             .collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
+        uses: 0,
         used: false,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use remit_core::authority::weakening::Steering;
 use remit_core::budget::Reservation;
 use remit_core::ids::{QuestionId, RecordId, RunId};
 use remit_core::registry::Tool;
@@ -22,6 +23,7 @@ use crate::runs::Implicit;
 /// Everything a call needs on its way.
 pub struct Gate {
     pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) steering: ArcSwap<Steering>,
     pub(crate) ports: Ports,
     pub(crate) writer: Writer,
     pub(crate) habits: Habits,
@@ -108,7 +110,8 @@ impl Gate {
     /// A gate over a compiled authority.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, ports: Ports, writer: Writer, habits: Habits) -> Self {
-        Self { snapshot: ArcSwap::new(snapshot), ports, writer, habits, implicit: Implicit::default() }
+        let (snapshot, steering) = (ArcSwap::new(snapshot), ArcSwap::default());
+        Self { snapshot, steering, ports, writer, habits, implicit: Implicit::default() }
     }
 
     /// The authority in force.
@@ -159,11 +162,12 @@ impl Gate {
         let snapshot = self.snapshot.load_full();
         let halts = self.ports.store.halts().await.map_err(|error| unavailable(&error))?;
         let run = self.facts_of_current_run(caller).await?;
+        let (_, grants) = self.ports.store.live_grants().await.map_err(|error| unavailable(&error))?;
         let now = self.now();
         let shown = |tool: &&Arc<Tool>| {
             !halts.iter().any(|halt| halt.target.stops_tool(caller, tool))
                 && !self.ports.upstreams.drifted(tool)
-                && remit_core::visible(&snapshot, caller, tool, &run, now)
+                && remit_core::visible(&snapshot, caller, tool, &run, &grants, now)
         };
         Ok(snapshot.registry().tools().iter().filter(shown).cloned().collect())
     }

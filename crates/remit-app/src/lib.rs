@@ -3,35 +3,52 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod access;
+pub mod ballot;
+pub mod change;
+pub mod deed;
 pub mod delivery;
 pub mod erase;
 pub mod gate;
+pub mod history;
 pub mod hold;
 pub mod intent;
 pub mod ledger;
 pub mod message;
 pub mod outcome;
+pub mod people;
 pub mod permit;
 pub mod ports;
+pub mod proposal;
 pub mod prove;
 pub mod question;
+pub mod reach;
 pub mod replay;
 pub mod retain;
 pub mod run;
 pub mod seal;
 pub mod secret;
+pub mod sight;
+pub mod standing;
 pub mod tell;
 pub mod witness;
 
 mod administer;
 mod approve;
 mod authorize;
+mod converse;
+mod emergency;
+mod entitled;
+mod grant;
+mod origin;
 mod perform;
 mod records;
 mod runs;
 mod sweep;
 
 pub use administer::NotReported;
-pub use approve::NotTaken;
+pub use approve::{NotTaken, REASON_CHARS_MAX};
+pub use emergency::NotDone;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use grant::NotGiven;
 pub use runs::Opening;

@@ -49,6 +49,10 @@ pub struct News {
     pub question: QuestionId,
     /// The exact call it is about.
     pub call: Digest,
+    /// The digest of what an approver sees of it (see [`crate::sight`]): a vote given under this message names it.
+    pub shown: Digest,
+    /// What a click under this message can do.
+    pub clicks: Clicks,
     /// What happened to it.
     pub event: Event,
     /// Where it stands.
@@ -59,6 +63,30 @@ pub struct News {
     pub resource: Quoted,
     /// The arguments. Only for channels that may show them.
     pub arguments: Quoted,
+}
+
+/// What a click in a channel can do, where a channel takes clicks: a channel's word is the weakest proof there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clicks {
+    /// Approve: some rule counts it, and does not want a reason that a button cannot give.
+    pub approve: bool,
+    /// Deny: some rule counts it.
+    pub deny: bool,
+}
+
+/// What the gateway says about a question besides what it holds.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// To whom it is said.
+    pub to: Vec<Recipient>,
+    /// The URL under which people reach the gateway.
+    pub console: &'a str,
+    /// The digest of what an approver sees of it.
+    pub shown: Digest,
+    /// What a click can do.
+    pub clicks: Clicks,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// One line of the gateway's own.
@@ -84,7 +112,8 @@ pub struct Quoted {
 impl Message {
     /// What is to be said about a question.
     #[must_use]
-    pub fn about(question: &Question, delivery: &Delivery, to: Vec<Recipient>, console: &str, now: Timestamp) -> Self {
+    pub fn about(question: &Question, delivery: &Delivery, setting: Setting<'_>) -> Self {
+        let Setting { to, console, shown, clicks, now } = setting;
         let (agent, tool) = (question.agent.as_str(), said(&question.tool));
         let state = question.state(now);
         let title = match delivery.event {
@@ -103,6 +132,8 @@ impl Message {
             news: Some(News {
                 question: question.id.clone(),
                 call: question.call,
+                shown,
+                clicks,
                 event: delivery.event,
                 state,
                 facts: facts(question),

@@ -1,8 +1,8 @@
 //! Questions that held calls wait for, and people's answers.
 
 use jiff::Timestamp;
-use remit_core::approval::CallParties;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId};
+use remit_core::approval::{CallParties, Factor, same_person};
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use serde_json::Value;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
@@ -24,6 +24,8 @@ pub struct Question {
     pub user: Option<UserId>,
     /// Agents that delegated.
     pub via: Vec<AgentId>,
+    /// The workflow that authorised the run.
+    pub workflow: Option<WorkflowId>,
     /// The people around the call, for rules that exclude some of them.
     pub parties: CallParties,
     /// The tool.
@@ -44,8 +46,54 @@ pub struct Question {
     pub expires_at: Timestamp,
     /// Votes so far.
     pub votes: Vec<Vote>,
-    /// Whether an admitted call has used it up.
+    /// What people asked back, and what the agent answered.
+    pub remarks: Vec<Remark>,
+    /// How many steps of the escalation people have put into force, whatever the clock says.
+    pub escalated: u32,
+    /// How many admitted calls have used it.
+    pub uses: u32,
+    /// Whether admitted calls have used it up.
     pub used: bool,
+}
+
+/// Most calls that one approval may be for.
+pub const RUN_CALLS_MAX: u32 = 1000;
+
+/// How far an approval reaches that is for the same call again, in the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBounds {
+    /// So many calls, the first one counted.
+    pub calls_max: u32,
+    /// So much money over all of them, in micro-USD.
+    pub cost_max: u64,
+    /// Up to, not including, this moment.
+    pub until: Timestamp,
+}
+
+impl RunBounds {
+    /// What both allow.
+    #[must_use]
+    fn and(self, other: Self) -> Self {
+        Self {
+            calls_max: self.calls_max.min(other.calls_max),
+            cost_max: self.cost_max.min(other.cost_max),
+            until: self.until.min(other.until),
+        }
+    }
+}
+
+/// Most remarks on one question.
+pub const REMARKS_MAX: usize = 16;
+
+/// What somebody says about a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The approver who asks; `None` when it is the agent's answer.
+    pub by: Option<OperatorId>,
+    /// What they say.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One rule of a question.
@@ -57,6 +105,8 @@ pub struct QuestionRule {
     pub definition: Digest,
     /// How many votes it needs.
     pub quorum: u32,
+    /// How many denials close the question.
+    pub deny: u32,
 }
 
 /// One person's vote on one rule.
@@ -68,8 +118,14 @@ pub struct Vote {
     pub rule: RuleId,
     /// Who, from an authenticated session.
     pub by: OperatorId,
+    /// The user they are, when that is known: one person under two names counts once.
+    pub user: Option<UserId>,
+    /// How they proved who they are.
+    pub factor: Factor,
     /// Yes or no.
     pub approve: bool,
+    /// With a yes: it is for this run within these bounds, and not for one call.
+    pub bounds: Option<RunBounds>,
     /// Why.
     pub reason: String,
     /// When.
@@ -99,24 +155,126 @@ impl Question {
     pub fn state(&self, now: Timestamp) -> QuestionState {
         if self.used {
             QuestionState::Used
-        } else if self.votes.iter().any(|vote| !vote.approve) {
+        } else if self.rules.iter().any(|rule| self.no(&rule.id) >= rule.deny as usize) {
             QuestionState::Denied
         } else if self.expires_at <= now {
             QuestionState::Expired
         } else if self.rules.iter().all(|rule| self.yes(&rule.id) >= rule.quorum as usize) {
-            QuestionState::Approved
+            match self.bounds() {
+                Some(bounds) if bounds.until <= now => QuestionState::Expired,
+                _ => QuestionState::Approved,
+            }
         } else {
             QuestionState::Open
         }
     }
 
+    /// Within which bounds it is approved for its run: those of everybody who approved. `None` when it is for
+    /// one call: one who approved only that is enough.
+    #[must_use]
+    pub fn bounds(&self) -> Option<RunBounds> {
+        let mut yes = self.votes.iter().filter(|vote| vote.approve).map(|vote| vote.bounds);
+        let first = yes.next()??;
+        yes.try_fold(first, |sum, bounds| Some(sum.and(bounds?)))
+    }
+
+    /// How many calls may use it.
+    #[must_use]
+    pub fn uses_max(&self) -> u32 {
+        let Some(bounds) = self.bounds() else { return 1 };
+        let paid = bounds.cost_max.checked_div(self.cost).unwrap_or(u64::MAX);
+        bounds.calls_max.min(u32::try_from(paid).unwrap_or(u32::MAX)).max(1)
+    }
+
+    /// Whether a call in this run at this moment may use what was approved: an approval for a run is for no other.
+    #[must_use]
+    pub fn usable(&self, run: &RunId, now: Timestamp) -> bool {
+        let live = matches!(self.state(now), QuestionState::Approved | QuestionState::Open);
+        live && self.bounds().is_none_or(|bounds| self.run == *run && now < bounds.until)
+    }
+
     /// How many people have approved under this rule. Nobody counts twice.
     #[must_use]
     pub fn yes(&self, rule: &RuleId) -> usize {
-        let mut people: Vec<_> = self.votes.iter().filter(|v| v.approve && v.rule == *rule).map(|v| &v.by).collect();
-        people.sort();
-        people.dedup();
+        self.people(rule, true)
+    }
+
+    /// How many people have said no under this rule. Nobody counts twice.
+    #[must_use]
+    pub fn no(&self, rule: &RuleId) -> usize {
+        self.people(rule, false)
+    }
+
+    fn people(&self, rule: &RuleId, approve: bool) -> usize {
+        let mut people: Vec<&Vote> = Vec::new();
+        for vote in self.votes.iter().filter(|vote| vote.approve == approve && vote.rule == *rule) {
+            if !people.iter().any(|counted| counted.is_of(vote)) {
+                people.push(vote);
+            }
+        }
         people.len()
+    }
+
+    /// Whether this vote may still be added: the question is open at its time and asks for its rule, and
+    /// whoever casts it has not voted on that rule, under this name or another.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn takes(&self, vote: &Vote) -> Result<(), &'static str> {
+        let state = self.state(vote.at);
+        if state != QuestionState::Open {
+            return Err(state.as_str());
+        }
+        if !self.rules.iter().any(|asked| asked.id == vote.rule) {
+            return Err("rule");
+        }
+        let voted = self.votes.iter().any(|cast| cast.rule == vote.rule && cast.is_of(vote));
+        if voted { Err("voted") } else { Ok(()) }
+    }
+
+    /// What was asked back and not answered yet.
+    #[must_use]
+    pub fn asked_back(&self) -> Option<&Remark> {
+        self.remarks.last().filter(|remark| remark.by.is_some())
+    }
+
+    /// Whether a remark may still be added at this time.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn hears(&self, at: Timestamp) -> Result<(), &'static str> {
+        match self.state(at) {
+            QuestionState::Open if self.remarks.len() < REMARKS_MAX => Ok(()),
+            QuestionState::Open => Err("remarks"),
+            state => Err(state.as_str()),
+        }
+    }
+
+    /// Whether so many steps of the escalation may be put into force at this time.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn escalates(&self, steps: u32, at: Timestamp) -> Result<(), &'static str> {
+        match self.state(at) {
+            QuestionState::Open if steps > self.escalated => Ok(()),
+            QuestionState::Open => Err("steps"),
+            state => Err(state.as_str()),
+        }
+    }
+
+    /// Why people refused, when they did: the last reason counts.
+    #[must_use]
+    pub fn denial(&self, now: Timestamp) -> Option<&str> {
+        let denied = self.state(now) == QuestionState::Denied;
+        self.votes.iter().rev().find(|vote| denied && !vote.approve).map(|vote| vote.reason.as_str())
+    }
+}
+
+impl Vote {
+    /// Whether the other vote is the same person's.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        same_person((&self.by, self.user.as_ref()), (&other.by, other.user.as_ref()))
     }
 }
 

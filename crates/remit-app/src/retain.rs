@@ -46,6 +46,7 @@ impl Retention {
     /// decided again. What an erasure or a hold says about itself is its evidence.
     fn disclosures_end(&self, record: &SignedRecord) -> Option<Timestamp> {
         let secs = match record.kind {
+            Kind::Policy if is_word_of_a_person(record) => self.other,
             Kind::Policy | Kind::Key | Kind::Erasure => None,
             Kind::Decision => class(record).map_or(self.other, |class| self.classes.get(&class).copied()),
             _ => self.other,
@@ -57,6 +58,12 @@ impl Retention {
 fn end(record: &SignedRecord, secs: u64) -> Option<Timestamp> {
     let time: Timestamp = record.time.parse().ok()?;
     time.checked_add(SignedDuration::from_secs(i64::try_from(secs).ok()?)).ok()
+}
+
+/// Whether a record about the authority holds no texts of one, but what a person said about it.
+fn is_word_of_a_person(record: &SignedRecord) -> bool {
+    let statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
+    matches!(statement.pointer("/predicate/event").and_then(|event| event.as_str()), Some("voted" | "suggested"))
 }
 
 /// The class of the tool that a decision was about.

@@ -5,14 +5,16 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use remit_core::approval::Approver;
+use remit_core::Snapshot;
+use remit_core::approval::{ApprovalRule, Approver, Factor};
 use remit_core::ids::{ChannelId, QuestionId, RuleId};
 
 use crate::delivery::{Delivery, DeliveryFilter, DeliveryState, ERROR_CHARS_MAX, Event, Progress};
 use crate::gate::Gate;
 use crate::intent::Unavailable;
-use crate::message::{Message, Recipient};
+use crate::message::{Clicks, Message, Recipient, Setting};
 use crate::question::{Question, QuestionState};
+use crate::sight;
 
 /// Carries messages out of the house.
 #[async_trait]
@@ -64,7 +66,7 @@ pub struct Addressee {
     pub approver: Approver,
     /// Their address.
     pub address: String,
-    /// From this moment on they can no longer vote; never, when there is none.
+    /// When their key ends, with which they vote; none for people who only sign in.
     pub until: Option<Timestamp>,
 }
 
@@ -150,8 +152,9 @@ impl Gate {
             (None, _) => (Progress::Gone, Vec::new()),
             (Some(question), None) => (Progress::Gone, self.routed(telling, &question, delivery, now).await?),
             (Some(question), Some(channel)) => {
-                let to = self.recipients(telling, &question, now);
-                let message = Message::about(&question, delivery, to, &telling.console, now);
+                let snapshot = self.snapshot.load_full();
+                let setting = setting(telling, &snapshot, &question, now);
+                let message = Message::about(&question, delivery, setting);
                 let sent = messenger.send(channel, &message).await;
                 self.concluded(telling, &question, delivery, channel, sent)
             }
@@ -166,22 +169,6 @@ impl Gate {
     /// When the store is unavailable.
     pub async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Unavailable> {
         self.ports.store.forget_deliveries(before).await
-    }
-
-    /// Those whose votes would count at this moment, with their addresses.
-    fn recipients(&self, telling: &Telling, question: &Question, now: Timestamp) -> Vec<Recipient> {
-        let snapshot = self.snapshot.load();
-        let counts = |addressee: &&Addressee| {
-            let here = addressee.until.is_none_or(|until| until > now);
-            here && question
-                .rules
-                .iter()
-                .filter_map(|asked| snapshot.rule(&asked.id))
-                .any(|rule| rule.entitles(&addressee.approver, &question.parties).is_ok())
-        };
-        let recipient =
-            |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
-        telling.addressees.iter().filter(counts).map(recipient).collect()
     }
 
     /// The same news, once for each channel. That a question needs nobody any more is said where it was asked.
@@ -243,6 +230,29 @@ impl Gate {
     }
 }
 
+/// What is said about a question at this moment, of one authority: to those whose votes would count, with what
+/// an approver would see now.
+fn setting<'t>(telling: &'t Telling, snapshot: &Snapshot, question: &Question, now: Timestamp) -> Setting<'t> {
+    let asked = question.rules.iter().filter_map(|asked| {
+        // Nobody's vote counts under a rule that has changed since.
+        snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition)
+    });
+    let rules: Vec<_> = asked.collect();
+    let counts = |addressee: &&Addressee| {
+        let entitles = |rule: &&ApprovalRule| {
+            rule.entitles(&addressee.approver, &question.parties, sight::hour(rule, question, now)).is_ok()
+        };
+        addressee.until.is_none_or(|until| until > now) && rules.iter().any(entitles)
+    };
+    let recipient =
+        |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
+    let clicked = || rules.iter().filter(|rule| rule.accepts(Factor::Channel, false).is_ok());
+    let clicks = Clicks { deny: clicked().next().is_some(), approve: clicked().any(|rule| !rule.reason_required) };
+    let to = telling.addressees.iter().filter(counts).map(recipient).collect();
+    let shown = sight::digest(&sight::still(snapshot, question));
+    Setting { to, console: &telling.console, shown, clicks, now }
+}
+
 /// The same news through this channel, at once.
 fn follows(delivery: &Delivery, channel: ChannelId, now: Timestamp) -> Delivery {
     let created_at = delivery.created_at;
@@ -280,6 +290,7 @@ mod tests {
             id: RuleId::parse(rule).expect("a rule"),
             definition: digest,
             quorum: 1,
+            deny: 1,
         };
         Question {
             id: QuestionId::parse("q-1").expect("a question"),
@@ -290,6 +301,7 @@ mod tests {
             agent: remit_core::ids::AgentId::parse("bot").expect("an agent"),
             user: None,
             via: Vec::new(),
+            workflow: None,
             parties: remit_core::approval::CallParties::default(),
             tool: "payments/refund".into(),
             arguments: serde_json::json!({"text": "see www.evil.example"}),
@@ -300,6 +312,9 @@ mod tests {
             asked_at: at,
             expires_at: at + SignedDuration::from_secs(60),
             votes: Vec::new(),
+            remarks: Vec::new(),
+            escalated: 0,
+            uses: 0,
             used: false,
         }
     }
@@ -338,7 +353,9 @@ mod tests {
     fn what_is_said_ends_with_what_an_agent_wrote() {
         let question = question(&["finance"]);
         let delivery = Delivery::new(question.id.clone(), Event::Asked, Some(channel("mail")), question.asked_at);
-        let message = Message::about(&question, &delivery, Vec::new(), "https://remit.example/", question.asked_at);
+        let (shown, console) = (question.call, "https://remit.example/");
+        let setting = Setting { to: Vec::new(), console, shown, clicks: Clicks::default(), now: question.asked_at };
+        let message = Message::about(&question, &delivery, setting);
         assert_eq!(message.title, "Approval asked: bot calls payments/refund");
         assert_eq!(message.link.as_deref(), Some("https://remit.example/console/questions/q-1"));
         let text = message.text(true);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remit_app::change::{NotChanged, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::{Gate, Habits};
@@ -16,9 +17,9 @@ use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
 use remit_evidence::writer::Writer;
-use remit_server::edge::{Edge, EdgeSettings};
+use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
-use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey};
+use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
@@ -27,12 +28,14 @@ use remit_server::notify::task::Telling;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
+use remit_server::tending::Tending;
 use remit_server::vault::References;
 use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::reload::Reloader;
+use crate::commands::ledger::trust;
+use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
 use crate::{ledger, notify, upstreams};
 
@@ -52,6 +55,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     sealing: Sealing,
     retiring: Retiring,
+    tending: Tending,
     telling: Telling,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
@@ -69,6 +73,8 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
+    /// The task that tends requests and grants.
+    pub tending: Tending,
     /// The task that tells people what waits for them.
     pub telling: Telling,
     settings: Settings,
@@ -99,11 +105,15 @@ impl Running {
         let booted = Booted::boot(&folder, config, address, &url).await?;
         let (stop, stopped) = oneshot::channel();
         let router = serve::routes(booted.edge.clone());
-        let stopping = async move { drop(stopped.await) };
+        let notices = booted.edge.notices.clone();
+        let stopping = async move {
+            drop(stopped.await);
+            notices.end();
+        };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, telling, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, telling, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -111,6 +121,7 @@ impl Running {
         let _ = self.stop.send(());
         self.reloading.abort();
         drop(self.retiring);
+        drop(self.tending);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -129,7 +140,7 @@ impl Booted {
             tracing::warn!(%warning, "configuration");
         }
         // Before anything is written: a channel without its secret would be noticed when it is needed.
-        let plan = notify::plan(&config.settings.notify, &config.keys, folder, url);
+        let plan = notify::plan(&config.settings, &config.keys, folder, url);
         notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
@@ -143,16 +154,15 @@ impl Booted {
         let unusable = |error: remit_server::keys::KeyUnusable| Failure::said(error.to_string());
         let root = Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?;
         let session_key = secret_in_file(&place.join("session.key")).map_err(unusable)?;
-        let tenant = config.settings.tenant.clone();
+        // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
+        let settings = config.settings.clone();
+        let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+        let last = in_force(store.as_ref()).await.map_err(unavailable)?;
+        let tenant = last.as_ref().unwrap_or(&config).settings.tenant.clone();
         let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
-        let references = Arc::new(ArcSwap::from_pointee(upstreams::references(&config.upstreams, folder)));
-        let fleet = Fleet::new(
-            upstreams::recruits(&config.upstreams, folder),
-            references.clone(),
-            metrics.clone(),
-            notices.clone(),
-        );
+        let references = Arc::new(ArcSwap::from_pointee(References::default()));
+        let fleet = Fleet::new(Vec::new(), references.clone(), metrics.clone(), notices.clone());
         let ports = Ports {
             store: store.clone(),
             vault: Arc::new(Shared(references.clone())),
@@ -166,18 +176,24 @@ impl Booted {
             batch_reads: matches!(config.settings.records, Records::Batched { .. }),
             idle_secs: config.settings.run_idle_secs,
         };
-        let settings = config.settings;
-        let snapshot = Arc::new(config.snapshot);
-        let gate = Arc::new(Gate::new(snapshot.clone(), ports, writer, habits));
-        let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
         // The sequence of a long-lived key must go on over restarts; milliseconds do.
         let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
-        gate.announce(&Writer::resuming(Box::new(root), tenant, announced)).await.map_err(unavailable)?;
-        gate.activate(snapshot, "start", Some(&config.sources)).await.map_err(unavailable)?;
+        let root = Writer::resuming(Box::new(root), tenant, announced);
+        let (gate, config) = take_up(last, config, ports, writer, habits, &root).await?;
+        if matches!(config.settings.authentication, Authentication::Anonymous(_)) && !address.ip().is_loopback() {
+            return Err(Failure::said(
+                "the authority in force answers anybody on this machine, and the gateway would listen to others: start \
+                 it on the loopback interface until the change is approved",
+            ));
+        }
+        references.store(Arc::new(upstreams::references(&config.upstreams, folder)));
+        fleet.reconfigure(upstreams::recruits(&config.upstreams, folder));
         let swept = gate.sweep(Machine.now()).await.map_err(unavailable)?;
         if swept > 0 {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
+        // What people decided before the last end is completed before the first call.
+        gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
@@ -187,21 +203,89 @@ impl Booted {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
-        let keyring = keyring(&config.keys, &settings);
+        let keyring = keyring(&config.keys, &config.settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
+        let tending = Tending::start(gate.clone());
+        let plan = notify::plan(&config.settings, &config.keys, folder, url);
+        if let Err(faults) = notify::check(&plan) {
+            // The folder's own channels were checked above: these are of the authority in force, while the folder
+            // waits for people. Nothing is enforced less for it, and the next channel takes over.
+            tracing::error!(faults = faults.join("; "), "some channels of the authority in force cannot be used");
+        }
         let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
         let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let edge = Arc::new(edge.proving(prover).telling(channels));
+        let trust = trust::of(folder, &settings)?;
+        let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, telling, settings, reloader })
     }
 
     /// What the folder chose.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// The configuration that came into force last, compiled from the texts that its record discloses.
+async fn in_force(store: &dyn Store) -> Result<Option<Config>, remit_app::intent::Unavailable> {
+    let Some((digest, texts)) = last_in_force(store).await? else { return Ok(None) };
+    let config = texts.ok_or_else(|| vec!["its texts were deleted".to_owned()]).and_then(|texts| compile(&texts));
+    match config {
+        Ok(config) if config.snapshot.digest() == digest => Ok(Some(config)),
+        Ok(_) => {
+            tracing::error!(%digest, "the texts of the authority in force say something else; the folder is taken as it is");
+            Ok(None)
+        }
+        Err(faults) => {
+            let why = faults.join("; ");
+            tracing::error!(%digest, %why, "what was in force cannot be compared with; the folder is taken as it is");
+            Ok(None)
+        }
+    }
+}
+
+/// Puts the folder into force, or the last authority where the folder protects less: then the folder waits for
+/// people, as it would have on a reload. Which of the two it was.
+async fn take_up(
+    last: Option<Config>,
+    folder: Config,
+    ports: Ports,
+    writer: Writer,
+    habits: Habits,
+    root: &Writer,
+) -> Result<(Arc<Gate>, Rest), Failure> {
+    let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+    let wanted = split(folder);
+    let Some(last) = last else {
+        let gate = Arc::new(Gate::new(wanted.0.snapshot.clone(), ports, writer, habits));
+        gate.announce(root).await.map_err(unavailable)?;
+        gate.put_into_force(&wanted.0, "start").await.map_err(unavailable)?;
+        return Ok((gate, wanted.1));
+    };
+    let last = split(last);
+    let gate = Arc::new(Gate::new(last.0.snapshot.clone(), ports, writer, habits));
+    gate.stand_on(last.0.steering.clone());
+    gate.announce(root).await.map_err(unavailable)?;
+    let same = last.0.snapshot.digest() == wanted.0.snapshot.digest();
+    let taken = if same {
+        Ok(Taken::InForce(last.0.snapshot.digest()))
+    } else {
+        gate.put_forward(&wanted.0, None, "start").await
+    };
+    match taken {
+        Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),
+        Ok(Taken::InForce(_)) => {}
+        Ok(Taken::Pending(change)) => report_pending(&change),
+        Err(NotChanged::Unavailable(error)) => return Err(unavailable(error)),
+        Err(error) => {
+            let remedy = error.remedy();
+            tracing::error!(%error, remedy, "the folder was refused; the authority that was in force last stays");
+        }
+    }
+    gate.put_into_force(&last.0, "start").await.map_err(unavailable)?;
+    Ok((gate, last.1))
 }
 
 /// The vault over references that a reload may change.
@@ -229,17 +313,43 @@ fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_ke
     if address.ip().is_loopback() {
         allowed_hosts.extend(serve::loopback_hosts(address));
     }
+    let (base_url, console) = console(settings, address, url);
+    // What browsers are told to find is answered.
+    allowed_hosts.extend(base_url.split_once("://").map(|(_, host)| host.to_owned()));
+    let mut allowed_origins = settings.allowed_origins.clone();
+    allowed_origins.extend(console.origins.clone());
     EdgeSettings {
         allowed_hosts,
-        allowed_origins: settings.allowed_origins.clone(),
+        allowed_origins,
         hold: Duration::from_millis(settings.hold_ms),
         session_key,
         server_name: "remit".into(),
-        base_url: url.to_owned(),
+        base_url,
+        console,
         body_bytes_max: BODY_BYTES_MAX,
         loopback: address.ip().is_loopback(),
         ledger: None,
     }
+}
+
+/// Where browsers find the gateway, and what follows for signing in. Without an address of its own the console
+/// is where the gateway listens; there, passkeys are made for `localhost`, as an IP address can have none.
+fn console(settings: &Settings, address: SocketAddr, url: &str) -> (String, ConsoleSettings) {
+    let chosen = &settings.console;
+    let secs = |secs: u64| jiff::SignedDuration::from_secs(i64::try_from(secs).unwrap_or(0));
+    let loopback = address.ip().is_loopback();
+    let (origins, rp_id) = match &chosen.url {
+        Some(url) => (vec![url.clone()], chosen.rp_id.clone()),
+        None if loopback => {
+            let local = url.replace(&address.ip().to_string(), "localhost");
+            (vec![url.to_owned(), local], Some("localhost".to_owned()))
+        }
+        None => (Vec::new(), None),
+    };
+    let base_url = chosen.url.clone().unwrap_or_else(|| url.to_owned());
+    let secure = base_url.starts_with("https://");
+    let (session, idle) = (secs(chosen.session_secs), secs(chosen.idle_secs));
+    (base_url, ConsoleSettings { origins, rp_id, secure, session, idle })
 }
 
 /// The keys as the edge looks them up.
@@ -253,16 +363,27 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
         let (id, agent, user) = (key.id.clone(), key.agent.clone(), key.user.clone());
         (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
     });
-    let operators = keys.operators.iter().map(|key| {
+    let operators = keys.operators.iter().filter_map(|key| {
+        let named::KeyProof { sha256, expires } = key.proof?;
         let approver =
             Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
-        (key.sha256, OperatorKey { approver, roles: key.roles.clone(), expires: key.expires, revoked: key.revoked })
+        Some((sha256, OperatorKey { approver, roles: key.roles.clone(), expires, revoked: key.revoked }))
+    });
+    let people = keys.operators.iter().filter(|key| !key.revoked).map(|key| {
+        let (user, teams, roles) = (key.user.clone(), key.teams.clone(), key.roles.clone());
+        let key_expires = key.proof.map(|proof| proof.expires);
+        (key.id.clone(), Person { user, teams, roles, key_expires })
     });
     let anonymous = match &settings.authentication {
         Authentication::Keys => None,
         Authentication::Anonymous(agent) => Some(agent.clone()),
     };
-    Keyring { agents: agents.collect::<HashMap<_, _>>(), operators: operators.collect(), anonymous }
+    Keyring {
+        agents: agents.collect::<HashMap<_, _>>(),
+        operators: operators.collect(),
+        people: people.collect(),
+        anonymous,
+    }
 }
 
 /// Reads and checks a folder; the failure shows every fault with its place.

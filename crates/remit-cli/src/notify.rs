@@ -4,7 +4,8 @@ use std::path::Path;
 
 use remit_app::tell::{Addressee, Patience, Route, Telling};
 use remit_config::keys::{Keys, OperatorKey};
-use remit_config::settings::notify::{self as named, ChannelKind, Notify};
+use remit_config::settings::Settings;
+use remit_config::settings::notify::{self as named, ChannelKind};
 use remit_core::approval::{Approver, Factor};
 use remit_core::steering::{self, Deed};
 use remit_server::notify::slack::{Callback, Slack};
@@ -14,14 +15,17 @@ use remit_server::notify::{Channel, Kind, Plan, ntfy};
 
 use crate::upstreams::source;
 
-/// What the folder says about telling people. Links lead to `url`, unless the folder names another place.
-pub fn plan(notify: &Notify, keys: &Keys, folder: &Path, url: &str) -> Plan {
+/// What the folder says about telling people. Links lead to the console: to `url`, unless the folder names another
+/// place.
+pub fn plan(settings: &Settings, keys: &Keys, folder: &Path, url: &str) -> Plan {
+    let notify = &settings.notify;
+    let console = notify.console.as_ref().or(settings.console.url.as_ref());
     let channels = notify.channels.iter().map(|(name, channel)| (name.clone(), self::channel(channel, folder)));
     Plan {
         telling: Telling {
             routes: notify.routes.iter().map(|r| Route { rules: r.rules.clone(), to: r.to.clone() }).collect(),
             addressees: addressees(keys),
-            console: notify.console.clone().unwrap_or_else(|| url.to_owned()),
+            console: console.map_or_else(|| url.to_owned(), Clone::clone),
             patience: notify.retry.map_or_else(Patience::default, |retry| Patience {
                 attempts: retry.attempts,
                 first_ms: retry.first_ms,
@@ -32,7 +36,8 @@ pub fn plan(notify: &Notify, keys: &Keys, folder: &Path, url: &str) -> Plan {
     }
 }
 
-/// INVARIANT (a missing security option refuses to start): every secret is there and has its form.
+/// INVARIANT (a missing security option refuses to start): every secret is there and has its form. No folder is put
+/// forward before this was asked of it.
 pub fn check(plan: &Plan) -> Result<(), Vec<String>> {
     let faults = plan.channels.iter().filter_map(|(name, channel)| {
         channel.check().err().map(|why| format!("remit.yaml: the channel `{name}` cannot be used: {why}"))
@@ -49,7 +54,8 @@ fn addressees(keys: &Keys) -> Vec<Addressee> {
         let (id, user, teams) = (key.id.clone(), key.user.clone(), key.teams.clone());
         // The strongest: what they will have proven when they vote is not known yet.
         let approver = Approver { id, user, teams, factor: Factor::Passkey };
-        Some(Addressee { approver, address: key.email.clone()?, until: Some(key.expires) })
+        let until = key.proof.map(|proof| proof.expires);
+        Some(Addressee { approver, address: key.email.clone()?, until })
     };
     reachable.filter_map(addressee).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::ballot::{Ballot, Choice};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Permit;
 use remit_app::ports::{
@@ -252,7 +253,16 @@ impl Rehearsal {
         reason: &str,
     ) -> Result<Seen, String> {
         let question = self.asked.clone().ok_or("no call is held")?;
-        let voted = self.gate.vote(&self.person(by), &question, rule, approve, reason).await;
+        let sight = self.gate.sight(&question).await.map_err(|error| error.to_string())?;
+        let ballot = Ballot {
+            question,
+            rule: rule.cloned(),
+            choice: if approve { Choice::Approve } else { Choice::Deny },
+            reason: reason.to_owned(),
+            shown: sight.ok_or("no call is held")?.shown,
+            proof: None,
+        };
+        let voted = self.gate.vote(&self.person(by), ballot).await;
         voted.map(|_| Seen::default()).map_err(|error| error.to_string())
     }
 }

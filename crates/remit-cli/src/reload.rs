@@ -1,4 +1,5 @@
-//! Reload: the folder as it is now becomes the authority in force, whole or not at all.
+//! Reload: the folder as it is now becomes the authority in force, whole or not at all; and where it protects
+//! less, only once people have agreed to exactly its texts.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -6,11 +7,17 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use remit_app::Gate;
-use remit_config::Folder;
-use remit_config::settings::Authentication;
+use remit_app::change::{Candidate, Change, Ended, NotChanged, Taken};
+use remit_config::keys::Keys;
+use remit_config::settings::{Authentication, Settings};
+use remit_config::upstream::Upstream;
+use remit_config::{Config, Folder};
+use remit_core::ids::{ChangeId, OperatorId};
 use remit_server::edge::{Edge, Reload};
 use remit_server::fleet::Fleet;
+use remit_server::notify::Plan;
 use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,62 +77,156 @@ impl Reloader {
                 }
             }
             seen = stamp(&self.folder);
-            match self.take().await {
-                Ok(digest) => tracing::info!(%digest, "the configuration was taken"),
-                Err(faults) => {
-                    let faults = faults.join("; ");
-                    tracing::error!(%faults, "the configuration was refused; the last good one stays in force");
+            match self.take(None).await {
+                Ok(Taken::InForce(digest)) => tracing::info!(%digest, "the configuration was taken"),
+                Ok(Taken::Pending(change)) => report_pending(&change),
+                Err(error) => {
+                    let remedy = error.remedy();
+                    tracing::error!(%error, remedy, "the configuration was refused; the last good one stays in force");
                 }
             }
         }
     }
 
-    async fn take(&self) -> Result<String, Vec<String>> {
+    /// Puts the folder forward as it is now.
+    async fn take(&self, by: Option<&OperatorId>) -> Result<Taken, NotChanged> {
         let _busy = self.busy.lock().await;
-        let taken = self.put_into_force().await;
+        let taken = match self.read() {
+            Ok(config) => self.put_forward(config, by, "reload").await,
+            Err(faults) => Err(NotChanged::Faulty(faults)),
+        };
         self.metrics.reload(taken.is_ok());
         taken
     }
 
-    async fn put_into_force(&self) -> Result<String, Vec<String>> {
-        let said =
-            |faults: Vec<remit_core::authority::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let folder = Folder::read(&self.folder).map_err(said)?;
-        let config = remit_config::load(&folder).map_err(said)?;
+    fn read(&self) -> Result<Config, Vec<String>> {
+        let folder = Folder::read(&self.folder).map_err(|faults| said(&faults))?;
+        self.check(remit_config::load(&folder).map_err(|faults| said(&faults))?)
+    }
+
+    /// What was checked for this machine only must not come into force where others can reach it, and what people
+    /// are told by must be there before anything is put forward.
+    fn check(&self, config: Config) -> Result<Config, Vec<String>> {
         let edge = self.edge.get().and_then(Weak::upgrade);
         if matches!(config.settings.authentication, Authentication::Anonymous(_))
-            && edge.as_ref().is_some_and(|edge| !edge.settings.loopback)
+            && edge.is_some_and(|edge| !edge.settings.loopback)
         {
             return Err(vec![
                 "remit.yaml: `anonymous` is for this machine only, and the gateway listens to others".into(),
             ]);
         }
-        let url = edge.as_ref().map(|edge| edge.settings.base_url.clone()).unwrap_or_default();
-        let plan = notify::plan(&config.settings.notify, &config.keys, &self.folder, &url);
-        notify::check(&plan)?;
-        let snapshot = Arc::new(config.snapshot);
-        let digest = snapshot.digest().to_string();
-        if let Some(edge) = edge {
-            edge.rekey(boot::keyring(&config.keys, &config.settings));
+        notify::check(&self.plan(&config.settings, &config.keys))?;
+        Ok(config)
+    }
+
+    fn plan(&self, settings: &Settings, keys: &Keys) -> Plan {
+        let edge = self.edge.get().and_then(Weak::upgrade);
+        let url = edge.map(|edge| edge.settings.base_url.clone()).unwrap_or_default();
+        notify::plan(settings, keys, &self.folder, &url)
+    }
+
+    /// Recorded first. What stands beside the snapshot follows only when the gate has taken it, so that a store
+    /// that fails leaves the old keys with the old authority.
+    async fn put_forward(&self, config: Config, by: Option<&OperatorId>, why: &str) -> Result<Taken, NotChanged> {
+        let (candidate, rest) = split(config);
+        let taken = self.gate.put_forward(&candidate, by, why).await?;
+        if matches!(taken, Taken::InForce(_)) {
+            self.install(&rest);
+        }
+        Ok(taken)
+    }
+
+    /// Keys, channels, credentials and upstreams of the authority that came into force.
+    fn install(&self, rest: &Rest) {
+        if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
+            edge.rekey(boot::keyring(&rest.keys, &rest.settings));
             if let Some(channels) = &edge.channels {
-                channels.replace(plan);
+                channels.replace(self.plan(&rest.settings, &rest.keys));
             }
         }
-        self.references.store(Arc::new(upstreams::references(&config.upstreams, &self.folder)));
-        self.fleet.reconfigure(upstreams::recruits(&config.upstreams, &self.folder));
-        if self.gate.snapshot().digest() != snapshot.digest() {
-            self.gate
-                .activate(snapshot, "reload", Some(&config.sources))
-                .await
-                .map_err(|error| vec![error.to_string()])?;
-        }
-        Ok(digest)
+        self.references.store(Arc::new(upstreams::references(&rest.upstreams, &self.folder)));
+        self.fleet.reconfigure(upstreams::recruits(&rest.upstreams, &self.folder));
     }
 }
 
+/// What of a configuration is no authority, but follows it.
+pub struct Rest {
+    /// Who calls and who steers.
+    pub keys: Keys,
+    /// How callers prove who they are.
+    pub settings: Settings,
+    /// The systems behind the gate.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// A configuration as the authority that it would put into force, and what follows that.
+pub fn split(config: Config) -> (Candidate, Rest) {
+    let steering = config.steering();
+    let Config { settings, upstreams, keys, snapshot, sources, .. } = config;
+    (Candidate { snapshot: Arc::new(snapshot), steering, sources }, Rest { keys, settings, upstreams })
+}
+
+/// The configuration that these texts are.
+///
+/// # Errors
+/// Its faults, in words with places.
+pub fn compile(sources: &str) -> Result<Config, Vec<String>> {
+    let shape = || vec!["the texts are not there as they were written".to_owned()];
+    let value = remit_core::json::parse(sources.as_bytes()).map_err(|_| shape())?;
+    let members = value.as_object().ok_or_else(shape)?;
+    let texts = members.iter().map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
+    let folder = Folder::from_texts(texts.collect::<Option<Vec<_>>>().ok_or_else(shape)?);
+    let folder = folder.map_err(|faults| said(&faults))?;
+    remit_config::load(&folder).map_err(|faults| said(&faults))
+}
+
+/// Says that a change waits, where whoever watches the gateway looks.
+pub fn report_pending(change: &Change) {
+    let what: Vec<_> = change.weakens.iter().map(|weakens| weakens.what.as_str()).collect();
+    let (change, needed, what) = (&change.id, change.needed, what.join("; "));
+    tracing::warn!(%change, needed, %what, "the configuration protects less: it waits for people, and the last one stays in force");
+}
+
+fn said(faults: &[remit_core::authority::Fault]) -> Vec<String> {
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[async_trait]
 impl Reload for Reloader {
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<String, Vec<String>>> + Send + '_>> {
-        Box::pin(self.take())
+        Box::pin(async {
+            match self.take(None).await {
+                Ok(Taken::InForce(digest)) => Ok(digest.to_string()),
+                Ok(Taken::Pending(change)) => Err(vec![format!("change `{}` waits for people", change.id)]),
+                Err(error) => Err(vec![error.to_string()]),
+            }
+        })
+    }
+
+    async fn reload_by(&self, by: &OperatorId) -> Result<Taken, NotChanged> {
+        self.take(Some(by)).await
+    }
+
+    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
+        let _busy = self.busy.lock().await;
+        let config = compile(sources).and_then(|config| self.check(config)).map_err(NotChanged::Faulty)?;
+        self.put_forward(config, Some(by), "rollback").await
+    }
+
+    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
+        let _busy = self.busy.lock().await;
+        if !approve {
+            return self.gate.vote_on_change(by, id, false, reason, None).await;
+        }
+        // Exactly the texts that were proposed, whatever the folder says by now.
+        let sources = self.gate.texts_of(id).await?;
+        let config = compile(&sources).and_then(|config| self.check(config)).map_err(NotChanged::Faulty)?;
+        let (candidate, rest) = split(config);
+        let change = self.gate.vote_on_change(by, id, true, reason, Some(&candidate)).await?;
+        if change.ended == Some(Ended::InForce) {
+            self.install(&rest);
+        }
+        Ok(change)
     }
 }
 

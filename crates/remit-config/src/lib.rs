@@ -7,6 +7,7 @@
 //!
 //! This crate reads a folder and nothing else: no environment, no clock, no network.
 
+mod access;
 mod at;
 mod facet;
 mod folder;
@@ -18,6 +19,7 @@ mod remit;
 mod report;
 mod scenario;
 mod schema;
+mod sections;
 pub mod settings;
 pub mod upstream;
 mod yaml;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use remit_core::Snapshot;
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Locus, Remit};
+use remit_core::authority::weakening::{CallerKey, Section, Stand, Steerer, Steering, Weakening, weakenings};
 use remit_core::authority::{Fault, Sources, compile};
 use remit_core::ids::ToolName;
 use remit_core::registry::{Registry, Tool};
@@ -12,10 +13,11 @@ use serde::de::DeserializeOwned;
 
 use crate::at::At;
 use crate::folder::Folder;
-use crate::keys::{self, Keys};
+use crate::keys::{self, Keys, MayDeclare};
 use crate::pins::Pins;
 use crate::remit::{Condition, relocate};
 use crate::report::Report;
+use crate::sections;
 use crate::settings::{self, Authentication, Organisation, Settings};
 use crate::upstream::{self, Checked, ToolState, Upstream};
 
@@ -36,8 +38,61 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// The texts it was read from; see [`Folder::sources`].
     pub sources: String,
+    /// Parts of the folder whose changes nothing compares but as they are written.
+    pub sections: Vec<Section>,
     /// What is odd, but stops nothing.
     pub warnings: Vec<Fault>,
+}
+
+impl Config {
+    /// Who steers and who calls, as far as a change of it may protect less.
+    #[must_use]
+    pub fn steering(&self) -> Steering {
+        let people = self.keys.operators.iter().map(|key| Steerer {
+            id: key.id.clone(),
+            user: key.user.clone(),
+            teams: key.teams.clone(),
+            roles: key.roles.clone(),
+            sha256: key.proof.as_ref().map(|proof| proof.sha256),
+            revoked: key.revoked,
+        });
+        let keys = self.keys.agents.iter().map(|key| {
+            let opens = match &key.may_declare {
+                MayDeclare::None => "opens runs for nobody else".to_owned(),
+                MayDeclare::Any => "opens runs for everybody".to_owned(),
+                MayDeclare::Users(users) => {
+                    let mut users: Vec<_> = users.iter().map(ToString::to_string).collect();
+                    users.sort();
+                    format!("opens runs for {}", users.join(", "))
+                }
+            };
+            let works_for = match &key.user {
+                Some(user) => format!("works for {user}, {opens}"),
+                None => opens,
+            };
+            CallerKey {
+                id: key.id.clone(),
+                agent: key.agent.clone(),
+                sha256: key.sha256,
+                works_for,
+                revoked: key.revoked,
+            }
+        });
+        let anonymous = match &self.settings.authentication {
+            Authentication::Keys => None,
+            Authentication::Anonymous(agent) => Some(agent.clone()),
+        };
+        let (people, keys, sections) = (people.collect(), keys.collect(), self.sections.clone());
+        Steering { people, keys, anonymous, needed: self.settings.changes, sections }
+    }
+
+    /// What this configuration protects less well than another one that is in force.
+    #[must_use]
+    pub fn weakenings(&self, in_force: &Self) -> Vec<Weakening> {
+        let (old, new) = (in_force.steering(), self.steering());
+        let stand = |snapshot, steering| Stand { snapshot, steering };
+        weakenings(stand(&in_force.snapshot, &old), stand(&self.snapshot, &new))
+    }
 }
 
 /// Reads, checks and compiles a folder. Scenarios are no authority and are not looked at; see
@@ -72,6 +127,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
                 rules: organisation.rules,
                 limits: organisation.limits,
                 people: organisation.people,
+                break_glass: organisation.break_glass,
                 remits,
                 guardrails,
                 registry,
@@ -86,7 +142,8 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
     match (settings, snapshot) {
         (Some(settings), Some(snapshot)) if faults.is_empty() => {
             let pins = pins.into_values().collect();
-            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, sources: folder.sources(), warnings })
+            let (sources, sections) = (folder.sources(), sections::of(folder));
+            Ok(Config { settings, upstreams, tools: states, pins, keys, snapshot, sources, sections, warnings })
         }
         _ => {
             let place = |fault: &Fault| (fault.locus.file.clone(), fault.locus.line, fault.locus.column);

@@ -13,7 +13,8 @@ use remit_config::settings::notify::{ChannelKind, Security};
 use remit_config::settings::{Authentication, LedgerFiles, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
-use remit_core::ids::{ToolName, UserId};
+use remit_core::approval::{Distinct, Factor, Voter};
+use remit_core::ids::{RuleId, ToolName, UserId};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Dimension};
 use serde_json::{Value, json};
@@ -50,6 +51,39 @@ fn a_good_folder_becomes_settings() {
     assert_eq!((kept.outcomes, kept.budget_spans), (Some(7 * day), Some(400 * day)));
     assert_eq!((settings.run_idle_secs, settings.hold_ms), (1800, 45_000));
     assert_eq!(settings.allowed_hosts, ["127.0.0.1:7420", "remit.acme.example:443"]);
+}
+
+#[test]
+fn a_rule_may_say_everything() {
+    let config = load(&changed("remit.yaml", house::RULE, house::RULE_WHOLE));
+    let config = config.unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let rule = config.snapshot.rule(&RuleId::parse("finance-sign-off").expect("id")).expect("rule");
+    assert_eq!((rule.deny, rule.reason_required, rule.factor), (2, true, Some(Factor::Passkey)));
+    assert_eq!(rule.distinct_from.last(), Some(&Distinct::ApproverDelegates));
+    let after: Vec<_> = rule.escalate.iter().map(|step| step.after_secs).collect();
+    assert_eq!(after, [600, 1200]);
+    let names = |steps| rule.voters(steps).map(Voter::text).collect::<Vec<_>>().join(" ");
+    assert_eq!(names(0), "team:finance user:bob@acme.example");
+    assert_eq!(names(2), "team:finance user:bob@acme.example on_call:finance user:carol@acme.example");
+    let Some(Voter::OnCall(schedule)) = rule.voters(1).last() else { panic!("{rule:?}") };
+    let at = |text: &str| schedule.at(text.parse().expect("time")).map(|user| user.as_str().to_owned());
+    assert_eq!(at("2026-11-23T14:00:00Z").as_deref(), Some("bob@acme.example"));
+    assert_eq!(at("2026-11-30T14:00:00Z").as_deref(), Some("alice@acme.example"));
+    let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::RULE, house::RULE_WHOLE)).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+}
+
+#[test]
+fn a_rule_that_cannot_be_satisfied_is_refused_where_it_stands() {
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::RULES {
+        let text = house::REMIT.replace(house::RULE, house::RULE_WHOLE).replacen(from, to, 1);
+        let found = faults(&changed("remit.yaml", house::REMIT, &text));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -87,7 +87,10 @@ id!(/** A named requirement that people can satisfy for one call. */ RuleId, "an
 id!(/** A person who steers the gateway, as its configuration names them. */ OperatorId, "an operator", subject, SUBJECT);
 id!(/** One task of one agent for one user. */ RunId, "a run", subject, SUBJECT);
 id!(/** One record; also the id by which a call is asked about. */ RecordId, "a record", subject, SUBJECT);
+id!(/** A time-bound extra permission. */ GrantId, "a grant", subject, SUBJECT);
 id!(/** What a held call waits for. */ QuestionId, "a question", subject, SUBJECT);
+id!(/** A change of the authority that waits for people. */ ChangeId, "a change", subject, SUBJECT);
+id!(/** A proposed change of a remit. */ ProposalId, "a proposal", subject, SUBJECT);
 id!(/** A way on which people are told something: mail, a webhook, a chat. */ ChannelId, "a channel", slug, SLUG);
 
 /// The name of a tool: `upstream/tool`, unique in a registry.

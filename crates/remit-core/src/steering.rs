@@ -64,6 +64,8 @@ pub enum Deed {
     People,
     /// Order and lift holds, and erase.
     Erase,
+    /// Say yes or no to a change that protects less.
+    Change,
 }
 
 impl Role {
@@ -87,7 +89,7 @@ impl Role {
 
 impl Deed {
     /// All deeds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Look,
         Self::Account,
         Self::Evidence,
@@ -104,6 +106,7 @@ impl Deed {
         Self::Propose,
         Self::People,
         Self::Erase,
+        Self::Change,
     ];
 
     /// The word used in policies and records.
@@ -126,6 +129,7 @@ impl Deed {
             Self::Propose => "propose",
             Self::People => "people",
             Self::Erase => "erase",
+            Self::Change => "change",
         }
     }
 }

@@ -18,6 +18,7 @@ mod members;
 pub mod record;
 pub mod trust;
 pub mod verify;
+pub mod webauthn;
 pub mod writer;
 
 pub use members::Malformed;

@@ -76,7 +76,7 @@ impl Trust {
         let root = *root;
         let verified = read(envelope)?;
         // A root signs delegations and nothing else; a writer signs everything else.
-        if root != (verified.kind == Kind::Key) {
+        if root != verified.is_delegation() {
             return Err(Invalid::Statement("this key may not sign this kind of record".into()));
         }
         if !root && verified.writer.0 != *named {
@@ -94,6 +94,14 @@ impl Trust {
 }
 
 impl Verified {
+    /// Whether this is for a root to sign: a key record that delegates, and does not say how a person's own
+    /// keys changed.
+    #[must_use]
+    pub fn is_delegation(&self) -> bool {
+        let of_a_person = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
+        self.kind == Kind::Key && !of_a_person
+    }
+
     /// Whether these disclosed values are those the record committed to. Values may be withheld;
     /// none may be added or changed.
     ///
@@ -158,7 +166,7 @@ pub fn examine(records: &[Verified]) -> Findings {
     for record in records {
         *findings.counts.entry(record.kind).or_default() += 1;
         // A delegation is signed by the root and stands outside the writer's sequence.
-        if record.kind != Kind::Key && !places.entry(&record.writer.0).or_default().insert(record.writer.1) {
+        if !record.is_delegation() && !places.entry(&record.writer.0).or_default().insert(record.writer.1) {
             findings.doubles.push(record.writer.clone());
         }
         for (rel, digest) in &record.links {
@@ -174,7 +182,9 @@ pub fn examine(records: &[Verified]) -> Findings {
         let last = seen.last().copied().unwrap_or_default();
         findings.gaps.extend((0..last).filter(|seq| !seen.contains(seq)).map(|seq| (writer.to_owned(), seq)));
     }
-    let allowed = |r: &&Verified| r.kind == Kind::Decision && r.predicate.get("verdict").is_some_and(|v| v == "allow");
+    // What a person was let do to the gateway is no call: it has no receipt.
+    let call = |r: &Verified| r.kind == Kind::Decision && r.predicate.get("deed").is_none();
+    let allowed = |r: &&Verified| call(r) && r.predicate.get("verdict").is_some_and(|v| v == "allow");
     let open = records.iter().filter(allowed).filter(|r| !settled.contains(&r.digest));
     findings.open = open.map(|r| r.id.clone()).collect();
     findings
@@ -222,7 +232,7 @@ mod tests {
 
     fn members(body: &Value) -> Object {
         let mut object = Object::new();
-        for name in ["verdict", "delegate", "x"] {
+        for name in ["verdict", "delegate", "event", "x"] {
             body.get(name).map(|value| object.value(name, value));
         }
         object
@@ -249,6 +259,12 @@ mod tests {
         // A writer cannot delegate, and a root cannot decide.
         let sub = record(&writer, Kind::Key, json!({"delegate": "00".repeat(32)}));
         assert!(trust(&root, &writer).verify(&sub.envelope).is_err());
+        let posing = record(&writer, Kind::Key, json!({"event": "passkey_added", "delegate": "00".repeat(32)}));
+        assert!(trust(&root, &writer).verify(&posing.envelope).is_err());
+        // How a person's own keys changed is no delegation: a writer says so, and a root does not.
+        let added = json!({"event": "passkey_added"});
+        assert!(trust(&root, &writer).verify(&record(&writer, Kind::Key, added.clone()).envelope).is_ok());
+        assert!(trust(&root, &writer).verify(&record(&root, Kind::Key, added).envelope).is_err());
         let by_root = record(&root, Kind::Decision, json!({"verdict": "allow"}));
         assert!(trust(&root, &writer).verify(&by_root.envelope).is_err());
     }

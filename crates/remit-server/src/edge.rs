@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use http::HeaderMap;
+use jiff::SignedDuration;
+use remit_app::change::{Change, NotChanged, Taken};
 use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{OperatorId, RunId, ToolName};
+use remit_core::ids::{ChangeId, OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person};
 use crate::notices::Notices;
 use crate::notify::Channels;
 use crate::telemetry::Metrics;
+use crate::visit;
 
 /// The edge.
 pub struct Edge {
@@ -35,6 +39,8 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// Proves places in the log, where there is one.
     pub prover: Option<Prover>,
+    /// The gateway's own trust document, where it keeps a log: what its auditors hold.
+    pub trust: Option<Arc<str>>,
     /// Ways to tell people, where there are any.
     pub channels: Option<Arc<Channels>>,
     keyring: ArcSwap<Keyring>,
@@ -60,17 +66,81 @@ pub struct EdgeSettings {
     pub body_bytes_max: usize,
     /// Whether only this machine can reach the listener.
     pub loopback: bool,
+    /// The console, and how long people stay signed in.
+    pub console: ConsoleSettings,
     /// The folder of the ledger; none when its files are elsewhere.
     pub ledger: Option<PathBuf>,
 }
 
-/// Reads the configuration folder again.
+/// The console, and how long people stay signed in.
+#[derive(Clone, Debug, Default)]
+pub struct ConsoleSettings {
+    /// Where its pages stand, as browsers write an origin.
+    pub origins: Vec<String>,
+    /// The domain that passkeys are made for; none when there can be no passkeys.
+    pub rp_id: Option<String>,
+    /// Whether browsers come over TLS. Only on the loopback interface they may not.
+    pub secure: bool,
+    /// How long a person stays signed in.
+    pub session: SignedDuration,
+    /// After how long without a request they are signed out.
+    pub idle: SignedDuration,
+}
+
+impl ConsoleSettings {
+    /// Whether passkeys of this console can be used on a page of this host.
+    #[must_use]
+    pub fn has_passkeys_at(&self, host: &str) -> bool {
+        let under = |rp_id: &str| host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.rp_id.as_deref().is_some_and(under)
+    }
+
+    /// The first address at which passkeys can be used.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        let host = |origin: &str| {
+            let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            host.split(':').next().unwrap_or(host).to_owned()
+        };
+        self.origins.iter().map(String::as_str).find(|origin| self.has_passkeys_at(&host(origin)))
+    }
+}
+
+/// Reads the configuration folder again, and puts authorities into force: the one way for all of them.
+#[async_trait]
 pub trait Reload: Send + Sync {
     /// Puts the folder as it is now into force, or says what is wrong with it. Returns the digest in force.
     ///
     /// # Errors
     /// The faults, in words with places; the last good authority stays in force.
     fn reload(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<String, Vec<String>>> + Send + '_>>;
+
+    /// As [`Reload::reload`], on the order of a person, and says what became of it.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn reload_by(&self, by: &OperatorId) -> Result<Taken, NotChanged> {
+        let _ = by;
+        Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
+    }
+
+    /// Puts texts forward that were in force once.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
+        let _ = (by, sources);
+        Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
+    }
+
+    /// Takes a vote on a change, and puts its texts into force when it makes enough.
+    ///
+    /// # Errors
+    /// See [`NotChanged`].
+    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
+        let _ = (by, id, approve, reason);
+        Err(NotChanged::Unknown)
+    }
 }
 
 impl Edge {
@@ -86,7 +156,8 @@ impl Edge {
         reload: Arc<dyn Reload>,
     ) -> Self {
         let keyring = ArcSwap::from_pointee(keyring);
-        Self { gate, fleet, settings, notices, metrics, prover: None, channels: None, keyring, reload }
+        let (prover, trust, channels) = (None, None, None);
+        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
@@ -95,16 +166,16 @@ impl Edge {
         Self { prover: Some(prover), ..self }
     }
 
+    /// The same edge, which can say what its auditors hold.
+    #[must_use]
+    pub fn trusting(self, document: &str) -> Self {
+        Self { trust: Some(document.into()), ..self }
+    }
+
     /// The same edge, with ways to tell people.
     #[must_use]
     pub fn telling(self, channels: Arc<Channels>) -> Self {
         Self { channels: Some(channels), ..self }
-    }
-
-    /// What a person may do at this moment, for whom somebody else vouches.
-    #[must_use]
-    pub fn person(&self, id: &OperatorId) -> Option<Operator> {
-        self.keyring.load().person(id, self.gate.ports().clock.now())
     }
 
     /// Puts other keys into force, for requests that arrive from now on.
@@ -118,6 +189,12 @@ impl Edge {
     /// See [`Reload::reload`].
     pub async fn reload(&self) -> Result<String, Vec<String>> {
         self.reload.reload().await
+    }
+
+    /// What puts authorities into force.
+    #[must_use]
+    pub fn authorities(&self) -> &dyn Reload {
+        &*self.reload
     }
 
     /// A call on its whole way. What is logged on the way carries its trace.
@@ -153,13 +230,31 @@ impl Edge {
     ///
     /// # Errors
     /// As [`Edge::identify`].
-    #[expect(clippy::unused_async, reason = "sessions are looked up in the store")]
     pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
-        let now = self.gate.ports().clock.now();
-        self.keyring.load().operator(headers, now).map_err(|why| {
-            tracing::info!(%why, "an operator was not identified");
-            Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
-        })
+        let Some(token) = visit::token(headers) else {
+            let now = self.gate.ports().clock.now();
+            return self.keyring.load().operator(headers, now).map_err(unidentified);
+        };
+        let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
+        let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
+        let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
+        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
+            tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
+        }
+        visitor.map_err(unidentified)
+    }
+
+    /// The people who steer the gateway, as the keys in force have them.
+    #[must_use]
+    pub fn people(&self) -> std::collections::HashMap<OperatorId, Person> {
+        self.keyring.load().people.clone()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn person(&self, id: &OperatorId) -> Option<Person> {
+        self.keyring.load().people.get(id).cloned()
     }
 
     /// The caller inside a run it names: an agent whose key names no user works for the user for
@@ -207,6 +302,11 @@ impl Edge {
     pub fn owner_of_prompt(&self, name: &str) -> Option<(ToolName, String)> {
         self.fleet.owner_of_prompt(name)
     }
+}
+
+fn unidentified(why: &'static str) -> Refusal {
+    tracing::info!(%why, "an operator was not identified");
+    Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
 }
 
 /// The span of one call. A client that sends no trace gets none: the record's id names the call anyway.

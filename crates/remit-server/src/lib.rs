@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod console;
 pub mod edge;
 mod errand;
 pub mod fleet;
@@ -18,6 +19,8 @@ pub mod retiring;
 pub mod serve;
 pub mod signer;
 pub mod telemetry;
+pub mod tending;
 pub mod upstream;
 pub mod vault;
+pub mod visit;
 pub mod witness;

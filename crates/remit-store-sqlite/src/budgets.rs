@@ -14,6 +14,7 @@
 //! that did; and a case shows an object as known only once it is booked. Until then, the case leaves
 //! out what this very object holds: another call on it finds the room, reserves it, and holds it too.
 
+use remit_app::ports::listing::SpanUse;
 use remit_core::budget::{Budget, BudgetState, Reservation, Span};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -35,6 +36,22 @@ fn counter(db: &Connection, key: &str, span: &str) -> Result<Option<Counter>, Fa
     let ends: Option<i64> = row.get(2)?;
     let ends = ends.map(time).transpose()?;
     Ok(Some(Counter::new(ends, amount(row.get(0)?), amount(row.get(1)?), amount(row.get(3)?))))
+}
+
+/// The newest spans of a budget, along the primary key: the name of a span is the second in which it began, and
+/// those have ten digits for longer than this will matter.
+pub(crate) fn spans(db: &Connection, key: &str, limit: usize) -> Result<Vec<SpanUse>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT span, ends, settled, reserved FROM budgets WHERE key = ?1 ORDER BY span DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![key, int(limit as u64)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let ends: Option<i64> = row.get(1)?;
+        let span = Span { id: row.get(0)?, ends: ends.map(time).transpose()? };
+        found.push(SpanUse { span, settled: amount(row.get(2)?), reserved: amount(row.get(3)?) });
+    }
+    Ok(found)
 }
 
 /// Writes a counter of the book.

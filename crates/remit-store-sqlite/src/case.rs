@@ -27,8 +27,8 @@ pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Opti
     let (run, version, halts_version) = (page.facts.clone(), page.version, halts.version);
     let (approved, approvals, halts) = (Vec::new(), Vec::new(), halts.list.clone());
     Some(Case {
-        file: CaseFile { run, budgets, approved, refused: None, halts },
-        basis: Basis { halts: halts_version, run: version, approvals },
+        file: CaseFile { run, budgets, approved, refused: None, halts, origins: Vec::new(), grants: Vec::new() },
+        basis: Basis { halts: halts_version, run: version, grants: 0, approvals },
         open_question: None,
     })
 }
@@ -52,8 +52,7 @@ pub(crate) fn load(
         states.push(budgets::state(db, counter.as_ref(), budget, span, object.as_deref())?);
     }
     let live = questions::live(db, &query.call, query.now)?;
-    let denied = live.iter().rev().find(|question| question.state(query.now) == QuestionState::Denied);
-    let refused = denied.and_then(|question| question.votes.iter().find(|vote| !vote.approve));
+    let refused = live.iter().rev().find_map(|question| question.denial(query.now));
     let mut approvals = Vec::new();
     for (rule, definition, quorum) in query.rules {
         if let Some(question) = live.iter().find(|q| satisfies(q, query, rule, definition, *quorum)) {
@@ -66,10 +65,12 @@ pub(crate) fn load(
             run: page.facts,
             budgets: states,
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
-            refused: refused.map(|vote| vote.reason.clone()),
+            refused: refused.map(str::to_owned),
             halts: halts.list.clone(),
+            origins: Vec::new(),
+            grants: Vec::new(),
         },
-        basis: Basis { halts: halts.version, run: page.version, approvals },
+        basis: Basis { halts: halts.version, run: page.version, grants: 0, approvals },
         open_question: open.map(|question| question.id.clone()),
     })
 }
@@ -78,7 +79,7 @@ pub(crate) fn load(
 /// counted against the quorum of now and that of the question: the definition covers it, so the two
 /// differ only if somebody is mistaken.
 fn satisfies(question: &Question, query: &CaseQuery<'_>, rule: &RuleId, definition: &Digest, quorum: u32) -> bool {
-    let live = matches!(question.state(query.now), QuestionState::Approved | QuestionState::Open);
+    let live = question.usable(query.run, query.now);
     let asked = question.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
     live && asked.is_some_and(|asked| question.yes(rule) >= quorum.max(asked.quorum) as usize)
 }

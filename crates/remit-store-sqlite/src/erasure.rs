@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{halts, holds, questions, records};
+use crate::{changes, grants, halts, holds, people, questions, records};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -43,14 +43,19 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
     }
     let votes = db
         .prepare_cached(
-            "UPDATE votes SET operator = 'erased-' || position, reason = ''
-             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 LIMIT ?2)",
+            "UPDATE votes SET operator = 'erased-' || position, user = NULL, reason = ''
+             WHERE position IN (SELECT position FROM votes WHERE operator = ?1 OR user = ?1 LIMIT ?2)",
         )?
         .execute(params![person, ROWS])?;
+    db.prepare_cached("UPDATE remarks SET operator = 'erased-' || position, text = '' WHERE operator = ?1")?
+        .execute([person])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
+    people::forget(db, person)?;
+    grants::forget(desk, person, erasure.now)?;
+    let more_changes = changes::forget(db, person, ROWS)?;
     let full = |rows: usize| rows >= ROWS as usize;
-    let mut more = full(calls.len()) || full(asked.len()) || full(votes);
+    let mut more = full(calls.len()) || full(asked.len()) || full(votes) || more_changes;
     // Runs go last: by them the rest is found.
     if !more {
         let runs = db
@@ -92,14 +97,27 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     if exists("SELECT 1 FROM intents WHERE state = 'admitted' AND user = ?1", &[&person])? {
         return Err(Failure::Conflict("a call under way"));
     }
+    if exists("SELECT 1 FROM grants WHERE state = 'live' AND user = ?1", &[&person])? {
+        return Err(Failure::Conflict("a grant in force"));
+    }
     let open = "NOT questions.used AND NOT denied AND expires_at > ?2";
-    let asked = format!("SELECT 1 FROM runs JOIN questions ON run = runs.id WHERE runs.user = ?1 AND {open}");
+    let asked = format!(
+        "SELECT 1 FROM runs JOIN questions ON run = runs.id WHERE runs.user = ?1 AND {open}
+         UNION ALL SELECT 1 FROM access_requests JOIN questions ON question = questions.id
+         WHERE access_requests.user = ?1 AND {open}"
+    );
     if !erasure.also_open && exists(&asked, &[&person, &now])? {
         return Err(Failure::Conflict("an open question"));
     }
-    let voted = format!("SELECT 1 FROM votes JOIN questions ON question = questions.id WHERE operator = ?1 AND {open}");
+    let voted = format!(
+        "SELECT 1 FROM votes JOIN questions ON question = questions.id
+         WHERE (operator = ?1 OR votes.user = ?1) AND {open}"
+    );
     if exists(&voted, &[&person, &now])? {
         return Err(Failure::Conflict("an open question that they voted on"));
+    }
+    if changes::voted_on_open(db, person, now)? {
+        return Err(Failure::Conflict("an open change that they voted on"));
     }
     Ok(())
 }

@@ -38,6 +38,7 @@
 mod book;
 mod budgets;
 mod case;
+mod changes;
 mod columns;
 mod erasure;
 mod failure;

@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::delivery::Delivery;
-use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
-use remit_core::approval::CallParties;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
+use remit_app::intent::CommitError;
+use remit_app::ports::Questions;
+use remit_app::question::{Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
+use remit_core::approval::{CallParties, Factor};
+use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, Params, params};
 use serde_json::{Value, json};
@@ -14,11 +17,12 @@ use serde_json::{Value, json};
 use crate::columns::{digest, malformed, micros, time, value};
 use crate::erasure::NO_CALL;
 use crate::failure::Failure;
+use crate::store::SqliteStore;
 use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used FROM questions";
+                      expires_at, used, escalated, uses FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -61,37 +65,39 @@ pub(crate) fn check_usable(
     db: &Connection,
     id: &QuestionId,
     rule: &RuleId,
-    call: &Digest,
+    (call, run): (&Digest, &RunId),
     now: Timestamp,
 ) -> Result<(), Failure> {
     let question = one(db, id)?.ok_or(Failure::Conflict("approval"))?;
     // A question of several rules may still be open although this one of them has its quorum.
-    let live = matches!(question.state(now), QuestionState::Approved | QuestionState::Open);
+    let live = question.usable(run, now);
     let asked = question.rules.iter().find(|asked| asked.id == *rule);
     let enough = asked.is_some_and(|asked| question.yes(rule) >= asked.quorum as usize);
     if live && enough && question.call == *call { Ok(()) } else { Err(Failure::Conflict("approval")) }
 }
 
-/// Uses a question up, with every approval it holds: what was approved is one call, once.
+/// Uses a question, with every approval it holds: what was approved is one call, once, or a stated number of them.
 pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure> {
-    db.prepare_cached("UPDATE questions SET used = 1 WHERE id = ?1")?.execute([id.as_str()])?;
+    let most = one(db, id)?.ok_or(Failure::Conflict("approval"))?.uses_max();
+    db.prepare_cached("UPDATE questions SET uses = uses + 1, used = (uses + 1 >= ?2) WHERE id = ?1")?
+        .execute(params![id.as_str(), most])?;
+    Ok(())
+}
+
+/// Ends a question that another one takes the place of.
+pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
     Ok(())
 }
 
 /// Adds a vote.
 pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Result<Question, Failure> {
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
-    if question.state(vote.at) != QuestionState::Open {
-        return Err(Failure::Conflict(question.state(vote.at).as_str()));
-    }
-    if !question.rules.iter().any(|asked| asked.id == vote.rule) {
-        return Err(Failure::Conflict("rule"));
-    }
-    if question.votes.iter().any(|cast| cast.by == vote.by && cast.rule == vote.rule) {
-        return Err(Failure::Conflict("voted"));
-    }
+    question.takes(vote).map_err(Failure::Conflict)?;
     db.prepare_cached(
-        "INSERT INTO votes (question, rule, operator, approve, reason, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor, bounds)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         vote.question.as_str(),
@@ -101,12 +107,15 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         vote.reason,
         micros(vote.at),
         vote.record.as_ref().map(|digest| &digest.as_bytes()[..]),
+        vote.user.as_ref().map(UserId::as_str),
+        vote.factor.as_str(),
+        vote.bounds.map(|of| json!([of.calls_max, of.cost_max, of.until.as_microsecond()]).to_string()),
     ])?;
-    if !vote.approve {
-        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
-    }
     records::append(db, record)?;
     question.votes.push(vote.clone());
+    if question.state(vote.at) == QuestionState::Denied {
+        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+    }
     outbox::owe(db, Delivery::owed_after(&question, vote.at).as_slice())?;
     Ok(question)
 }
@@ -114,6 +123,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
 /// Forgets what was asked and for whom. Which rules and how people voted stays. It is over at the latest now.
 pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let Some(question) = one(db, id)? else { return Ok(()) };
+    db.prepare_cached("DELETE FROM remarks WHERE question = ?1")?.execute([id.as_str()])?;
     let bare = Question {
         user: None,
         parties: CallParties { user: None, ..question.parties },
@@ -184,6 +194,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             agent: AgentId::parse(&text(5)?)?,
             user: None,
             via: Vec::new(),
+            workflow: None,
             parties: CallParties::default(),
             tool: text(6)?,
             arguments: value(&text(7)?)?,
@@ -194,10 +205,14 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             asked_at: time(row.get(9)?)?,
             expires_at: time(row.get(10)?)?,
             votes: Vec::new(),
+            remarks: Vec::new(),
+            escalated: row.get(12)?,
+            uses: row.get(13)?,
             used: row.get(11)?,
         };
         add_particulars(&mut question, &text(8)?)?;
         question.votes = votes(db, &question.id)?;
+        question.remarks = remarks(db, &question.id)?;
         questions.push(question);
     }
     Ok(questions)
@@ -205,7 +220,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
 
 fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, operator, approve, reason, at, record FROM votes WHERE question = ?1 ORDER BY position",
+        "SELECT rule, operator, approve, reason, at, record, user, factor, bounds FROM votes WHERE question = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([question.as_str()])?;
     let mut votes = Vec::new();
@@ -214,7 +229,10 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
             question: question.clone(),
             rule: RuleId::parse(&row.get::<_, String>(0)?)?,
             by: OperatorId::parse(&row.get::<_, String>(1)?)?,
+            user: row.get::<_, Option<String>>(6)?.as_deref().map(UserId::parse).transpose()?,
+            factor: Factor::parse(&row.get::<_, String>(7)?).ok_or_else(|| malformed("vote", "unknown factor"))?,
             approve: row.get(2)?,
+            bounds: row.get::<_, Option<String>>(8)?.as_deref().map(bounds).transpose()?,
             reason: row.get(3)?,
             at: time(row.get(4)?)?,
             record: row.get::<_, Option<Vec<u8>>>(5)?.map(digest).transpose()?,
@@ -223,13 +241,81 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     Ok(votes)
 }
 
+fn remarks(db: &Connection, question: &QuestionId) -> Result<Vec<Remark>, Failure> {
+    let mut statement =
+        db.prepare_cached("SELECT operator, text, at FROM remarks WHERE question = ?1 ORDER BY position")?;
+    let mut rows = statement.query([question.as_str()])?;
+    let mut remarks = Vec::new();
+    while let Some(row) = rows.next()? {
+        remarks.push(Remark {
+            by: row.get::<_, Option<String>>(0)?.as_deref().map(OperatorId::parse).transpose()?,
+            text: row.get(1)?,
+            at: time(row.get(2)?)?,
+        });
+    }
+    Ok(remarks)
+}
+
+#[async_trait]
+impl Questions for SqliteStore {
+    async fn remark(&self, id: &QuestionId, remark: Remark, record: SignedRecord) -> Result<Question, CommitError> {
+        let id = id.clone();
+        Ok(self.write(move |desk| said(desk.db, &id, &remark, &record)).await?)
+    }
+
+    async fn escalate(
+        &self,
+        id: &QuestionId,
+        steps: u32,
+        at: Timestamp,
+        record: SignedRecord,
+    ) -> Result<Question, CommitError> {
+        let id = id.clone();
+        Ok(self.write(move |desk| escalated(desk.db, &id, steps, at, &record)).await?)
+    }
+}
+
+fn said(db: &Connection, id: &QuestionId, remark: &Remark, record: &SignedRecord) -> Result<Question, Failure> {
+    let mut question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
+    question.hears(remark.at).map_err(Failure::Conflict)?;
+    db.prepare_cached("INSERT INTO remarks (question, operator, text, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id.as_str(), remark.by.as_ref().map(OperatorId::as_str), remark.text, micros(remark.at),])?;
+    records::append(db, record)?;
+    question.remarks.push(remark.clone());
+    Ok(question)
+}
+
+fn escalated(
+    db: &Connection,
+    id: &QuestionId,
+    steps: u32,
+    at: Timestamp,
+    record: &SignedRecord,
+) -> Result<Question, Failure> {
+    let question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
+    question.escalates(steps, at).map_err(Failure::Conflict)?;
+    db.prepare_cached("UPDATE questions SET escalated = ?2 WHERE id = ?1")?.execute(params![id.as_str(), steps])?;
+    records::append(db, record)?;
+    Ok(Question { escalated: steps, ..question })
+}
+
+fn bounds(text: &str) -> Result<RunBounds, Failure> {
+    let shape = || malformed("vote", "unexpected bounds");
+    let found: (u32, u64, i64) = serde_json::from_str(text).map_err(|_| shape())?;
+    Ok(RunBounds { calls_max: found.0, cost_max: found.1, until: time(found.2)? })
+}
+
 /// What nothing is looked up by, as one JSON object.
 fn particulars(question: &Question) -> Value {
     let parties = &question.parties;
-    let rules = question.rules.iter().map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum]));
+    let rules = question
+        .rules
+        .iter()
+        .map(|rule| json!([rule.id.as_str(), rule.definition.to_string(), rule.quorum, rule.deny]));
     json!({
         "user": question.user.as_ref().map(UserId::as_str),
         "via": question.via.iter().map(AgentId::as_str).collect::<Vec<_>>(),
+        "workflow": question.workflow.as_ref().map(WorkflowId::as_str),
         "parties": [
             parties.user.as_ref().map(UserId::as_str),
             parties.agent_owner.as_ref().map(TeamId::as_str),
@@ -247,8 +333,10 @@ fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
     let found: Value = serde_json::from_str(text).map_err(|_| shape())?;
     let string = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
     let list = |name: &str| found.get(name).and_then(Value::as_array).ok_or_else(shape);
+    let count = |rule: &Value, at| rule.get(at).and_then(Value::as_u64).and_then(|n: u64| u32::try_from(n).ok());
     let party = |at: usize| found.get("parties").and_then(|parties| parties.get(at)).and_then(Value::as_str);
     question.user = found.get("user").and_then(Value::as_str).map(UserId::parse).transpose()?;
+    question.workflow = found.get("workflow").and_then(Value::as_str).map(WorkflowId::parse).transpose()?;
     for agent in list("via")? {
         question.via.push(AgentId::parse(agent.as_str().ok_or_else(shape)?)?);
     }
@@ -264,7 +352,8 @@ fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
         question.rules.push(QuestionRule {
             id: RuleId::parse(&string(rule.get(0)).ok_or_else(shape)?)?,
             definition: string(rule.get(1)).and_then(|hex| Digest::from_hex(&hex)).ok_or_else(shape)?,
-            quorum: rule.get(2).and_then(Value::as_u64).and_then(|q| u32::try_from(q).ok()).ok_or_else(shape)?,
+            quorum: count(rule, 2).ok_or_else(shape)?,
+            deny: count(rule, 3).ok_or_else(shape)?,
         });
     }
     Ok(())

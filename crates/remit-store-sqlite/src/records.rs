@@ -1,6 +1,7 @@
 //! Signed records: appended, and read back exactly as they were.
 
 use remit_app::ports::RecordFilter;
+use remit_app::ports::listing::{LOOKED_AT_MAX, Latest, SHEET_MAX, Sheet};
 use remit_core::ids::{RecordId, RunId};
 use remit_evidence::dsse::{Envelope, Signature};
 use remit_evidence::log::leaf::Leaf;
@@ -92,6 +93,58 @@ pub(crate) fn some(db: &Connection, filter: &RecordFilter) -> Result<Vec<SignedR
         records.push(read(row)?);
     }
     Ok(records)
+}
+
+/// Records before a place, the newest first. Positions have no gaps, so the rows that one page may cost are
+/// a range of them. Payloads are canonical JSON: a member is found by its bytes, and then read.
+pub(crate) fn latest(db: &Connection, asked: &Latest) -> Result<Sheet<SignedRecord, u64>, Failure> {
+    let last = match asked.before {
+        Some(before) => before.saturating_sub(1).min(count(db)?),
+        None => count(db)?,
+    };
+    let first = last.saturating_sub(LOOKED_AT_MAX as u64 - 1).max(1);
+    let most = asked.limit.clamp(1, SHEET_MAX);
+    let needle = |before: &str, text: &Option<String>| {
+        text.as_ref().map(|text| format!("{before}{}", remit_core::json::quoted(text)).into_bytes())
+    };
+    let mut statement = db.prepare_cached(&format!(
+        "{SELECT} WHERE position BETWEEN ?1 AND ?2 AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR time >= ?4)
+           AND (?5 IS NULL OR instr(payload, ?5)) AND (?6 IS NULL OR instr(payload, ?6))
+           AND (?7 IS NULL OR instr(payload, ?7))
+         ORDER BY position DESC"
+    ))?;
+    let since = asked.since.map(|since| format!("{since:.3}"));
+    let mut rows = statement.query(params![
+        int(first),
+        int(last),
+        asked.kind.map(Kind::as_str),
+        since,
+        needle("\"agent\":{\"id\":", &asked.agent),
+        needle("\"name\":", &asked.tool),
+        needle("\"verdict\":", &asked.verdict),
+    ])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        let record = read(row)?;
+        if asked.takes(&record) {
+            items.push(record);
+        }
+        if items.len() == most {
+            let place = items.last().and_then(|record| place(db, &record.id).transpose()).transpose()?;
+            // A place counts from nothing, a position from one.
+            return Ok(Sheet { items, older: place.map(|place| place + 1).filter(|position| *position > 1) });
+        }
+    }
+    let older = (first > 1).then_some(first);
+    // Behind what is too old there is only older.
+    let over = match (&since, older) {
+        (Some(since), Some(first)) => {
+            let mut at = db.prepare_cached("SELECT time < ?2 FROM records WHERE position = ?1")?;
+            at.query_row(params![int(first), since], |row| row.get(0))?
+        }
+        _ => false,
+    };
+    Ok(Sheet { items, older: older.filter(|_| !over) })
 }
 
 /// How many records stand before this one: positions begin with one and have no gaps.

@@ -1,6 +1,7 @@
 //! Runs.
 
 use jiff::Timestamp;
+use remit_app::ports::listing::{LOOKED_AT_MAX, RunsAsked, SHEET_MAX, Sheet};
 use remit_app::run::{Run, RunFilter};
 use remit_core::RunFacts;
 use remit_core::ids::{AgentId, RunId, UserId, WorkflowId};
@@ -187,6 +188,34 @@ pub(crate) fn some(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>, Fail
         runs.push(read(row)?);
     }
     Ok(runs)
+}
+
+/// Runs before a place, the newest first.
+pub(crate) fn sheet(db: &Connection, asked: &RunsAsked) -> Result<Sheet<Run, u64>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, agent, user, workflow, environment, release_phase, intent, implicit, opened_at, used_at, closed_at,
+           calls, spend, sensitivity, untrusted, marks, position
+         FROM runs WHERE position < ?1 ORDER BY position DESC LIMIT ?2",
+    )?;
+    let before = asked.before.map_or(i64::MAX, int);
+    let mut rows = statement.query(params![before, int(LOOKED_AT_MAX as u64)])?;
+    let (mut items, mut looked_at, mut last) = (Vec::new(), 0, 0);
+    while let Some(row) = rows.next()? {
+        (looked_at, last) = (looked_at + 1, amount(row.get(16)?));
+        let text = |at: usize| row.get_ref(at).map(|value| value.as_str_or_null().ok().flatten());
+        let other = |asked: Option<&str>, at: usize| Ok::<_, Failure>(asked.is_some() && text(at)? != asked);
+        if other(asked.agent.as_ref().map(AgentId::as_str), 1)? || other(asked.user.as_ref().map(UserId::as_str), 2)? {
+            continue;
+        }
+        let run = read(row)?;
+        if asked.takes(&run) {
+            items.push(run);
+        }
+        if items.len() == asked.limit.clamp(1, SHEET_MAX) {
+            return Ok(Sheet { items, older: (last > 1).then_some(last) });
+        }
+    }
+    Ok(Sheet { items, older: (looked_at == LOOKED_AT_MAX).then_some(last) })
 }
 
 fn read(row: &Row<'_>) -> Result<Run, Failure> {

@@ -51,10 +51,11 @@ pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
 }
 
 const TABLES: &str = "
--- Counters of the store itself. `halts` counts halts ordered and lifted; `flushes` counts the times
+-- Counters of the store itself. `halts` counts halts ordered and lifted, `grants` grants
+-- given and ended; `flushes` counts the times
 -- records were made durable for their bound's sake; `erasures` those since the file was last rebuilt.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0);
+INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0), ('grants', 0);
 
 -- The keys that records were signed with.
 CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
@@ -192,11 +193,14 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  escalated INTEGER NOT NULL DEFAULT 0,
+  uses INTEGER NOT NULL DEFAULT 0,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
 CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
+CREATE INDEX questions_alike ON questions (tool, agent);
 
 -- Votes. Nobody votes twice on the same rule of the same question.
 CREATE TABLE votes (
@@ -204,13 +208,28 @@ CREATE TABLE votes (
   question TEXT NOT NULL,
   rule TEXT NOT NULL,
   operator TEXT NOT NULL,
+  user TEXT,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
+  bounds TEXT,
   record BLOB CHECK (length(record) = 32),
   UNIQUE (question, rule, operator)
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
+CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
+
+-- What is said about questions; without an operator it is the agent's answer.
+CREATE TABLE remarks (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL,
+  operator TEXT,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX remarks_by_question ON remarks (question);
+CREATE INDEX remarks_by_operator ON remarks (operator) WHERE operator IS NOT NULL;
 
 -- The halts in force.
 CREATE TABLE halts (
@@ -220,12 +239,141 @@ CREATE TABLE halts (
   since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What agents asked people for. `question` decides it; `body` is what nothing is looked up by.
+CREATE TABLE access_requests (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  question TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  state TEXT NOT NULL CHECK (state IN ('open', 'granted', 'refused', 'lapsed')),
+  granted TEXT,
+  body TEXT NOT NULL,
+  CHECK ((state = 'granted') = (granted IS NOT NULL))
+) STRICT;
+CREATE INDEX access_requests_open ON access_requests (position) WHERE state = 'open';
+
+-- Grants. One that has ended never comes back, and a request is granted once.
+CREATE TABLE grants (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  request TEXT UNIQUE,
+  state TEXT NOT NULL CHECK (state IN ('live', 'revoked', 'expired', 'expired_unused')),
+  review_due INTEGER NOT NULL CHECK (review_due IN (0, 1)),
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX grants_live ON grants (position) WHERE state = 'live';
+CREATE INDEX grants_to_review ON grants (position) WHERE review_due;
+CREATE TRIGGER grants_stay_ended BEFORE UPDATE ON grants WHEN old.state <> 'live' AND new.state <> old.state
+BEGIN SELECT RAISE(ABORT, 'a grant that has ended never comes back'); END;
+-- The authority in force, and the record that says so.
+CREATE TABLE authority (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  record TEXT NOT NULL
+) STRICT;
+
+-- Changes of the authority that wait, or waited, for people. At most one is open, and what ended stays so.
+CREATE TABLE changes (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  base BLOB NOT NULL CHECK (length(base) = 32),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  weakens TEXT NOT NULL,
+  needed INTEGER NOT NULL CHECK (needed > 0),
+  record TEXT NOT NULL,
+  proposed BLOB NOT NULL CHECK (length(proposed) = 32),
+  proposed_by TEXT,
+  at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  ended TEXT CHECK (ended IN ('in_force', 'refused', 'superseded'))
+) STRICT;
+CREATE UNIQUE INDEX changes_open ON changes (ended IS NULL) WHERE ended IS NULL;
+CREATE TRIGGER changes_end_once BEFORE UPDATE OF ended ON changes WHEN old.ended IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a change ends once'); END;
+
+-- Votes on changes. Nobody votes twice.
+CREATE TABLE change_votes (
+  position INTEGER PRIMARY KEY,
+  change TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  record BLOB NOT NULL CHECK (length(record) = 32),
+  UNIQUE (change, operator)
+) STRICT;
+CREATE INDEX change_votes_by_operator ON change_votes (operator);
+
+-- Proposed changes of remits. What each says is disclosed by its record.
+CREATE TABLE proposals (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  question TEXT NOT NULL,
+  proposed_by TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+
 -- The holds in place: what must not be deleted.
 CREATE TABLE holds (
   target TEXT PRIMARY KEY,
   ordered_by TEXT NOT NULL,
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How people sign in. A password and the secret of its codes go together; the secret is sealed.
+CREATE TABLE accounts (
+  operator TEXT PRIMARY KEY,
+  password TEXT,
+  totp BLOB,
+  step INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
+  failures INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  not_before INTEGER,
+  signed_in_at INTEGER,
+  CHECK ((password IS NULL) = (totp IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Their passkeys. A credential is one person's.
+CREATE TABLE passkeys (
+  id BLOB PRIMARY KEY,
+  operator TEXT NOT NULL,
+  key TEXT NOT NULL,
+  label TEXT NOT NULL,
+  sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+  added_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_by_operator ON passkeys (operator);
+
+-- Invitations that wait, by the SHA-256 of their token: one for each person at most.
+CREATE TABLE invitations (
+  token BLOB PRIMARY KEY CHECK (length(token) = 32),
+  operator TEXT NOT NULL UNIQUE,
+  made_by TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Sessions, by the SHA-256 of their token: who reads this file signs in as nobody.
+CREATE TABLE sessions (
+  id BLOB PRIMARY KEY CHECK (length(id) = 32),
+  operator TEXT NOT NULL,
+  factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  device TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_operator ON sessions (operator);
+
+-- Challenges that were answered, until nobody would take them anyway.
+CREATE TABLE challenges (
+  digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+  until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What people are told, once for each channel; an empty channel is news that is not routed yet. A row whose

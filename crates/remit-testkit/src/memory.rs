@@ -2,11 +2,13 @@
 //! reader. One lock, no durability. It is the reference that other stores are compared with, so it
 //! shares no code with them.
 
+mod changes;
 mod erasure;
 mod grants;
 mod listing;
 mod outbox;
 mod people;
+mod questions;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,14 +66,14 @@ impl Store for MemoryStore {
         for (rule, definition, quorum) in query.rules {
             let satisfied = state.live(query.call, query.now).find(|q| {
                 let asked = q.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
-                q.state(query.now) != QuestionState::Denied
+                q.usable(query.run, query.now)
                     && asked.is_some_and(|asked| q.yes(rule) >= asked.quorum.max(*quorum) as usize)
             });
             approvals.extend(satisfied.map(|question| (rule.clone(), question.id.clone())));
         }
         let mut newest = state.live(query.call, query.now).rev();
         let open = newest.find(|q| q.state(query.now) == QuestionState::Open).map(|q| q.id.clone());
-        let mut denials = state.live(query.call, query.now).rev().flat_map(|q| q.votes.iter().filter(|v| !v.approve));
+        let refused = state.live(query.call, query.now).rev().find_map(|question| question.denial(query.now));
         Ok(Case {
             file: CaseFile {
                 run: RunFacts {
@@ -84,10 +86,12 @@ impl Store for MemoryStore {
                 },
                 budgets: query.budgets.iter().map(|(b, span, object)| state.budget(b, span, object.as_ref())).collect(),
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
-                refused: denials.next().map(|vote| vote.reason.clone()),
+                refused: refused.map(str::to_owned),
                 halts: state.halts.values().cloned().collect(),
+                origins: Vec::new(),
+                grants: Vec::new(),
             },
-            basis: Basis { halts: state.halts_changed, run: *version, approvals },
+            basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
         })
     }
@@ -134,6 +138,16 @@ impl Store for MemoryStore {
             None => StoredOutcome::Pending,
             Some(outcome) => StoredOutcome::Settled(outcome.clone()),
         }))
+    }
+
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+        let state = self.open()?;
+        let of_run = state.intents.iter().rev().filter(|admitted| admitted.intent.run == *run);
+        let shown = of_run.take(limit as usize).map(|admitted| {
+            let outcome = admitted.outcome.clone().map_or(StoredOutcome::Pending, StoredOutcome::Settled);
+            (admitted.intent.tool.clone(), outcome)
+        });
+        Ok(shown.collect())
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
@@ -230,15 +244,7 @@ impl Store for MemoryStore {
         let found = state.questions.iter().position(|question| question.id == vote.question);
         let at = found.ok_or(CommitError::Conflict("question"))?;
         let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
-        if question.state(vote.at) != QuestionState::Open {
-            return Err(CommitError::Conflict(question.state(vote.at).as_str()));
-        }
-        if !question.rules.iter().any(|asked| asked.id == vote.rule) {
-            return Err(CommitError::Conflict("rule"));
-        }
-        if question.votes.iter().any(|cast| cast.by == vote.by && cast.rule == vote.rule) {
-            return Err(CommitError::Conflict("voted"));
-        }
+        question.takes(&vote).map_err(CommitError::Conflict)?;
         state.append(record)?;
         let at_vote = vote.at;
         question.votes.push(vote);

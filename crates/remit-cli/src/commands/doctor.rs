@@ -170,7 +170,7 @@ fn credentials(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), 
 
 fn channels(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
     // Links are not looked at here.
-    let plan = notify::plan(&config.settings.notify, &config.keys, folder, "");
+    let plan = notify::plan(&config.settings, &config.keys, folder, "");
     for (name, channel) in &plan.channels {
         let found = channel.check().map(|()| format!("{}; `remit notify test {name}` sends something", channel.kind()));
         chart.note(&format!("channel {name}"), found)?;
@@ -193,7 +193,7 @@ fn keys(chart: &mut Chart, config: &Config) -> Result<(), Failure> {
         };
         chart.note(&format!("key {}", key.id), found)?;
     }
-    if config.keys.operators.iter().all(|key| key.revoked || key.expires <= now) {
+    if config.keys.operators.iter().all(|key| key.revoked || key.proof.is_some_and(|proof| proof.expires <= now)) {
         chart.note("operators", Err("nobody can approve, halt or look: add an operator to keys.yaml".into()))?;
     }
     Ok(())

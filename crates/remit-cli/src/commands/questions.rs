@@ -89,8 +89,9 @@ impl Approve {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         // The person sees what they approve, as the store knows it, before their vote is cast.
-        say(shown(&gateway.get(&format!("/admin/v1/questions/{}", self.id))?))?;
-        let vote = json!({"choice": "approve", "rule": self.rule, "reason": self.reason});
+        let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
+        say(shown(&seen))?;
+        let vote = json!({"choice": "approve", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
         let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
         say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
@@ -101,9 +102,11 @@ impl Deny {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
-        let vote = json!({"choice": "deny", "rule": self.rule, "reason": self.reason});
+        let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
+        say(shown(&seen))?;
+        let vote = json!({"choice": "deny", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
         let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
-        say(format!("The question is now {}.", text(&question["state"])))?;
+        say(format!("\nThe question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -123,19 +126,52 @@ fn rules(question: &Value) -> String {
 
 /// A question on a terminal: who asks for whom first, what exactly, and the agent's own words last.
 pub fn shown(question: &Value) -> String {
+    let (sight, live) = (&question["sight"], &question["live"]);
     let arguments = serde_json::to_string_pretty(&question["arguments"]).unwrap_or_default();
-    format!(
-        "Question  {}  ({})\nAgent     {}\nFor       {}\nTool      {}\nTouches   {}\nCosts     {} micro-USD\nNeeds     {}\nUntil     {}\nWhy       {}\nArguments\n{}",
-        text(&question["question"]),
-        text(&question["state"]),
-        text(&question["agent"]),
-        text(&question["user"]),
-        text(&question["tool"]),
-        text(&question["resource"]),
-        question["cost_micro_usd"],
-        rules(question),
-        text(&question["expires_at"]),
-        text(&question["why"]),
-        visible(&arguments),
-    )
+    let mut lines = vec![
+        format!("Question  {}  ({})", text(&question["question"]), text(&question["state"])),
+        format!("For       {}", text(&question["user"])),
+        format!("Agent     {}{}", text(&question["agent"]), chain(&sight["chain"])),
+        format!("Tool      {}{}", text(&question["tool"]), tool(&sight["tool"])),
+        format!("Touches   {}{}", text(&question["resource"]), place(&sight["resource"]["in"])),
+        format!("Costs     {} micro-USD", question["cost_micro_usd"]),
+    ];
+    for budget in live["budgets"].as_array().into_iter().flatten() {
+        lines.push(format!("Left      {} of {} in {}", budget["left"], budget["limit"], text(&budget["budget"])));
+    }
+    lines.extend([
+        format!("Needs     {}", rules(question)),
+        format!("Until     {}", text(&question["expires_at"])),
+        format!("Why       {}", text(&question["why"])),
+        format!("Arguments\n{}", visible(&arguments)),
+    ]);
+    for said in live["said"].as_array().into_iter().flatten() {
+        let who = if said["agent"] == true { "the agent".into() } else { text(&said["by"]) };
+        // Indented, so that no line of it looks like one of ours.
+        lines.push(format!("Said by {who}:\n    {}", text(&said["text"]).replace(['\n', '\r'], "\n    ")));
+    }
+    lines.join("\n")
+}
+
+fn chain(chain: &Value) -> String {
+    let owner = chain["owner"].as_str().map(|owner| format!(", of {owner}")).unwrap_or_default();
+    let stage = chain["stage"].as_str().map(|stage| format!(", {stage}")).unwrap_or_default();
+    let via: Vec<_> = chain["via"].as_array().into_iter().flatten().map(text).collect();
+    let via = if via.is_empty() { String::new() } else { format!(", sent by {}", via.join(", ")) };
+    format!("{owner}{stage}{via}")
+}
+
+fn tool(tool: &Value) -> String {
+    match (tool["class"].as_str(), tool["risk"].as_str(), tool["reversible"].as_bool()) {
+        (Some(class), Some(risk), Some(reversible)) => {
+            format!("  ({class}, risk {risk}, {})", if reversible { "can be undone" } else { "cannot be undone" })
+        }
+        _ => String::new(),
+    }
+}
+
+fn place(dimensions: &Value) -> String {
+    let of = dimensions.as_object().into_iter().flatten();
+    let of: Vec<_> = of.map(|(dimension, value)| format!("{dimension} {}", text(value))).collect();
+    if of.is_empty() { String::new() } else { format!("  ({})", of.join(", ")) }
 }

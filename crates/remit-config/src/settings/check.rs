@@ -3,18 +3,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
 use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
+use remit_core::authority::weakening::Needed;
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, TenantId};
 
 use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
-use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
+use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
-    Authentication, Records, Settings, StorePlace, Transport, calendar, ledger, notify, retention, rules,
+    Authentication, Records, Settings, StorePlace, Transport, approvals, calendar, ledger, notify, retention, rules,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
@@ -22,6 +24,8 @@ const HOLD_MS: u64 = 45_000;
 const HOLD_MS_MAX: u64 = 10 * 60_000;
 const BATCH_MS: u64 = 100;
 const BATCH_MS_MAX: u64 = 10_000;
+/// Most people that a change may need.
+const CHANGE_PEOPLE_MAX: u32 = 9;
 
 /// What `remit.yaml` says about the organisation; other files are checked against it.
 #[derive(Debug, Default)]
@@ -31,6 +35,7 @@ pub(crate) struct Organisation {
     pub rules: Vec<ApprovalRule>,
     pub limits: Vec<Limit>,
     pub people: Vec<Person>,
+    pub break_glass: Vec<BreakGlass>,
 }
 
 pub(crate) fn check(
@@ -40,11 +45,14 @@ pub(crate) fn check(
 ) -> (Option<Settings>, Organisation) {
     let file = file.into_value();
     let environments = Environments::new(file.environments.unwrap_or_default(), report);
+    let calendar = file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
+    let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
     let organisation = Organisation {
-        rules: file.approvals.iter().filter_map(|(name, rule)| rules::rule(name, rule, report)).collect(),
+        rules: file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect(),
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
-        calendar: file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default(),
+        break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
+        calendar,
         environments: environments.clone(),
     };
     let tenant = report.id(&file.tenant, TenantId::parse);
@@ -109,6 +117,8 @@ pub(crate) fn check(
         }
         Some(hold)
     });
+    let console = super::console::check(file.console, report);
+    let changes = changes(file.changes, report);
     let rules: Vec<&str> = file.approvals.iter().map(|(name, _)| name.as_str()).collect();
     let notify = notify::check(file.notify, &rules, report, warnings);
     let settings = || {
@@ -126,6 +136,8 @@ pub(crate) fn check(
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
+            console,
+            changes,
             notify,
         })
     };
@@ -146,6 +158,25 @@ fn records(file: Option<crate::settings::file::RecordsFile>, report: &mut Report
         (Some(ReadsWord::Strict), None) => Records::Strict,
         _ => Records::Batched { within_ms },
     }
+}
+
+fn changes(file: Option<ChangesFile>, report: &mut Report<'_>) -> Needed {
+    let standard = Needed::default();
+    let Some(file) = file else { return standard };
+    let people = file.people.as_ref().map_or(standard.weakening, |people| **people);
+    if let Some(at) = file.people.as_ref().filter(|_| !(1..=CHANGE_PEOPLE_MAX).contains(&people)) {
+        report.fault(at, format!("`{people}` is out of bounds"), "write 1 to 9 people");
+    }
+    // One person who may weaken alone need not be asked more often for what weighs less.
+    let widening = file.widening.as_ref().map_or(standard.widening.min(people), |widening| **widening);
+    if let Some(at) = file.widening.as_ref().filter(|_| widening > people) {
+        report.fault(
+            at,
+            format!("letting a remit grow would need {widening} people, and removing a guardrail {people}"),
+            "write at most as many as under `people`",
+        );
+    }
+    Needed { weakening: people, widening }
 }
 
 /// A `Host` header: a name or address with an optional port, in lower case, as it is compared.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::access::BreakGlassFile;
 use crate::at::{At, Entries};
 use crate::settings::notify::file::NotifyFile;
 
@@ -41,16 +42,26 @@ pub(crate) struct SettingsFile {
     /// Approval rules by name: requirements that people can satisfy for one exact call.
     #[serde(default)]
     pub approvals: Entries<At<ApprovalFile>>,
+    /// Who is on call, by name; approval rules may ask for them as `on_call:NAME`.
+    #[serde(default)]
+    pub on_call: Entries<At<OnCallFile>>,
     /// Limits over everything that all agents do: `10000 per day`, `5000 USD per day`.
     #[serde(default)]
     pub limits: Vec<At<String>>,
     /// People by the user id that their tokens carry, and their teams.
     #[serde(default)]
     pub people: Entries<PersonFile>,
+    /// Authority for emergencies, by name: who may use it, what it gives, and who reviews it afterwards.
+    #[serde(default)]
+    pub break_glass: Entries<At<BreakGlassFile>>,
     /// Runs: one task of one agent for one user.
     pub runs: Option<RunsFile>,
     /// Calls that wait for people.
     pub wait: Option<WaitFile>,
+    /// The console, and how long people stay signed in.
+    pub console: Option<ConsoleFile>,
+    /// How many people a change of this folder needs before it is put into force.
+    pub changes: Option<ChangesFile>,
     /// How people are told that something waits for them. Default: they look for themselves.
     pub notify: Option<NotifyFile>,
 }
@@ -236,12 +247,83 @@ pub(crate) enum FreezeWord {
 pub(crate) struct ApprovalFile {
     /// How many different people must approve. Default: 1.
     pub quorum: Option<At<u32>>,
-    /// Whose votes count: `team:finance`, `user:bob@acme.example`.
+    /// Whose votes count: `team:finance`, `user:bob@acme.example`, `on_call:sre`.
     pub from: At<Vec<At<String>>>,
     /// How long the question stays open, and an approval stays usable: `30m`.
     pub within: At<String>,
     /// Whom an approver must not be. Default: `[user]`, so that nobody approves what is done in their own name.
     pub distinct_from: Option<Vec<DistinctWord>>,
+    /// How many different people's denials close the question. Default: 1.
+    pub deny: Option<At<u32>>,
+    /// Whether an approval must say why: `required` or `optional`, which is the default. A denial always must.
+    pub reason: Option<ReasonWord>,
+    /// How well voters must have proved who they are, at least. With `passkey` each vote is signed by the voter's own passkey. Default: any.
+    pub factor: Option<FactorWord>,
+    /// Who is asked besides, when nobody has decided for a while: `{after: 10m, to: [team:sre-leads]}`.
+    #[serde(default)]
+    pub escalate: Vec<At<EscalationFile>>,
+}
+
+/// Who is asked besides, later.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct EscalationFile {
+    /// How long after the question was asked: `10m`.
+    pub after: At<String>,
+    /// Whose votes count from then on: `team:sre-leads`.
+    pub to: At<Vec<At<String>>>,
+}
+
+/// Whether an approval must say why.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ReasonWord {
+    /// It must.
+    Required,
+    /// It may.
+    Optional,
+}
+
+/// How well voters must have proved who they are.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum FactorWord {
+    /// In any way there is.
+    Any,
+    /// By a password and a one-time code, or better.
+    #[serde(rename = "password+totp")]
+    Password,
+    /// By another party's word, or better.
+    Oidc,
+    /// By their own passkey, which signs the vote itself.
+    Passkey,
+}
+
+/// Who is on call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct OnCallFile {
+    /// The time zone by whose clock turns begin. Default: that of the calendar.
+    pub timezone: Option<At<String>>,
+    /// Who takes turns. From its beginning on each replaces the one before.
+    pub rotation: At<Vec<At<RotationFile>>>,
+}
+
+/// People who take turns.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RotationFile {
+    /// When the first turn begins, by the clock on the wall: `2026-11-23T09:00`.
+    pub from: At<String>,
+    /// How long a turn is: `7d`.
+    pub every: At<String>,
+    /// Who, in this order, again and again: `[user:ann@acme.example, user:ben@acme.example]`.
+    pub people: At<Vec<At<String>>>,
 }
 
 /// Whom an approver must not be.
@@ -255,6 +337,8 @@ pub(crate) enum DistinctWord {
     AgentOwner,
     /// Anybody in the team that owns the tool.
     ToolOwner,
+    /// Anybody who votes in the place of another approver of the same question.
+    ApproverDelegates,
 }
 
 /// A person.
@@ -282,4 +366,30 @@ pub(crate) struct RunsFile {
 pub(crate) struct WaitFile {
     /// How long a held call is kept waiting before it is answered with the id of its question: `45s`, which is the default.
     pub hold: At<String>,
+}
+
+/// The console.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ConsoleFile {
+    /// Where browsers find the gateway: `https://remit.acme.example`. Its host and origin are allowed by it. Default: on the loopback interface, the address that is listened on.
+    pub url: Option<At<String>>,
+    /// How long a person stays signed in: `8h`, which is the default. At most `12h`.
+    pub session: Option<At<String>>,
+    /// After how long without a request they are signed out: `30m`, which is the default.
+    pub idle: Option<At<String>>,
+    /// The domain that passkeys are made for: the host of `url`, or a domain above it. Changing it makes every passkey worthless. Default: the host of `url`.
+    pub rp_id: Option<At<String>>,
+}
+
+/// How many people with the role `security` must approve a change of the folder.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ChangesFile {
+    /// For a change that protects less: a guardrail gone, an approval rule loosened, `enforce` to `observe`. Default: 2.
+    pub people: Option<At<u32>>,
+    /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
+    pub widening: Option<At<u32>>,
 }

@@ -1,9 +1,11 @@
 //! `remit.yaml`: where the gateway listens, who may call, where it keeps its records; and what the
 //! whole organisation shares: calendar, environments, approval rules, limits, people.
 
+mod approvals;
 mod bucket;
 mod calendar;
 mod check;
+mod console;
 pub(crate) mod file;
 mod ledger;
 pub mod notify;
@@ -14,11 +16,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
 
 use crate::upstream::CredentialSource;
 
+pub(crate) use approvals::voter;
 pub(crate) use check::{Organisation, check};
 pub(crate) use rules::{limit, limits, warned};
 
@@ -53,6 +57,23 @@ pub struct Settings {
     pub hold_ms: u64,
     /// How people are told.
     pub notify: notify::Notify,
+    /// The console.
+    pub console: Console,
+    /// How many people a change of the folder needs.
+    pub changes: Needed,
+}
+
+/// The console, and how long people stay signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Where browsers find the gateway: scheme and host, no slash at the end. None: where it listens.
+    pub url: Option<String>,
+    /// How long a person stays signed in, in seconds.
+    pub session_secs: u64,
+    /// After how long without a request they are signed out, in seconds.
+    pub idle_secs: u64,
+    /// The domain that passkeys are made for; none when that follows from where it listens.
+    pub rp_id: Option<String>,
 }
 
 /// Whether connections are encrypted.

@@ -2,6 +2,19 @@
 
 /// File, what is changed in it to what, and all that is said about it.
 pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
+    // Changes
+    (
+        "remit.yaml",
+        "runs: {idle: 30m}",
+        "runs: {idle: 30m}\nchanges: {people: 0}",
+        "remit.yaml:25:19: `0` is out of bounds (write 1 to 9 people)",
+    ),
+    (
+        "remit.yaml",
+        "runs: {idle: 30m}",
+        "runs: {idle: 30m}\nchanges: {people: 1, widening: 2}",
+        "remit.yaml:25:32: letting a remit grow would need 2 people, and removing a guardrail 1 (write at most as many as under `people`)",
+    ),
     // Form
     ("remit.yaml", "tenant", "tenent", "remit.yaml:1:1: unknown key `tenent` (did you mean `tenant`?)"),
     ("remit.yaml", "tenant: acme\n", "", "remit.yaml:1:1: `tenant` is missing (add it to this block)"),
@@ -93,7 +106,7 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "remit.yaml",
         "quorum: 1",
         "quorum: 0",
-        "remit.yaml:17:13: a quorum of 0 asks for nothing (write at least 1, or drop the rule)",
+        "remit.yaml:17:13: a quorum of 0 asks for nothing (write at least 1, or leave it out)",
     ),
     (
         "remit.yaml",
@@ -173,7 +186,39 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "/\"}\n    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: \"https://b.example\"}\n  quorum: 1\n",
         "remit.yaml:32:13: this witness stands here already (list each witness once)",
     ),
+    // Console
+    (
+        "remit.yaml",
+        "session: 8h",
+        "session: 13h",
+        "remit.yaml:37:55: nobody stays signed in that long (write at most `12h`)",
+    ),
+    (
+        "remit.yaml",
+        "idle: 30m, rp_id",
+        "idle: 9h, rp_id",
+        "remit.yaml:37:65: `idle` is longer than `session` (write a shorter time)",
+    ),
+    (
+        "remit.yaml",
+        "rp_id: acme.example",
+        "rp_id: umbrella.example",
+        "remit.yaml:37:77: `umbrella.example` is not a domain of the console (write the host of `url` without its port, or a domain above it)",
+    ),
+    (
+        "remit.yaml",
+        "url: \"https://remit.acme.example\", session",
+        "url: \"http://remit.acme.example\", session",
+        "remit.yaml:37:16: `http://remit.acme.example` is not an address of the console (write scheme and host, `https://remit.acme.example`, and `http://` on this machine only)",
+    ),
     // keys.yaml
+    ("keys.yaml", "    expires: 2027-01-01T12:00:00Z\n", "", "keys.yaml:13:13: a key without an end (add `expires:`)"),
+    (
+        "keys.yaml",
+        "roles: [approver]}",
+        "roles: [approver], expires: 2027-01-01}",
+        "keys.yaml:15:89: an end without a key (add `sha256:`, or remove `expires` if they only sign in)",
+    ),
     ("keys.yaml", "    expires: 2027-01-01\n", "", "keys.yaml:2:5: `expires` is missing (add it to this block)"),
     (
         "keys.yaml",
@@ -469,6 +514,54 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "email: bob@acme.example",
         "email: bob",
         "keys.yaml:15:12: `bob` is not an e-mail address (write `bob@acme.example`)",
+    ),
+];
+
+/// What is changed in a rule that says everything to what, and all that is said about it.
+pub const RULES: &[(&str, &str, &str)] = &[
+    ("deny: 2", "deny: 0", "remit.yaml:21:11: a threshold of 0 asks for nothing (write at least 1, or leave it out)"),
+    (
+        "1\n    from: [team:finance, user:bob@acme.example]",
+        "4\n    from: [user:bob@acme.example, on_call:finance]",
+        "remit.yaml:17:13: 4 votes are needed, and only 3 can be given (name more people, or lower the number)",
+    ),
+    (
+        "[team:finance, user",
+        "[on_call:finanz, user",
+        "remit.yaml:18:12: unknown on-call schedule `finanz` (did you mean `finance`?)",
+    ),
+    ("factor: passkey", "factor: passkeys", "remit.yaml:23:13: unknown word `passkeys` (did you mean `passkey`?)"),
+    ("factor: passkey", "factor: channel", "remit.yaml:23:13: unknown word `channel`"),
+    ("{after: 20m", "{after: 30m", "remit.yaml:26:17: by then the question has lapsed (write less than `within`)"),
+    (
+        "{after: 20m",
+        "{after: 10m",
+        "remit.yaml:26:17: this step is not after the one before (write the steps in their order)",
+    ),
+    (
+        "to: [user:carol@acme.example]",
+        "to: []",
+        "remit.yaml:26:26: nobody is asked by this step (name whose votes count: `[team:sre-leads]`)",
+    ),
+    (
+        "from: 2026-11-23T09:00",
+        "from: 2026-11-23T09:00Z",
+        "remit.yaml:31:16: `2026-11-23T09:00Z` is not a date and time (write `2026-11-23T09:00`, without an offset: the schedule has a time zone)",
+    ),
+    (
+        "from: 2026-12-23",
+        "from: 2026-11-23",
+        "remit.yaml:32:16: this rotation does not begin after the one before (write them in their order)",
+    ),
+    (
+        "people: [user:bob@acme.example]",
+        "people: [team:finance]",
+        "remit.yaml:32:48: `team:finance` is not a person (write `user:bob@acme.example`)",
+    ),
+    (
+        "people: [user:bob@acme.example]",
+        "people: []",
+        "remit.yaml:32:47: nobody takes turns (name some people: `[user:ann@acme.example]`)",
     ),
 ];
 

@@ -38,6 +38,7 @@ retention:
   disclosures: {read: 30d, write: 400d, trigger: 400d, approve: 400d, expose: 400d, other: 90d}
   outcomes: 7d
   budget_spans: 400d
+console: {url: "https://remit.acme.example", session: 8h, idle: 30m, rp_id: acme.example}
 notify:
   console: https://remit.acme.example/
   retry: {attempts: 4, first: 2s, longest: 1m}
@@ -62,6 +63,23 @@ notify:
     - {for: [finance-sign-off], to: [mail, chat, push]}
     - {for: ["*"], to: [hook]}
 "#;
+
+/// A rule, and the same with every key that a rule may have.
+pub const RULE: &str = "    distinct_from: [user, agent_owner, tool_owner]\n";
+pub const RULE_WHOLE: &str = "    distinct_from: [user, agent_owner, tool_owner, approver_delegates]
+    deny: 2
+    reason: required
+    factor: passkey
+    escalate:
+      - {after: 10m, to: [on_call:finance]}
+      - {after: 20m, to: [user:carol@acme.example]}
+on_call:
+  finance:
+    timezone: America/New_York
+    rotation:
+      - {from: 2026-11-23T09:00, every: 7d, people: [user:bob@acme.example, user:alice@acme.example]}
+      - {from: 2026-12-23, every: 1d, people: [user:bob@acme.example]}
+";
 
 /// Where the files of the ledger are, and another place for them.
 pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
@@ -88,6 +106,7 @@ operators:
     sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
     expires: 2027-01-01T12:00:00Z
     email: bob@acme.example
+  - {id: grace, user: grace@acme.example, teams: [finance], roles: [approver]}
 "#;
 
 pub const PAYMENTS: &str = r#"upstream: payments

@@ -66,6 +66,54 @@ impl Guardrail {
     }
 }
 
+/// One guardrail in force, for whoever looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'s>(pub(crate) &'s Guardrail);
+
+impl Bound<'_> {
+    /// Its name: the file, and its `@id` or its place in it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.policy.id().to_string()
+    }
+
+    /// Whether it binds.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
+    /// Why it exists.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// What would satisfy it, in its author's words.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+
+    /// The approval rules it asks for.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleId] {
+        &self.0.rules
+    }
+
+    /// The policy, as it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.policy.to_string()
+    }
+
+    /// Whether its scope admits this tool at all. Its conditions are not looked at.
+    #[must_use]
+    pub fn concerns(&self, tool: &Tool) -> bool {
+        self.0.concerns(tool)
+    }
+}
+
 /// Reads one file. The faults are those of syntax and of what a guardrail may be; types are checked later, against the schema.
 pub(crate) fn read(file: &GuardrailFile, faults: &mut Vec<Fault>) -> Vec<Guardrail> {
     let set = match PolicySet::from_str(&file.text) {
@@ -198,7 +246,9 @@ mod tests {
         assert!(faults.is_empty(), "{faults:?}");
         let rules: Vec<_> = found[0].rules.iter().map(RuleId::as_str).collect();
         assert_eq!(rules, ["sre", "a", "b"]);
-        assert_eq!(found[0].policy.id().to_string(), "guardrails/a.cedar#two");
+        let shown = Bound(&found[0]);
+        assert_eq!(shown.name(), "guardrails/a.cedar#two");
+        assert!(shown.text().contains("unless { context.approved.contains(\"sre\")"), "as written: {}", shown.text());
     }
 
     #[test]

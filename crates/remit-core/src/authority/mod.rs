@@ -8,13 +8,14 @@ mod index;
 mod permit;
 pub mod remit;
 mod vocabulary;
+pub mod weakening;
 mod when;
 
 use miette::Diagnostic;
 
 pub use compile::{Person, Sources, compile};
 pub(crate) use facts::Facts;
-pub(crate) use index::{Slice, budget};
+pub(crate) use index::{Profile, Slice, budget};
 pub use index::{Snapshot, Standing};
 pub use vocabulary::cedar_schema;
 

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use super::{Court, Outcome, Read, Step};
 use crate::dsse::{Envelope, keyid, pae};
 use crate::log::vkey::ed25519;
-use crate::record::Kind;
 use crate::trust::{Root, Trust};
 
 struct Delegation<'t> {
@@ -29,7 +28,7 @@ impl<'t> Delegations<'t> {
             let (log, index) = (&place.head.origin, place.index);
             let root = named(envelope, trust).find(|root| root.covers(log, index));
             let Some(root) = root.filter(|root| signed(envelope, &root.key)) else { continue };
-            let own = statement.kind == Kind::Key && statement.writer == envelope.signature.keyid;
+            let own = statement.is_delegation() && statement.writer == envelope.signature.keyid;
             let Some(key) = statement.delegate().filter(|key| own && ed25519(key).is_some()) else { continue };
             found.entry(keyid(&key)).or_default().push(Delegation { key, log: log.clone(), index, root });
         }
@@ -64,11 +63,11 @@ impl Court {
             return false;
         }
         let Some(statement) = &read.statement else { return true };
-        let wrong = if roots.is_empty() == (statement.kind == Kind::Key) {
+        let wrong = if roots.is_empty() == statement.is_delegation() {
             Some("a root signs delegations and nothing else; nobody else signs them")
         } else if statement.writer != envelope.signature.keyid {
             Some("the writer that is named is not the one that signed")
-        } else if statement.kind == Kind::Key && statement.delegate().is_none_or(|key| ed25519(&key).is_none()) {
+        } else if statement.is_delegation() && statement.delegate().is_none_or(|key| ed25519(&key).is_none()) {
             Some("what is delegated is no key")
         } else {
             None

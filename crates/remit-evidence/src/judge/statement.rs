@@ -89,9 +89,21 @@ impl Statement {
         self.predicate.get("delegate").and_then(digest).map(|key| *key.as_bytes())
     }
 
+    /// Whether this is for a root to sign: a key record that delegates, and does not say how a person's own
+    /// keys changed.
+    pub fn is_delegation(&self) -> bool {
+        let of_a_person = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
+        self.kind == Kind::Key && !of_a_person
+    }
+
     /// Whether a login vouches for an approval, not the person's own key.
     pub fn is_attested(&self) -> bool {
-        self.kind == Kind::Approval
+        self.kind == Kind::Approval && self.text("/assurance") != Some("passkey")
+    }
+
+    /// A value of the record, by its path.
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        self.predicate.pointer(path)
     }
 }
 

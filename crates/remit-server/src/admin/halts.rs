@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
 use remit_core::authority::remit::Holder;
 use remit_core::halt::HaltTarget;
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::{answer, body, operator, unavailable};
 use crate::edge::Edge;
+use crate::identify::Operator;
 
 /// `GET /admin/v1/halts`.
 pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
@@ -31,9 +33,9 @@ pub(super) async fn halt(State(edge): State<Arc<Edge>>, request: Request) -> Res
     let (parts, raw) = request.into_parts();
     let halted = async {
         let operator = operator(&edge, &parts.headers, Deed::Halt).await?;
-        let (target, reason) = order(&body(&edge, raw).await?)?;
-        known(&edge, &target)?;
-        edge.gate.halt(target.clone(), &operator.approver.id, &reason).await.map_err(unavailable)?;
+        let body = body(&edge, raw).await?;
+        let (target, reason) = order(&body)?;
+        stop(&edge, &operator, &target, reason).await?;
         Ok(json!({"halted": target.to_string()}))
     };
     answer(halted.await)
@@ -44,15 +46,62 @@ pub(super) async fn lift(State(edge): State<Arc<Edge>>, request: Request) -> Res
     let (parts, raw) = request.into_parts();
     let lifted = async {
         let operator = operator(&edge, &parts.headers, Deed::Resume).await?;
-        let (target, reason) = order(&body(&edge, raw).await?)?;
-        let lifted = edge.gate.resume(&target, &operator.approver.id, &reason).await.map_err(unavailable)?;
+        let body = body(&edge, raw).await?;
+        let (target, reason) = order(&body)?;
+        let lifted = resume(&edge, &operator, &target, reason).await?;
         Ok(json!({"resumed": lifted, "target": target.to_string()}))
     };
     answer(lifted.await)
 }
 
+/// `GET /admin/v1/halts/reach?target=`: what a halt would stop.
+pub(super) async fn reach(State(edge): State<Arc<Edge>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    let found = async {
+        operator(&edge, &headers, Deed::Look).await?;
+        let target = target(&asked.target)?;
+        known(&edge, &target)?;
+        let reach = edge.gate.reach(&target).await.map_err(unavailable)?;
+        let agents: Vec<_> = reach.agents.iter().map(ToString::to_string).collect();
+        Ok(json!({
+            "target": target.to_string(), "agents": agents, "tools": reach.tools, "open_runs": reach.runs,
+            "more_open_runs": reach.more_runs,
+        }))
+    };
+    answer(found.await)
+}
+
+/// Which halt is meant.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    target: String,
+}
+
+/// Orders a halt, for whoever may: the API and the console.
+pub(crate) async fn stop(edge: &Edge, by: &Operator, target: &HaltTarget, reason: &str) -> Result<(), Refusal> {
+    known(edge, target)?;
+    edge.gate.halt(target.clone(), &by.approver.id, because(reason)?).await.map_err(unavailable)
+}
+
+/// Lifts a halt, for whoever may; false when there was none.
+pub(crate) async fn resume(edge: &Edge, by: &Operator, target: &HaltTarget, reason: &str) -> Result<bool, Refusal> {
+    edge.gate.resume(target, &by.approver.id, because(reason)?).await.map_err(unavailable)
+}
+
+/// What is meant, from its words.
+pub(crate) fn target(text: &str) -> Result<HaltTarget, Refusal> {
+    HaltTarget::parse(text).ok_or_else(|| {
+        Refusal::new(Code::Malformed, "`target` must be tenant, agent:…, tool:…, upstream:…, class:… or run:…")
+    })
+}
+
+fn because(reason: &str) -> Result<&str, Refusal> {
+    let missing = || Refusal::new(Code::Malformed, "`reason` is missing: people will ask");
+    Some(reason).filter(|reason| !reason.trim().is_empty()).ok_or_else(missing)
+}
+
 /// An emergency brake that is pulled on a misspelt name must not look like one that holds.
-fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
+pub(crate) fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
     let snapshot = edge.gate.snapshot();
     let tools = || snapshot.registry().tools().iter();
     let (found, names): (bool, Vec<String>) = match target {
@@ -84,12 +133,7 @@ fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
         .with_remedy(help))
 }
 
-fn order(body: &Value) -> Result<(HaltTarget, String), Refusal> {
-    let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let target = text("target").and_then(HaltTarget::parse).ok_or_else(|| {
-        Refusal::new(Code::Malformed, "`target` must be tenant, agent:…, tool:…, upstream:…, class:… or run:…")
-    })?;
-    let reason = text("reason").filter(|reason| !reason.trim().is_empty());
-    let reason = reason.ok_or_else(|| Refusal::new(Code::Malformed, "`reason` is missing: people will ask"))?;
-    Ok((target, reason.to_owned()))
+fn order(body: &Value) -> Result<(HaltTarget, &str), Refusal> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    Ok((target(text("target"))?, because(text("reason"))?))
 }

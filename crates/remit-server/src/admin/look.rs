@@ -109,7 +109,7 @@ pub(super) async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> 
 /// `POST /admin/v1/tools/survey`: asks every upstream anew what it serves.
 pub(super) async fn survey(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let surveyed = async {
-        operator(&edge, &headers, Deed::Look).await?;
+        operator(&edge, &headers, Deed::Survey).await?;
         edge.fleet.survey_all().await;
         Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot())}))
     };

@@ -7,12 +7,12 @@ use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::question::Question;
-use remit_core::ids::{QuestionId, RuleId};
+use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
-use crate::admin::{answer, body, operator, unavailable};
+use crate::admin::{answer, ballot, body, operator, unavailable};
 use crate::edge::Edge;
 
 /// `GET /admin/v1/questions`: what waits for people, oldest first.
@@ -26,59 +26,107 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> R
     answer(listed.await)
 }
 
-/// `GET /admin/v1/questions/{id}`.
+/// `GET /admin/v1/questions/{id}`: with it what an approver is to look at, and the digest of that.
 pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
         operator(&edge, &headers, Deed::Look).await?;
         let id = QuestionId::parse(&id).map_err(|_| unknown())?;
-        let question = edge.gate.ports().store.question(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        Ok(shown(&edge, &question))
+        let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+        let mut answer = shown(&edge, &sight.question);
+        answer["sight"] = sight.still;
+        answer["live"] = sight.live;
+        answer["shown"] = sight.shown.to_string().into();
+        Ok(answer)
     };
     answer(found.await)
 }
 
-/// `POST /admin/v1/questions/{id}/votes`: `{"choice": "approve"|"deny", "rule"?, "reason"?}`. Who
+/// `POST /admin/v1/questions/{id}/votes`: `{"choice", "shown", "rule"?, "reason"?, "assertion"?}`. Who
 /// votes comes from the credential; a name in the body is refused as an unknown member.
 pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let voted = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
         let asked = body(&edge, raw).await?;
-        let members = asked.as_object().into_iter().flat_map(|members| members.keys());
-        if let Some(other) = members.map(String::as_str).find(|name| !matches!(*name, "choice" | "rule" | "reason")) {
-            let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
-            return Err(Refusal::new(Code::Malformed, format!("unknown member `{shown}`")));
-        }
-        let approve = match asked.get("choice").and_then(Value::as_str) {
-            Some("approve") => true,
-            Some("deny") => false,
-            _ => return Err(Refusal::new(Code::Malformed, "`choice` must be approve or deny")),
-        };
-        let rule = asked.get("rule").and_then(Value::as_str).map(RuleId::parse).transpose();
-        let rule = rule.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
-        let reason = asked.get("reason").and_then(Value::as_str).unwrap_or_default();
-        let question = edge.gate.vote(&voter.approver, &id, rule.as_ref(), approve, reason).await;
+        let ballot = ballot::read(&edge.settings, &id, &asked)?;
+        let question = edge.gate.vote(&voter.approver, ballot).await;
         question.map(|question| shown(&edge, &question)).map_err(not_taken)
     };
     answer(voted.await)
 }
 
-fn unknown() -> Refusal {
+/// `POST /admin/v1/questions/{id}/statements`: as for a vote, without the assertion. Answers the statement that
+/// the voter's passkey signs, the challenge to sign it by, and the nonce to send with the vote.
+pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let stated = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let asked = body(&edge, raw).await?;
+        let ballot = ballot::read(&edge.settings, &id, &asked)?;
+        let (statement, nonce) = edge.gate.statement(&voter.approver, &ballot).await.map_err(not_taken)?;
+        let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
+        let passkeys = account.into_iter().flat_map(|account| account.passkeys);
+        Ok(json!({
+            "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
+            "statement": statement,
+            "nonce": nonce.to_string(),
+            "rp_id": ballot::site(&edge.settings).rp_id,
+            "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
+        }))
+    };
+    answer(stated.await)
+}
+
+/// `POST /admin/v1/questions/{id}/remarks`: `{"text"}`. Asks the agent something; the question stays open.
+pub(super) async fn ask_back(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let said = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let text = ballot::said(&body(&edge, raw).await?)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let question = edge.gate.ask_back(&voter.approver, &id, &text).await;
+        question.map(|question| shown(&edge, &question)).map_err(not_taken)
+    };
+    answer(said.await)
+}
+
+/// `POST /admin/v1/questions/{id}/escalations`: `{"text"}`, which says why. Calls in the next people at once.
+pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let escalated = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let text = ballot::said(&body(&edge, raw).await?)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let question = edge.gate.escalate(&voter.approver, &id, &text).await;
+        question.map(|question| shown(&edge, &question)).map_err(not_taken)
+    };
+    answer(escalated.await)
+}
+
+pub(super) fn unknown() -> Refusal {
     Refusal::new(Code::QuestionUnknown, "there is no such question")
 }
 
-fn not_taken(error: NotTaken) -> Refusal {
+pub(crate) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),
-        NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) => {
+        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse => {
+            Refusal::new(Code::Conflict, text).with_remedy("Nothing was changed.")
+        }
+        NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
         }
         NotTaken::NotEntitled(_) => {
             Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
         }
         NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Name the rule."),
+        NotTaken::NoReason | NotTaken::TooLong | NotTaken::Bounds => {
+            Refusal::new(Code::Malformed, text).with_remedy("Nothing was counted; mend it and send it again.")
+        }
+        NotTaken::NotProven(_) => {
+            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Nothing was counted; sign this vote by your passkey.")
+        }
         NotTaken::Unavailable(error) => unavailable(error),
     }
 }
@@ -93,6 +141,7 @@ fn shown(edge: &Edge, question: &Question) -> Value {
         json!({
             "by": vote.by.as_str(), "rule": vote.rule.as_str(), "reason": vote.reason,
             "choice": if vote.approve { "approve" } else { "deny" }, "at": vote.at.to_string(),
+            "factor": vote.factor.as_str(),
         })
     });
     json!({

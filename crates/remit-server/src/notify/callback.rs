@@ -15,16 +15,18 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use remit_app::NotTaken;
+use remit_app::ballot::{Ballot, Choice};
 use remit_app::question::Question;
 use remit_core::approval::{Approver, Factor};
-use remit_core::ids::{ChannelId, OperatorId, QuestionId};
-use remit_core::steering::Deed;
+use remit_core::ids::{ChannelId, Digest, OperatorId, QuestionId};
+use remit_core::steering::{self, Deed};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
-use super::slack::{Callback, bytes, is_ours};
+use super::slack::{Button, Callback, bytes};
 use super::{Channels, Kind};
 use crate::accept;
+use crate::admin::questions::not_taken;
 use crate::admin::{answer, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::guard;
@@ -65,8 +67,9 @@ impl Seen {
 /// A click on a button of ours.
 struct Click {
     user: String,
-    choice: String,
+    choice: Choice,
     question: QuestionId,
+    shown: Digest,
     mark: String,
 }
 
@@ -144,17 +147,20 @@ async fn click(body: &Bytes) -> Result<Option<Click>, Refusal> {
     };
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let named = text(action, "action_id").ok_or_else(|| malformed("the action has no name"))?;
-    if !matches!(named.as_str(), "approve" | "deny") {
-        return Ok(None);
-    }
+    let choice = match named.as_str() {
+        "approve" => Choice::Approve,
+        "deny" => Choice::Deny,
+        _ => return Ok(None),
+    };
     let user = payload.get("user").and_then(|user| text(user, "id")).ok_or_else(|| malformed("nobody has clicked"))?;
     let value = text(action, "value").ok_or_else(not_ours)?;
-    let [choice, question, mark] = value.split(' ').collect::<Vec<_>>()[..] else { return Err(not_ours()) };
-    if choice != named {
+    let [said, question, shown, mark] = value.split(' ').collect::<Vec<_>>()[..] else { return Err(not_ours()) };
+    if said != named {
         return Err(not_ours());
     }
     let question = QuestionId::parse(question).map_err(|_| not_ours())?;
-    Ok(Some(Click { user, choice: choice.to_owned(), question, mark: mark.to_owned() }))
+    let shown = Digest::from_hex(shown).ok_or_else(not_ours)?;
+    Ok(Some(Click { user, choice, question, shown, mark: mark.to_owned() }))
 }
 
 fn not_ours() -> Refusal {
@@ -173,27 +179,71 @@ async fn vote(
         Refusal::new(Code::PolicyNoPermit, "the configuration does not say which person this user of the chat is")
             .with_remedy("Answer in the console, or have yourself named under `people:` of the channel.")
     })?;
-    let operator = edge.person(person).filter(|operator| operator.may(Deed::Vote)).ok_or_else(|| {
-        Refusal::new(Code::PolicyNoPermit, format!("no role of {person} lets them vote"))
-            .with_remedy("Ask somebody with the role, or have it given to you in keys.yaml.")
-    })?;
+    let approver = approver(edge, person).await?;
     let found = edge.gate.ports().store.question(&click.question).await.map_err(unavailable)?;
     let question = found.ok_or_else(not_ours)?;
-    if !is_ours(&channels.key, channel, &click.question, &question.call, &click.choice, &click.mark) {
+    let choice = click.choice.as_str();
+    let (call, shown) = (&question.call, &click.shown);
+    let button = Button { channel, question: &click.question, call, shown, choice };
+    if !button.is_ours(&channels.key, &click.mark) {
         return Err(not_ours());
     }
-    let approver = Approver { factor: Factor::Channel, ..operator.approver };
-    let reason = format!("by a click in the channel {channel}");
-    let voted = edge.gate.vote(&approver, &click.question, None, click.choice == "approve", &reason).await;
-    voted.map_err(|error| {
-        let text = error.to_string();
-        match error {
-            NotTaken::Unavailable(error) => unavailable(error),
-            NotTaken::NotEntitled(_) => Refusal::new(Code::PolicyNoPermit, text),
-            NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Answer in the console."),
-            NotTaken::Unknown | NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) => Refusal::new(Code::Conflict, text),
+    let reason = reason(edge, channel, &question, &click.choice);
+    let (question, choice, shown) = (click.question.clone(), click.choice.clone(), click.shown);
+    let ballot = Ballot { question, rule: None, choice, reason, shown, proof: None };
+    edge.gate.vote(&approver, ballot).await.map_err(refusal)
+}
+
+/// The person, proven by no more than a channel's word, if their roles let them vote and their key, if they have
+/// one, has not ended.
+async fn approver(edge: &Edge, id: &OperatorId) -> Result<Approver, Refusal> {
+    let now = edge.gate.ports().clock.now();
+    let person = edge.person(id).filter(|person| person.key_expires.is_none_or(|expires| expires > now));
+    match person.filter(|person| steering::allows(id, &person.roles, Deed::Vote)) {
+        Some(person) => {
+            let (user, teams) = (person.user, person.teams);
+            Ok(Approver { id: id.clone(), user, teams, factor: Factor::Channel })
         }
-    })
+        None => {
+            let refused = Some(Code::PolicyNoPermit);
+            edge.gate.record_deed(id, Deed::Vote, refused).await.map_err(unavailable)?;
+            Err(Refusal::new(Code::PolicyNoPermit, format!("no role of {id} lets them vote"))
+                .with_remedy("Ask somebody with the role, or have it given to you in keys.yaml."))
+        }
+    }
+}
+
+/// What is written down as the reason. A rule that wants to know why people approve is not content with a button.
+fn reason(edge: &Edge, channel: &ChannelId, question: &Question, choice: &Choice) -> String {
+    let snapshot = edge.gate.snapshot();
+    let mut rules = question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id));
+    if choice.approves() && rules.any(|rule| rule.reason_required) {
+        return String::new();
+    }
+    format!("by a click in the channel {channel}")
+}
+
+/// As in the operators' API, with what somebody in a chat can do about it.
+fn refusal(error: NotTaken) -> Refusal {
+    match error {
+        NotTaken::Changed => Refusal::new(Code::Conflict, "what this message showed is not what is asked any more")
+            .with_remedy("Nothing was counted; look at it in the console, and answer there."),
+        NotTaken::Ambiguous(_) | NotTaken::NoReason | NotTaken::NotProven(_) => {
+            not_taken(error).with_remedy("Nothing was counted; answer in the console.")
+        }
+        // The button was ours: the question was there, and is not any more.
+        NotTaken::Unknown => Refusal::new(Code::Conflict, error.to_string()),
+        NotTaken::NotOpen(_)
+        | NotTaken::NotEntitled(_)
+        | NotTaken::RuleChanged(_)
+        | NotTaken::Voted
+        | NotTaken::TooLong
+        | NotTaken::Bounds
+        | NotTaken::NotAsked
+        | NotTaken::TooMany
+        | NotTaken::NobodyElse
+        | NotTaken::Unavailable(_) => not_taken(error),
+    }
 }
 
 #[cfg(test)]

@@ -74,31 +74,36 @@ fn usable(url: &str) -> Result<(), &'static str> {
     if uri.scheme_str() == Some("https") || loopback { Ok(()) } else { Err("is not encrypted: use `https://`") }
 }
 
-/// What stands behind a button: the choice, the question, and a mark that only this gateway can make. Without
-/// it, whoever may post into the chat could put an approval behind any words.
-pub(super) fn button(
-    key: &[u8; 32],
-    channel: &ChannelId,
-    question: &QuestionId,
-    call: &Digest,
-    choice: &str,
-) -> String {
-    let tag = hmac::sign(&mark_key(key), mark(channel, question, call, choice).as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{choice} {question} {hex}")
+/// A button of ours: all that its mark binds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Button<'a> {
+    pub channel: &'a ChannelId,
+    pub question: &'a QuestionId,
+    pub call: &'a Digest,
+    /// The digest of what an approver saw when the message was made.
+    pub shown: &'a Digest,
+    pub choice: &'a str,
 }
 
-/// Whether the mark of a button is ours.
-pub(super) fn is_ours(
-    key: &[u8; 32],
-    channel: &ChannelId,
-    question: &QuestionId,
-    call: &Digest,
-    choice: &str,
-    hex: &str,
-) -> bool {
-    let Some(tag) = bytes(hex) else { return false };
-    hmac::verify(&mark_key(key), mark(channel, question, call, choice).as_bytes(), &tag).is_ok()
+impl Button<'_> {
+    /// What stands behind it: the choice, the question, what was shown, and a mark that only this gateway can
+    /// make. Without it, whoever may post into the chat could put an approval behind any words.
+    pub(super) fn value(&self, key: &[u8; 32]) -> String {
+        let tag = hmac::sign(&mark_key(key), self.marked().as_bytes());
+        let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{} {} {} {hex}", self.choice, self.question, self.shown)
+    }
+
+    /// Whether its mark is ours.
+    pub(super) fn is_ours(&self, key: &[u8; 32], hex: &str) -> bool {
+        let Some(tag) = bytes(hex) else { return false };
+        hmac::verify(&mark_key(key), self.marked().as_bytes(), &tag).is_ok()
+    }
+
+    fn marked(&self) -> String {
+        let Self { channel, question, call, shown, choice } = self;
+        format!("remit slack button v1\n{channel}\n{question}\n{call}\n{shown}\n{choice}")
+    }
 }
 
 /// Bytes from lower-case hex digits.
@@ -113,15 +118,12 @@ fn mark_key(key: &[u8; 32]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, key)
 }
 
-fn mark(channel: &ChannelId, question: &QuestionId, call: &Digest, choice: &str) -> String {
-    format!("remit slack button v1\n{channel}\n{question}\n{call}\n{choice}")
-}
-
 fn votes_on(news: &News, arguments: bool, channel: &ChannelId, key: &[u8; 32]) -> Vec<Value> {
     let vote = |choice: &str, label: &str, style: &str, sure: &str| {
+        let button = Button { channel, question: &news.question, call: &news.call, shown: &news.shown, choice };
         json!({
             "type": "button", "action_id": choice, "style": style, "text": plain(label),
-            "value": button(key, channel, &news.question, &news.call, choice),
+            "value": button.value(key),
             "confirm": {
                 "title": plain("Are you sure?"), "text": plain(sure), "confirm": plain(label), "deny": plain("Not now"),
             },
@@ -130,10 +132,12 @@ fn votes_on(news: &News, arguments: bool, channel: &ChannelId, key: &[u8; 32]) -
     let mut votes = Vec::new();
     // Nobody approves what this message does not show.
     let whole = arguments && news.arguments.exact && news.resource.exact && fits(news);
-    if whole {
+    if whole && news.clicks.approve {
         votes.push(vote("approve", "Approve once", "primary", "This one call is made, exactly as it stands here."));
     }
-    votes.push(vote("deny", "Refuse", "danger", "The call is not made."));
+    if news.clicks.deny {
+        votes.push(vote("deny", "Refuse", "danger", "The call is not made."));
+    }
     votes
 }
 
@@ -191,20 +195,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_button_is_of_one_gateway_channel_question_call_and_choice() {
+    fn a_button_is_of_one_gateway_channel_question_call_sight_and_choice() {
         let id = |text: &str| QuestionId::parse(text).expect("an id");
-        let channel = |text: &str| ChannelId::parse(text).expect("a channel");
-        let (key, call) = ([1; 32], Digest::of(b"call"));
-        let value = button(&key, &channel("chat"), &id("q-1"), &call, "deny");
-        let hex = value.rsplit(' ').next().expect("a mark");
-        assert!(is_ours(&key, &channel("chat"), &id("q-1"), &call, "deny", hex));
-        assert!(!is_ours(&[2; 32], &channel("chat"), &id("q-1"), &call, "deny", hex), "another gateway's");
-        assert!(!is_ours(&key, &channel("chat2"), &id("q-1"), &call, "deny", hex), "another channel's");
-        assert!(!is_ours(&key, &channel("chat"), &id("q-2"), &call, "deny", hex), "another question's");
-        assert!(!is_ours(&key, &channel("chat"), &id("q-1"), &Digest::of(b"x"), "deny", hex), "another call's");
-        assert!(!is_ours(&key, &channel("chat"), &id("q-1"), &call, "approve", hex), "the other choice's");
+        let name = |text: &str| ChannelId::parse(text).expect("a channel");
+        let (chat, other, question, another) = (name("chat"), name("chat2"), id("q-1"), id("q-2"));
+        let (key, call, shown, x) = ([1; 32], Digest::of(b"call"), Digest::of(b"shown"), Digest::of(b"x"));
+        let button = Button { channel: &chat, question: &question, call: &call, shown: &shown, choice: "deny" };
+        let value = button.value(&key);
+        let parts: Vec<_> = value.split(' ').collect();
+        let [choice, of, seen, hex] = parts[..] else { panic!("{value}") };
+        assert_eq!((choice, of, seen), ("deny", "q-1", shown.to_string().as_str()));
+        assert!(button.is_ours(&key, hex));
+        assert!(!button.is_ours(&[2; 32], hex), "another gateway's");
+        for (changed, whose) in [
+            (Button { channel: &other, ..button }, "another channel's"),
+            (Button { question: &another, ..button }, "another question's"),
+            (Button { call: &x, ..button }, "another call's"),
+            (Button { shown: &x, ..button }, "of what was not shown"),
+            (Button { choice: "approve", ..button }, "the other choice's"),
+        ] {
+            assert!(!changed.is_ours(&key, hex), "{whose}");
+        }
         for bad in ["", "zz", &hex[2..], &hex.to_uppercase()] {
-            assert!(!is_ours(&key, &channel("chat"), &id("q-1"), &call, "deny", bad), "{bad}");
+            assert!(!button.is_ours(&key, bad), "{bad}");
         }
     }
 

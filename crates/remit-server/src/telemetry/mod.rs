@@ -28,6 +28,7 @@ pub struct Metrics {
     budgets: Family<Labels, Gauge>,
     reloads: Family<Labels, Counter>,
     questions: Gauge<i64, AtomicI64>,
+    emergencies: Family<Labels, Counter>,
     deliveries: Family<Labels, Counter>,
     ledger: Ledger,
     started: std::time::Instant,
@@ -60,6 +61,8 @@ impl Default for Metrics {
         registry.register("reloads", "Attempts to put a configuration into force", reloads.clone());
         let questions = Gauge::default();
         registry.register("questions_open", "Questions that wait for people", questions.clone());
+        let emergencies = Family::default();
+        registry.register("glass_broken", "Emergencies, by the name they are declared under", emergencies.clone());
         let deliveries = Family::default();
         registry.register(
             "deliveries",
@@ -78,6 +81,7 @@ impl Default for Metrics {
             budgets,
             reloads,
             questions,
+            emergencies,
             deliveries,
             ledger,
             started,
@@ -130,6 +134,11 @@ impl Metrics {
     /// How many questions wait.
     pub fn questions(&self, open: usize) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Somebody has broken the glass that is declared under this name.
+    pub fn glass_broken(&self, name: &str) {
+        self.emergencies.get_or_create(&vec![("name", name.to_owned())]).inc();
     }
 
     /// An attempt to tell people through a channel that the configuration names.

@@ -3,24 +3,29 @@
 
 use std::sync::Arc;
 
+use remit_app::access::{AccessRequest, End, Ending, Given, RequestState};
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::Effect;
 use remit_app::ports::{Erasure, RecordFilter, Retirement, Store};
+use remit_app::proposal::Proposal;
+use remit_app::question::Question;
 use remit_app::run::RunFilter;
+use remit_core::access::{AccessGrant, Ground, Terms, Whom};
 use remit_core::budget::Unit;
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::{QuestionId, UserId};
+use remit_core::ids::{GrantId, OperatorId, ProposalId, QuestionId, UserId};
 use remit_evidence::record::Kind;
 use remit_store_sqlite::faults::{Fault, Faults};
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{
-    Admission, Trial, agent, budget, completed, moment, object, question, record_id, reservation, run, run_id, vote,
+    Admission, Trial, agent, ballot, budget, change, completed, digest, moment, object, question, record_id,
+    reservation, rule, run, run_id, vote,
 };
 use remit_testkit::memory::MemoryStore;
 
 use crate::{look, place};
 
-const DEEDS: [&str; 16] = [
+const DEEDS: [&str; 26] = [
     "admit",
     "admit batched",
     "hold",
@@ -37,6 +42,16 @@ const DEEDS: [&str; 16] = [
     "lift hold",
     "erase",
     "retire",
+    "put authority",
+    "open change",
+    "vote on change",
+    "propose",
+    "open request",
+    "narrow request",
+    "grant request",
+    "end request",
+    "put grant",
+    "end grant",
 ];
 
 /// What every deed finds: a run, an admitted call, an open question, a halt.
@@ -47,6 +62,15 @@ async fn prepare(t: &Trial) {
     let run = t.run("run-1").await;
     t.admit(&admission(t).await).await;
     t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    t.store.put_authority(digest("old"), t.record(Kind::Policy, None)).await.expect("it is put into force");
+    t.store.open_change(&change("c-1", "old", "new"), t.record(Kind::Policy, None)).await.expect("it opens");
+    for (id, call) in [("q-open", "open"), ("q-yes", "yes"), ("q-no", "no")] {
+        let asked = question(id, call, &[("finance", 1)]);
+        t.store.open_request(request(&asked), asked, t.record(Kind::Grant, None)).await.expect("it is asked");
+    }
+    t.vote(vote(&question_id("q-yes"), "finance", "fiona", true)).await.expect("it counts");
+    t.vote(vote(&question_id("q-no"), "finance", "fiona", false)).await.expect("it counts");
+    t.store.put_grant(given("g-0", None), t.record(Kind::Grant, None)).await.expect("it is given");
 }
 
 async fn admission(t: &Trial) -> Admission {
@@ -103,8 +127,84 @@ async fn perform(t: &Trial, deed: &str) -> bool {
             let held = vec![held("run:run-1").target];
             store.retire(Retirement { disclosures: vec![1, 2], held, ..Retirement::default() }).await.is_ok()
         }
+        "put authority" => store.put_authority(digest("narrower"), t.record(Kind::Policy, None)).await.is_ok(),
+        "open change" => store.open_change(&change("c-2", "old", "else"), t.record(Kind::Policy, None)).await.is_ok(),
+        "vote on change" => {
+            let (vote, in_force) = (t.record(Kind::Policy, None), t.record(Kind::Policy, None));
+            store.vote_on_change(ballot("c-1", "dan", true), 0, vote, Some(in_force)).await.is_ok()
+        }
+        "propose" => {
+            let proposal = Proposal {
+                id: ProposalId::parse("p-1").expect("an id"),
+                agent: agent("bot"),
+                question: QuestionId::parse("q-1").expect("an id"),
+                by: OperatorId::parse("olga").expect("an id"),
+                at: moment(3),
+                record: record_id("rec-9"),
+            };
+            store.put_proposal(&proposal, t.record(Kind::Policy, None)).await.is_ok()
+        }
+        "open request" => {
+            let asked = question("q-new", "new", &[("finance", 1)]);
+            store.open_request(request(&asked), asked, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "narrow request" => {
+            let (id, asked) = (question_id("q-open"), question("q-new", "new", &[("finance", 1)]));
+            store.narrow_request(&id, &id, terms(1), asked, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "grant request" => {
+            let given = given("g-1", Some("q-yes"));
+            store.grant_request(&question_id("q-yes"), given, t.record(Kind::Grant, None)).await.is_ok()
+        }
+        "end request" => store.end_request(&question_id("q-no"), moment(3), t.record(Kind::Grant, None)).await.is_ok(),
+        "put grant" => store.put_grant(given("g-2", None), t.record(Kind::Grant, None)).await.is_ok(),
+        "end grant" => {
+            let end = End { how: Ending::Revoked, at: moment(3), by: None, reason: String::new() };
+            let grant = GrantId::parse("g-0").expect("an id");
+            store.end_grant(&grant, end, t.record(Kind::Grant, None)).await.is_ok()
+        }
         other => panic!("an unknown deed: {other}"),
     }
+}
+
+fn question_id(id: &str) -> QuestionId {
+    QuestionId::parse(id).expect("an id")
+}
+
+fn terms(calls: u64) -> Terms {
+    let json = serde_json::json!({"tools": ["payments/refund"], "for_secs": 60, "calls": calls});
+    Terms::read(&json, None).expect("terms")
+}
+
+fn request(question: &Question) -> AccessRequest {
+    AccessRequest {
+        id: question.id.clone(),
+        question: question.id.clone(),
+        agent: agent("bot"),
+        user: question.user.clone(),
+        terms: terms(2),
+        unused_secs: 9,
+        rule: rule("finance"),
+        why: "why".into(),
+        by: None,
+        asked_at: moment(0),
+        record: digest("asked"),
+        state: RequestState::Open,
+    }
+}
+
+fn given(id: &str, request: Option<&str>) -> Given {
+    let grant = AccessGrant {
+        id: GrantId::parse(id).expect("an id"),
+        agent: agent("bot"),
+        whom: Whom::Exactly(None),
+        terms: terms(2),
+        expires: moment(60),
+        unused_until: None,
+        ground: Ground::Offer(rule("finance")),
+    };
+    let (request, record) = (request.map(question_id), digest("given"));
+    Given { grant, request, given_at: moment(2), emergency: None, record, end: None }
 }
 
 /// Everything a store can be asked.
@@ -117,8 +217,22 @@ async fn all(store: &dyn Store) -> String {
     halts.sort_by(|a, b| a.target.cmp(&b.target));
     let records = store.records(&RecordFilter::default()).await.expect(read);
     let idle = store.idle_run(&agent("bot"), None, moment(0)).await.expect(read);
+    let access = (store.requests(false).await.expect(read), store.grants(false).await.expect(read));
     format!(
-        "{:#?}\n{records:#?}\n{:#?}\n{:#?}\n{:#?}\n{halts:#?}\n{:#?}\n{:#?}\n{:#?}{idle:?}",
+        "{:#?}
+{access:#?}{:#?}
+{records:#?}
+{:#?}
+{:#?}
+{:#?}
+{halts:#?}
+{:#?}
+{:#?}
+{:#?}{idle:?}
+{:#?}
+{:#?}
+{:#?}",
+        store.live_grants().await.expect(read),
         store.holds().await.expect(read),
         store.runs(&RunFilter::default()).await.expect(read),
         question("q-1").await,
@@ -126,6 +240,9 @@ async fn all(store: &dyn Store) -> String {
         store.unsettled(moment(99)).await.expect(read),
         store.usage(&budgets).await.expect(read),
         store.outcome(&record_id("rec-3")).await.expect(read),
+        store.authority().await.expect(read),
+        store.changes(9).await.expect(read),
+        store.proposals(9).await.expect(read),
     )
 }
 

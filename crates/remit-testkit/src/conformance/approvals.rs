@@ -1,6 +1,6 @@
 //! Approvals: for one exact call, once, until they lapse.
 
-use remit_app::question::QuestionState;
+use remit_app::question::{QuestionState, RunBounds, Vote};
 use remit_core::ids::{Digest, QuestionId, RuleId, RunId};
 
 use super::trial::{Admission, Trial, conflict, digest, moment, needed, question, rule, vote};
@@ -135,4 +135,53 @@ pub(super) async fn a_denial_refuses_until_it_lapses(t: Trial) {
     assert_eq!(refused("call", 59).await.as_deref(), Some("fiona has looked at it"));
     assert_eq!(refused("call", 60).await, None);
     assert_eq!(refused("another", 2).await, None);
+}
+
+/// An approval for the run of the question: so many calls, each for 12.50 USD.
+fn for_run(id: &QuestionId, by: &str, calls_max: u32, cost_max: u64, until: i64) -> Vote {
+    let bounds = RunBounds { calls_max, cost_max, until: moment(until) };
+    Vote { bounds: Some(bounds), ..vote(id, "finance", by, true) }
+}
+
+pub(super) async fn for_a_run_are_counted_down(t: Trial) {
+    let (run, other) = (t.run("run-1").await, t.run("run-2").await);
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    let cast = for_run(&id, "fiona", 2, u64::MAX, 30);
+    let answered = t.vote(cast.clone()).await.expect("it counts");
+    assert_eq!(answered.votes, [cast.clone()]);
+    assert_eq!(t.store.question(&id).await.expect("read").map(|question| question.votes), Some(vec![cast]));
+    let rules = [needed("finance", 1)];
+    let elsewhere = admission(&t, &other, "call", &rules, 2).await;
+    assert!(elsewhere.approvals.is_empty(), "another run has no part in it");
+    let own = admission(&t, &run, "call", &rules, 2).await;
+    let mut stolen = Admission { run: other, approvals: own.approvals, ..elsewhere };
+    stolen.basis.approvals = own.basis.approvals;
+    assert_eq!(conflict(t.commit(&stolen).await), "approval");
+    for used in 1..=2 {
+        let next = admission(&t, &run, "call", &rules, 2).await;
+        assert_eq!(next.approvals.len(), 1);
+        t.admit(&next).await;
+        let read = t.store.question(&id).await.expect("read").expect("there is one");
+        assert_eq!((read.uses, read.used), (used, used == 2));
+    }
+    assert!(admission(&t, &run, "call", &rules, 2).await.approvals.is_empty(), "it is used up");
+}
+
+pub(super) async fn for_a_run_end_with_the_narrowest_vote(t: Trial) {
+    let run = t.run("run-1").await;
+    let rules = [needed("finance", 2)];
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2)])).await;
+    t.vote(for_run(&id, "fiona", 9, 25_000_000, 40)).await.expect("it counts");
+    let both = t.vote(for_run(&id, "frank", 5, u64::MAX, 20)).await.expect("it counts");
+    assert_eq!(both.uses_max(), 2, "money for two");
+    assert_eq!(both.state(moment(20)), QuestionState::Expired);
+    let last = admission(&t, &run, "call", &rules, 19).await;
+    assert_eq!(last.approvals.len(), 1);
+    assert_eq!(conflict(t.commit(&Admission { at: moment(20), ..last }).await), "approval");
+    assert!(admission(&t, &run, "call", &rules, 20).await.approvals.is_empty());
+    // Who approves once approves once, whatever others allow.
+    let id = t.hold(&run, question("q-2", "call-2", &[("finance", 2)])).await;
+    t.vote(for_run(&id, "fiona", 9, u64::MAX, 40)).await.expect("it counts");
+    let both = t.vote(vote(&id, "finance", "frank", true)).await.expect("it counts");
+    assert_eq!((both.bounds(), both.uses_max()), (None, 1));
 }

@@ -1,8 +1,9 @@
 //! Budgets and objects.
 
-use remit_core::budget::{Budget, Reservation, Span, Unit};
+use jiff::SignedDuration;
+use remit_core::budget::{Budget, BudgetKey, Reservation, Span, Unit};
 
-use super::trial::{Admission, Trial, budget, completed, conflict, not_started, object, reservation};
+use super::trial::{Admission, Trial, budget, completed, conflict, moment, not_started, object, reservation};
 
 async fn admission(t: &Trial, reservations: &[Reservation]) -> Admission {
     let run = super::trial::run_id("run-1");
@@ -42,6 +43,27 @@ pub(super) async fn spans_are_apart(t: Trial) {
     t.admit(&admission(&t, &[reservation(&today, 1)]).await).await;
     t.admit(&admission(&t, &[reservation(&tomorrow, 1)]).await).await;
     assert_eq!((used(&t, &today).await, used(&t, &tomorrow).await), ((0, 1), (0, 1)));
+}
+
+pub(super) async fn spans_are_listed_newest_first(t: Trial) {
+    t.run("run-1").await;
+    let (budget, span) = budget("a", Unit::Calls, 5);
+    let other = (Budget { key: BudgetKey("b".into()), ..budget.clone() }, span.clone());
+    t.admit(&admission(&t, &[reservation(&other, 1)]).await).await;
+    let at = |secs: u64| Span { id: secs.to_string(), ends: moment(0).checked_add(SignedDuration::from_secs(60)).ok() };
+    for (secs, calls) in [(1_795_000_000, 2), (1_795_000_120, 1), (1_795_000_060, 1)] {
+        for _ in 0..calls {
+            let intent = t.admit(&admission(&t, &[reservation(&(budget.clone(), at(secs)), 1)]).await).await;
+            if secs == 1_795_000_000 {
+                t.settle(&intent, completed()).await;
+            }
+        }
+    }
+    let of = async |limit| t.store.spans(&budget.key, limit).await.expect("read");
+    let all: Vec<_> = of(10).await.into_iter().map(|used| (used.span, used.settled, used.reserved)).collect();
+    assert_eq!(all, [(at(1_795_000_120), 0, 1), (at(1_795_000_060), 0, 1), (at(1_795_000_000), 2, 0)]);
+    assert_eq!(of(1).await.into_iter().map(|used| used.span).collect::<Vec<_>>(), [at(1_795_000_120)]);
+    assert!(t.store.spans(&BudgetKey("A".into()), 10).await.expect("read").is_empty());
 }
 
 pub(super) async fn a_lowered_limit_takes_nothing_back(t: Trial) {

@@ -1,9 +1,11 @@
 //! Questions and votes.
 
-use remit_app::question::{Question, QuestionState, Vote};
-use remit_core::ids::QuestionId;
+use remit_app::question::{Question, QuestionRule, QuestionState, REMARKS_MAX, Remark, Vote};
+use remit_core::approval::Factor;
+use remit_core::ids::{OperatorId, QuestionId};
+use remit_evidence::record::Kind;
 
-use super::trial::{Trial, asked, conflict, digest, moment, question, rule, vote};
+use super::trial::{Trial, asked, conflict, digest, moment, needed, question, rule, user, vote};
 
 pub(super) async fn come_back_as_they_were(t: Trial) {
     let run = t.run("run-1").await;
@@ -14,7 +16,7 @@ pub(super) async fn come_back_as_they_were(t: Trial) {
         assert_eq!(t.store.question(&question.id).await.expect("read"), Some(question));
     }
     let first = vote(&QuestionId::parse("q-1").expect("an id"), "finance", "Zoe", true);
-    let second = Vote { at: moment(2), ..vote(&first.question, "finance", "adam", true) };
+    let second = Vote { at: moment(2), factor: Factor::Channel, ..vote(&first.question, "finance", "adam", true) };
     t.vote(first.clone()).await.expect("it counts");
     let answered = t.vote(second.clone()).await.expect("it counts");
     assert_eq!(answered.votes, [first, second], "in the order in which they were cast");
@@ -87,6 +89,32 @@ pub(super) async fn nobody_votes_twice(t: Trial) {
     assert_eq!(question.state(moment(1)), QuestionState::Approved);
 }
 
+pub(super) async fn one_person_under_two_names_counts_once(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2)])).await;
+    let fiona = || Some(user("fiona@acme.example"));
+    let as_user = |by: &str| Vote { user: fiona(), ..vote(&id, "finance", by, true) };
+    let question = t.vote(as_user("fiona")).await.expect("it counts");
+    assert_eq!(question.votes.last().and_then(|vote| vote.user.clone()), fiona());
+    assert_eq!(conflict(t.vote(as_user("fiona-laptop")).await), "voted");
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "fiona@acme.example", true)).await), "voted");
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!((read.yes(&rule("finance")), read.state(moment(1))), (1, QuestionState::Open));
+}
+
+pub(super) async fn denials_close_at_their_threshold(t: Trial) {
+    let run = t.run("run-1").await;
+    let rules = vec![QuestionRule { deny: 2, ..asked("finance", 1) }];
+    let id = t.hold(&run, Question { rules, ..question("q-1", "call", &[]) }).await;
+    let question = t.vote(vote(&id, "finance", "frank", false)).await.expect("it counts");
+    assert_eq!((question.state(moment(1)), question.denial(moment(1))), (QuestionState::Open, None));
+    let case = async || t.load_with(&run, digest("call"), Vec::new(), &[needed("finance", 1)], moment(1)).await;
+    assert_eq!(case().await.file.refused, None, "one is not enough");
+    t.vote(vote(&id, "finance", "gina", false)).await.expect("it counts");
+    assert_eq!(case().await.file.refused.as_deref(), Some("gina has looked at it"));
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "hal", true)).await), QuestionState::Denied.as_str());
+}
+
 pub(super) async fn votes_on_other_rules_do_not_count(t: Trial) {
     let run = t.run("run-1").await;
     let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
@@ -109,4 +137,40 @@ pub(super) async fn an_unknown_one_takes_no_votes(t: Trial) {
     let before = t.count().await;
     conflict(t.vote(vote(&QuestionId::parse("q-9").expect("an id"), "finance", "fiona", true)).await);
     assert_eq!(t.count().await, before);
+}
+
+pub(super) async fn keep_what_is_said_about_them(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    let fiona = OperatorId::parse("fiona").expect("an id");
+    let asks = Remark { by: Some(fiona), text: "why so much?".into(), at: moment(1) };
+    let answers = Remark { by: None, text: "charged twice".into(), at: moment(2) };
+    for remark in [&asks, &answers] {
+        t.store.remark(&id, remark.clone(), t.record(Kind::Approval, None)).await.expect("heard");
+    }
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!((read.remarks.as_slice(), read.asked_back()), (&[asks.clone(), answers][..], None));
+    let late = Remark { at: moment(60), ..asks.clone() };
+    assert_eq!(conflict(t.store.remark(&id, late, t.record(Kind::Approval, None)).await), "expired");
+    while t.store.question(&id).await.expect("read").expect("one").remarks.len() < REMARKS_MAX {
+        t.store.remark(&id, asks.clone(), t.record(Kind::Approval, None)).await.expect("heard");
+    }
+    let before = t.count().await;
+    assert_eq!(conflict(t.store.remark(&id, asks.clone(), t.record(Kind::Approval, None)).await), "remarks");
+    let unknown = QuestionId::parse("q-9").expect("an id");
+    assert_eq!(conflict(t.store.remark(&unknown, asks, t.record(Kind::Approval, None)).await), "question");
+    assert_eq!(t.count().await, before, "and nothing was recorded");
+}
+
+pub(super) async fn escalate_one_way(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    let escalate = async |steps, at| t.store.escalate(&id, steps, moment(at), t.record(Kind::Approval, None)).await;
+    assert_eq!(escalate(2, 1).await.expect("escalated").escalated, 2);
+    let before = t.count().await;
+    assert_eq!(conflict(escalate(2, 1).await), "steps");
+    assert_eq!(conflict(escalate(1, 1).await), "steps");
+    assert_eq!(conflict(escalate(3, 60).await), "expired");
+    assert_eq!(t.count().await, before);
+    assert_eq!(t.store.question(&id).await.expect("read").map(|question| question.escalated), Some(2));
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use remit_app::change::{Change, ChangeVote, Weakens};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{CaseQuery, Store};
 use remit_app::question::{Question, QuestionRule, Vote};
 use remit_app::run::Run;
-use remit_core::approval::CallParties;
+use remit_core::approval::{CallParties, Factor};
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit, Window};
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId};
+use remit_core::ids::{
+    AgentId, ChangeId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::labels::Labels;
 use remit_core::verdict::Code;
 use remit_evidence::dsse::{Envelope, Signature};
@@ -113,7 +116,9 @@ impl Trial {
 
     /// An admission on fresh facts.
     pub async fn admission(&self, run: &RunId, call: &str) -> Admission {
-        let basis = self.load(run, digest(call)).await.basis;
+        let mut basis = self.load(run, digest(call)).await.basis;
+        // The gate reads these by themselves.
+        basis.grants = self.store.live_grants().await.expect("grants are read").0;
         Admission {
             call: digest(call),
             run: run.clone(),
@@ -310,6 +315,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         agent: agent("bot"),
         user: Some(user("alice@example.com")),
         via: vec![agent("planner")],
+        workflow: Some(WorkflowId::parse("case-7").expect("a workflow")),
         parties: CallParties {
             user: Some(user("alice@example.com")),
             agent_owner: Some(TeamId::parse("support").expect("a team")),
@@ -324,6 +330,9 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         asked_at: moment(0),
         expires_at: moment(60),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
+        uses: 0,
         used: false,
     }
 }
@@ -331,7 +340,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
 /// A rule as a question asks for it.
 #[must_use]
 pub fn asked(id: &str, quorum: u32) -> QuestionRule {
-    QuestionRule { id: rule(id), definition: digest(id), quorum }
+    QuestionRule { id: rule(id), definition: digest(id), quorum, deny: 1 }
 }
 
 /// A rule as a case asks for it, under the definition of [`asked`].
@@ -347,10 +356,45 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         question: question.clone(),
         rule: rule(on),
         by: OperatorId::parse(by).expect("an operator"),
+        user: None,
+        factor: Factor::Key,
         approve,
+        bounds: None,
         reason: format!("{by} has looked at it"),
         at: moment(1),
         record: Some(digest(&format!("the record of {by}'s vote on {on}"))),
+    }
+}
+
+/// A change from one authority to another, both by a name, that two people must approve, open from moment 0 to 60.
+#[must_use]
+pub fn change(id: &str, base: &str, to: &str) -> Change {
+    Change {
+        id: ChangeId::parse(id).expect("a change id"),
+        base: digest(base),
+        digest: digest(to),
+        weakens: vec![Weakens { code: "guardrail.removed".into(), what: "guardrail `a#b` would be gone".into() }],
+        needed: 2,
+        record: record_id("rec-proposal"),
+        proposed: digest("the proposal"),
+        by: Some(OperatorId::parse("bob").expect("an operator")),
+        at: moment(0),
+        expires_at: moment(60),
+        ended: None,
+        votes: Vec::new(),
+    }
+}
+
+/// A vote on a change.
+#[must_use]
+pub fn ballot(change: &str, by: &str, approve: bool) -> ChangeVote {
+    ChangeVote {
+        change: ChangeId::parse(change).expect("a change id"),
+        by: OperatorId::parse(by).expect("an operator"),
+        approve,
+        reason: format!("{by} has looked at it"),
+        at: moment(1),
+        record: digest(by),
     }
 }
 

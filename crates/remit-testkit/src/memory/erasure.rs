@@ -1,9 +1,10 @@
 //! Deleting in memory: what is held of a person, and what is kept no longer.
 
+use remit_app::access::AccessRequest;
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{Erasure, Retired, Retirement};
-use remit_app::question::{Question, QuestionState};
+use remit_app::question::{Question, QuestionState, Vote};
 use remit_core::ids::{Digest, OperatorId, RecordId, RunId, UserId};
 use serde_json::Value;
 
@@ -39,16 +40,26 @@ impl State {
         if self.intents.iter().any(|call| call.outcome.is_none() && call.intent.user.as_ref() == Some(person)) {
             return Err(CommitError::Conflict("a call under way"));
         }
+        if self.is_given_to(person) {
+            return Err(CommitError::Conflict("a grant in force"));
+        }
+        let asked = |question: &Question| {
+            let of = |request: &AccessRequest| request.question == question.id && request.user.as_ref() == Some(person);
+            runs.contains(&question.run) || self.requests.iter().any(|(request, _)| of(request))
+        };
         let live = |question: &&Question| {
             matches!(question.state(erasure.now), QuestionState::Open | QuestionState::Approved)
                 && question.expires_at > erasure.now
         };
-        if !erasure.also_open && self.questions.iter().filter(live).any(|question| runs.contains(&question.run)) {
+        if !erasure.also_open && self.questions.iter().filter(live).any(asked) {
             return Err(CommitError::Conflict("an open question"));
         }
-        let voted = |question: &Question| question.votes.iter().any(|vote| vote.by.as_str() == person.as_str());
+        let voted = |question: &Question| question.votes.iter().any(|vote| is(vote, person));
         if self.questions.iter().filter(live).any(voted) {
             return Err(CommitError::Conflict("an open question that they voted on"));
+        }
+        if self.changes.voted_on_open(person.as_str(), erasure.now) {
+            return Err(CommitError::Conflict("an open change that they voted on"));
         }
         Ok(())
     }
@@ -78,20 +89,27 @@ impl State {
                 }
             }
         }
+        let asked = self.forget_access(person);
         for question in &mut self.questions {
-            if runs.contains(&question.run) {
+            if runs.contains(&question.run) || asked.contains(&question.id) {
                 question.call = Digest::from_bytes([0; 32]);
                 (question.user, question.parties.user) = (None, None);
                 question.arguments = Value::Null;
                 question.resource.clear();
                 question.reason.clear();
+                question.remarks.clear();
                 question.expires_at = question.expires_at.min(erasure.now);
             }
+            for (at, remark) in question.remarks.iter_mut().enumerate() {
+                if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
+                    (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
+                }
+            }
             for (at, vote) in question.votes.iter_mut().enumerate() {
-                if vote.by.as_str() == person.as_str()
+                if is(vote, person)
                     && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
                 {
-                    vote.by = nobody;
+                    (vote.by, vote.user) = (nobody, None);
                     vote.reason.clear();
                 }
             }
@@ -102,6 +120,8 @@ impl State {
         }
         let placed = |hold: &&mut Hold| hold.by == person.as_str();
         self.holds.values_mut().filter(placed).for_each(|hold| "erased".clone_into(&mut hold.by));
+        self.people.forget(person.as_str());
+        self.changes.forget(person.as_str());
         for (run, _) in self.runs.iter_mut().filter(|(run, _)| run.user.as_ref() == Some(person)) {
             (run.user, run.intent) = (None, None);
         }
@@ -153,4 +173,8 @@ fn forget(outcome: &mut Outcome) -> bool {
             true
         }
     }
+}
+
+fn is(vote: &Vote, person: &UserId) -> bool {
+    vote.by.as_str() == person.as_str() || vote.user.as_ref() == Some(person)
 }

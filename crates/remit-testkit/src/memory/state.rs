@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use remit_app::access::{AccessRequest, Given};
 use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
@@ -29,10 +30,16 @@ pub(crate) struct State {
     pub questions: Vec<Question>,
     pub halts: BTreeMap<HaltTarget, Halt>,
     pub halts_changed: u64,
+    /// Requests with the questions that decided them before they were narrowed.
+    pub requests: Vec<(AccessRequest, Vec<QuestionId>)>,
+    pub grants: Vec<Given>,
+    pub grants_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
+    pub people: super::people::Rooms,
     /// In the order in which they were added.
     pub deliveries: Vec<Delivery>,
     pub head: Option<Head>,
+    pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }
 
@@ -140,6 +147,9 @@ impl State {
         if intent.basis.halts != self.halts_changed {
             return Err(CommitError::Conflict("halts"));
         }
+        if intent.basis.grants != self.grants_changed {
+            return Err(CommitError::Conflict("grants"));
+        }
         let run = self
             .runs
             .iter()
@@ -152,12 +162,15 @@ impl State {
             let usable = question.filter(|at| {
                 self.questions.get(*at).is_some_and(|q| {
                     let quorum = q.rules.iter().find(|asked| asked.id == *rule).map(|asked| asked.quorum as usize);
-                    matches!(q.state(intent.at), QuestionState::Approved | QuestionState::Open)
+                    q.usable(&intent.run, intent.at)
                         && q.call == intent.call
                         && quorum.is_some_and(|quorum| q.yes(rule) >= quorum)
                 })
             });
-            used.push(usable.ok_or(CommitError::Conflict("approval"))?);
+            let usable = usable.ok_or(CommitError::Conflict("approval"))?;
+            if !used.contains(&usable) {
+                used.push(usable);
+            }
         }
         for (at, reservation) in reservations.iter().enumerate() {
             if let Err(conflict) = self.reserve(reservation) {
@@ -169,7 +182,8 @@ impl State {
         }
         for at in used {
             if let Some(question) = self.questions.get_mut(at) {
-                question.used = true;
+                question.uses += 1;
+                question.used = question.uses >= question.uses_max();
             }
         }
         if let Some((run, _)) = self.runs.get_mut(run) {

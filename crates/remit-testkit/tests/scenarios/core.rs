@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use remit_cli::rehearse::{Seen, Stage};
 use remit_config::keys::Keys;
 use remit_config::{CallStep, Deed, Effect, Verdict};
-use remit_core::approval::{Approver, CallParties, Factor};
+use remit_core::approval::{Approver, CallParties, Factor, Hour};
 use remit_core::budget::{BudgetKey, BudgetState, Unit};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{Digest, OperatorId, RuleId, RunId};
@@ -31,6 +31,7 @@ struct Question {
     call: Digest,
     parties: CallParties,
     rules: Vec<RuleId>,
+    asked_at: Timestamp,
     until: Timestamp,
     yes: BTreeSet<(RuleId, OperatorId)>,
     no: Option<String>,
@@ -60,7 +61,12 @@ impl Core {
         let denied = |code, reason: String| {
             Ok(Seen { verdict: Some(Verdict::Deny), code: Some(code), reason, ..Seen::default() })
         };
-        let tool = self.snapshot.registry().tool(&step.tool).filter(|tool| self.snapshot.holds(&caller, tool)).cloned();
+        let tool = self
+            .snapshot
+            .registry()
+            .tool(&step.tool)
+            .filter(|tool| self.snapshot.concedes(&caller, tool, &[]))
+            .cloned();
         let Some(tool) = tool else { return denied(Code::ToolUnknown, format!("unknown tool: {}", step.tool)) };
         let owner = self.snapshot.remit(&actor.agent).and_then(|remit| remit.owner.clone());
         let run = match &step.run {
@@ -129,6 +135,7 @@ impl Core {
             call: call.digest(),
             parties: CallParties::of(call),
             rules,
+            asked_at: self.now,
             until: self.now.checked_add(within).expect("a time"),
             yes: BTreeSet::new(),
             no: None,
@@ -153,6 +160,8 @@ impl Core {
             approved: approved.collect(),
             refused: self.live(call.digest()).find_map(|q| q.no.clone()),
             halts: self.halts.clone(),
+            origins: Vec::new(),
+            grants: Vec::new(),
         }
     }
 
@@ -171,7 +180,8 @@ impl Core {
         }
         let named = rule.or(question.rules.first()).cloned().ok_or("no rule is asked for")?;
         let rule = snapshot.rule(&named).ok_or("there is no such rule")?;
-        rule.entitles(&approver, &question.parties).map_err(|error| error.to_string())?;
+        let hour = Hour { now, steps: rule.steps_due(question.asked_at, now) };
+        rule.entitles(&approver, &question.parties, hour).map_err(|error| error.to_string())?;
         match no {
             Some(reason) => question.no = Some(reason.to_owned()),
             None => drop(question.yes.insert((named, by.clone()))),

@@ -170,10 +170,12 @@ impl Server {
         })
     }
 
-    async fn vote(&self, by: &OperatorId, body: &Value) -> Result<Seen, String> {
+    async fn vote(&self, by: &OperatorId, mut body: Value) -> Result<Seen, String> {
         let question = self.asked.clone().ok_or("no call is held")?;
-        let path = format!("/admin/v1/questions/{question}/votes");
-        self.wire.done(&operator_key(by.as_str()), &path, Some(body)).await.map(|_| Seen::default())
+        let path = format!("/admin/v1/questions/{question}");
+        let seen = self.wire.done(&operator_key("rehearsal"), &path, None).await?;
+        body["shown"] = seen["shown"].clone();
+        self.wire.done(&operator_key(by.as_str()), &format!("{path}/votes"), Some(&body)).await.map(|_| Seen::default())
     }
 
     async fn order(&self, path: &str, target: &HaltTarget, by: Option<&OperatorId>) -> Result<Seen, String> {
@@ -199,8 +201,8 @@ impl Stage for Server {
     async fn play(&mut self, deed: &Deed) -> Result<Seen, String> {
         match deed {
             Deed::Call(step) => self.call(step).await,
-            Deed::Approve { rule, by } => self.vote(by, &json!({"choice": "approve", "rule": rule.as_str()})).await,
-            Deed::Deny { by, reason } => self.vote(by, &json!({"choice": "deny", "reason": reason})).await,
+            Deed::Approve { rule, by } => self.vote(by, json!({"choice": "approve", "rule": rule.as_str()})).await,
+            Deed::Deny { by, reason } => self.vote(by, json!({"choice": "deny", "reason": reason})).await,
             Deed::Halt { target, by } => self.order("/admin/v1/halts", target, by.as_ref()).await,
             Deed::Resume { target, by } => self.order("/admin/v1/halts/lift", target, by.as_ref()).await,
         }

@@ -87,8 +87,10 @@ impl<'a> Story<'a> {
             held["result"]["_meta"]["dev.remit/decision"]["question"].as_str().unwrap_or_default().to_owned();
         t.refused("it refunds 200 dollars: held, people are asked", &held, "approval.required")?;
         let own = Gateway::at(self.url, &self.furnished.agent_key)?;
-        let path = format!("/admin/v1/questions/{question}/votes");
-        let vote = json!({"choice": "approve", "reason": "customer was charged twice"});
+        let path = format!("/admin/v1/questions/{question}");
+        let seen = t.operator.send(Method::GET, &path, None).await?;
+        let path = format!("{path}/votes");
+        let vote = json!({"choice": "approve", "reason": "customer was charged twice", "shown": seen["shown"]});
         let forged = own.send(Method::POST, &path, Some(&vote)).await;
         t.told("the agent tries to approve its own call", "an agent's key opens nothing there", forged.is_err())?;
         let voted = t.operator.send(Method::POST, &path, Some(&vote)).await?;

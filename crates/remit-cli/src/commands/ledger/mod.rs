@@ -3,7 +3,7 @@
 
 mod fsck;
 mod gaps;
-pub(super) mod trust;
+pub(crate) mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

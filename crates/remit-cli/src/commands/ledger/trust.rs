@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use remit_config::settings::Settings;
 use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
 use remit_evidence::trust::Trust;
@@ -15,8 +16,12 @@ use crate::terminal::Failure;
 
 /// The document of this folder, with a final line break.
 pub fn document(folder: &Path) -> Result<String, Failure> {
-    let settings = boot::load(folder)?.settings;
-    let place = Place { folder, settings: &settings };
+    of(folder, &boot::load(folder)?.settings)
+}
+
+/// The document of a folder whose settings have been read.
+pub fn of(folder: &Path, settings: &Settings) -> Result<String, Failure> {
+    let place = Place { folder, settings };
     let root = place.keys().join("gateway.key");
     if !root.exists() {
         return Err(Failure::said(format!("`{}` is missing: the gateway has no key yet", root.display())));

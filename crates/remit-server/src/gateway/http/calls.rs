@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::edge::Edge;
 use crate::errand::Errand;
+use crate::gateway::builtin;
 use crate::gateway::http::{Asked, ok, refused};
 use crate::refusal;
 
@@ -97,6 +98,19 @@ pub(super) async fn report(State(edge): State<Arc<Edge>>, Path(id): Path<String>
         Ok(()) => ok(json!({"recorded": true})),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// `POST /v1/questions/{id}`: `{"text"}`, the caller's answer to what an approver asked back.
+pub(super) async fn answer_back(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let asked = match Asked::read(&edge, request).await {
+        Ok(asked) => asked,
+        Err(response) => return response,
+    };
+    let answered = async {
+        asked.only(&["text"])?;
+        builtin::answer_back(&edge, &asked.identified.caller, &id, asked.text("text")?.unwrap_or_default()).await
+    };
+    answered.await.map_or_else(|refusal| refused(&refusal), ok)
 }
 
 async fn understood(edge: &Edge, request: Request) -> Result<remit_app::Request, Response> {

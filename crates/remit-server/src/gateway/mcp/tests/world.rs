@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use remit_app::ballot::{Ballot, Choice};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Permit;
 use remit_app::ports::{CredentialUnavailable, Ports, Upstreams, Vault};
@@ -192,14 +193,13 @@ fn sources(many: usize) -> Sources {
         mode: Mode::Enforce,
         grants: vec![grant(Class::Read, 0, "files/*", None), grant(Class::Trigger, 0, "pay/refund", Some("finance"))],
         limits: Vec::new(),
+        may_request: Vec::new(),
         locus: Locus::default(),
     };
+    let fiona = vec![Voter::Person(UserId::parse("fiona").expect("id"))];
     let rule = ApprovalRule {
-        id: RuleId::parse("finance").expect("id"),
-        quorum: 1,
-        from: vec![Voter::Person(UserId::parse("fiona").expect("id"))],
-        within_secs: 1800,
         distinct_from: Vec::new(),
+        ..ApprovalRule::new(RuleId::parse("finance").expect("id"), 1, fiona, 1800)
     };
     Sources {
         tenant: TenantId::parse("acme").expect("id"),
@@ -207,6 +207,7 @@ fn sources(many: usize) -> Sources {
         rules: vec![rule],
         limits: Vec::new(),
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits: vec![bot],
         guardrails: Vec::new(),
         registry: Registry::new(tools).expect("registry"),
@@ -260,6 +261,7 @@ impl World {
             base_url: "https://gate.test/".into(),
             body_bytes_max: 64 * 1024,
             loopback: false,
+            console: crate::edge::ConsoleSettings::default(),
             ledger: None,
         };
         let edge = Edge::new(gate, fleet, settings, notices.clone(), metrics, keyring(), Arc::new(NoReload));
@@ -365,7 +367,11 @@ impl World {
             teams: Vec::new(),
             factor: Factor::Key,
         };
-        self.edge.gate.vote(&approver, question, None, approve, "because").await.expect("taken");
+        let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
+        let choice = if approve { Choice::Approve } else { Choice::Deny };
+        let (question, reason) = (question.clone(), "because".to_owned());
+        let ballot = Ballot { question, rule: None, choice, reason, shown, proof: None };
+        self.edge.gate.vote(&approver, ballot).await.expect("taken");
     }
 }
 

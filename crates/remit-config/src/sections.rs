@@ -1,0 +1,62 @@
+//! The parts of the folder that nobody compares in their own terms. Whoever adds a key to `remit.yaml` or to a remit
+//! finds each change of it listed as a weakening, until the comparison knows it or it is named here as harmless.
+
+use remit_core::authority::remit::Holder;
+use remit_core::authority::weakening::Section;
+use remit_core::ids::AgentId;
+use remit_core::json::canonical;
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+/// Keys of `remit.yaml` that the comparison understands.
+const COMPARED: [&str; 7] = ["tenant", "authentication", "calendar", "approvals", "limits", "people", "changes"];
+/// Keys of `remit.yaml` about this machine, and about how people are told and sign in. They grant nothing.
+const HARMLESS: [&str; 14] = [
+    "listen",
+    "tls",
+    "plaintext",
+    "store",
+    "allowed_hosts",
+    "allowed_origins",
+    "ledger",
+    "records",
+    "retention",
+    "environments",
+    "runs",
+    "wait",
+    "console",
+    "notify",
+];
+/// Keys of a remit that the comparison understands.
+const OF_REMITS: [&str; 15] = [
+    "agent", "user", "team", "workflow", "owner", "stage", "expires", "mode", "read", "write", "trigger", "approve",
+    "expose", "limits", "cost",
+];
+
+/// All of them, in the order of the files. The folder has been read without a fault.
+pub(crate) fn of(folder: &Folder) -> Vec<Section> {
+    let mut out = Vec::new();
+    for (name, text) in folder.texts() {
+        let remit = name.starts_with("remits/");
+        if name != "remit.yaml" && !remit {
+            continue;
+        }
+        let Ok(read) = crate::yaml::read::<Value>(name, text) else { continue };
+        let value = read.into_value();
+        let agent = value.get("agent").and_then(Value::as_str).and_then(|id| AgentId::parse(id).ok());
+        let holder = agent.filter(|_| remit).map(Holder::Agent);
+        for (key, says) in value.as_object().into_iter().flatten() {
+            let known = if remit {
+                OF_REMITS.contains(&key.as_str())
+            } else {
+                COMPARED.contains(&key.as_str()) || HARMLESS.contains(&key.as_str())
+            };
+            if !known {
+                let place = format!("{name}: {key}");
+                out.push(Section { holder: holder.clone(), place, says: canonical(says) });
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,54 @@
+// A vote that a passkey signs: asks the gateway for the statement, has the person's own device sign it, and hands
+// both in. The gateway checks everything again; nothing is decided here.
+
+const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+  .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+const post = async (path, body, csrf) => {
+  const headers = { "content-type": "application/json", ...(csrf ? { "x-csrf-token": csrf } : {}) };
+  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error" });
+  const answer = await response.json();
+  if (!response.ok) throw new Error([answer.error?.reason, answer.error?.remedy].filter(Boolean).join(". "));
+  return answer;
+};
+
+const vote = async (form, choice) => {
+  const { csrf, shown, rule, reason } = Object.fromEntries(new FormData(form));
+  const at = `/admin/v1/questions/${encodeURIComponent(form.dataset.sign)}`;
+  const ballot = { choice, shown, rule, reason: reason.replaceAll("\r\n", "\n").trim() };
+  const asked = await post(`${at}/statements`, ballot, csrf);
+  const made = await navigator.credentials.get({
+    publicKey: {
+      challenge: bytes(asked.challenge),
+      rpId: asked.rp_id,
+      allowCredentials: asked.passkeys.map((id) => ({ type: "public-key", id: bytes(id) })),
+      userVerification: "required",
+    },
+  });
+  const assertion = {
+    nonce: asked.nonce,
+    credential: text(made.rawId),
+    client_data: text(made.response.clientDataJSON),
+    authenticator_data: text(made.response.authenticatorData),
+    signature: text(made.response.signature),
+  };
+  await post(`${at}/votes`, { ...ballot, assertion }, csrf);
+};
+
+// One listener for the page: the form itself may be exchanged when a question changes.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-sign]");
+  const chosen = form?.querySelector("select[name=rule]")?.selectedOptions[0] ?? form?.querySelector("input[name=rule]");
+  if (!form || !chosen?.hasAttribute("data-signed")) return;
+  event.preventDefault();
+  const wrong = form.querySelector("[data-wrong]");
+  wrong.hidden = true;
+  try {
+    await vote(form, event.submitter.value);
+    location.assign(`/console/questions/${encodeURIComponent(form.dataset.sign)}`);
+  } catch (error) {
+    wrong.textContent = error.name === "NotAllowedError" ? "It was not signed. Nothing was counted." : error.message;
+    wrong.hidden = false;
+  }
+});

@@ -1,0 +1,155 @@
+//! What a record says, for rows and pages. Values that stand beside a record may have been deleted; a
+//! record of another version may lack a member: what is not there is shown as nothing, never guessed.
+
+use jiff::Timestamp;
+use remit_core::budget::Unit;
+use remit_core::registry::Risk;
+use remit_evidence::record::{Kind, disclosed};
+use remit_evidence::writer::SignedRecord;
+use serde_json::Value;
+
+use super::moment::Moment;
+use super::plain::{Plain, line};
+use super::tag::Tag;
+
+/// One record, read.
+pub(crate) struct Read {
+    /// Its predicate.
+    pub said: Value,
+    /// What stands beside it.
+    pub beside: Vec<(String, Value)>,
+    /// When, by its writer.
+    pub at: Option<Timestamp>,
+}
+
+impl Read {
+    /// Reads a record. Its signature is for `remit-verify`.
+    pub(crate) fn of(record: &SignedRecord) -> Self {
+        let mut statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
+        let said = statement.get_mut("predicate").map(Value::take).unwrap_or_default();
+        Self { said, beside: disclosed(&record.disclosures), at: record.time.parse().ok() }
+    }
+
+    /// A text it says, by a pointer.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.said.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A value beside it.
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
+        self.beside.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// A text beside it.
+    pub(crate) fn beside(&self, name: &str) -> &str {
+        self.value(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The tool it is about; for a request that never became a call, what was asked for.
+    pub(crate) fn tool(&self) -> &str {
+        match self.text("/tool/name") {
+            "" => self.value("requested").and_then(|asked| asked.get("tool")).and_then(Value::as_str).unwrap_or("–"),
+            name => name,
+        }
+    }
+
+    /// What it costs, in micro-USD.
+    pub(crate) fn cost(&self) -> u64 {
+        self.said.get("cost_micro_usd").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Which records it refers to, with the relation.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&str, &str)> {
+        let links = self.said.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        links.iter().filter_map(|link| Some((link.get("rel")?.as_str()?, link.get("digest")?.as_str()?)))
+    }
+
+    /// What it says in one word.
+    pub(crate) fn tag(&self, kind: Kind) -> Tag {
+        match kind {
+            Kind::Decision => Tag::verdict(self.text("/verdict")),
+            Kind::Execution => {
+                let is_error = self.said.pointer("/result/is_error").and_then(Value::as_bool).unwrap_or(false);
+                Tag::outcome(self.text("/result/state"), is_error)
+            }
+            Kind::Approval => match self.text("/choice") {
+                choice if choice.starts_with("approve") => Tag::good(choice),
+                "deny" => Tag::bad("deny"),
+                other => Tag::plain(other),
+            },
+            Kind::Halt if self.text("/event") == "halt" => Tag::bad("halt"),
+            _ => Tag::plain(match self.text("/event") {
+                "" => kind.as_str(),
+                event => event,
+            }),
+        }
+    }
+
+    /// What it says in one line.
+    pub(crate) fn line(&self, kind: Kind) -> Plain {
+        let text = match kind {
+            Kind::Decision => {
+                let code = self.text("/refusal/code");
+                let because = if code.is_empty() { String::new() } else { format!(" ({code})") };
+                format!("{} calls {}{because}", self.text("/agent/id"), self.tool())
+            }
+            Kind::Execution => format!("the call {}", self.text("/intent")),
+            Kind::Approval => {
+                let by = self.beside("approver");
+                format!("{} under {}", if by.is_empty() { "somebody" } else { by }, self.text("/rule"))
+            }
+            Kind::Run => format!("a run of {}", self.text("/agent/id")),
+            Kind::Halt => self.text("/target").to_owned(),
+            Kind::Policy => format!("snapshot {} by {}", short(self.text("/snapshot")), self.text("/by")),
+            Kind::Key => short(self.text("/delegate")).to_owned(),
+            Kind::Grant | Kind::Erasure | Kind::Peer => self.text("/event").to_owned(),
+        };
+        line(&text)
+    }
+}
+
+/// One decision, as a row.
+pub(crate) struct Row {
+    pub record: String,
+    pub at: Option<Moment>,
+    pub verdict: Tag,
+    pub code: Plain,
+    pub tool: Plain,
+    pub class: Plain,
+    pub risk: Option<Tag>,
+    pub agent: Plain,
+    pub user: Plain,
+    pub run: String,
+    pub cost: String,
+}
+
+impl Row {
+    /// The row of a decision record.
+    pub(crate) fn of(record: &SignedRecord, now: Timestamp) -> Self {
+        let read = Read::of(record);
+        let risk = Risk::parse(read.text("/tool/risk")).filter(|risk| *risk >= Risk::High);
+        Self {
+            record: record.id.to_string(),
+            at: read.at.map(|at| Moment::new(at, now)),
+            verdict: Tag::verdict(read.text("/verdict")),
+            code: line(read.text("/refusal/code")),
+            tool: line(read.tool()),
+            class: line(read.text("/tool/class")),
+            risk: risk.map(Tag::risk),
+            agent: line(read.text("/agent/id")),
+            user: line(read.beside("user")),
+            run: record.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+            cost: money(read.cost()),
+        }
+    }
+}
+
+/// An amount of money; nothing for nothing.
+pub(crate) fn money(micro_usd: u64) -> String {
+    if micro_usd == 0 { String::new() } else { Unit::MicroUsd.show(micro_usd) }
+}
+
+/// The first half of a digest's first half: enough to compare by eye.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,83 @@
+//! The console: what people look at and vote with, as pages under `/console`. It goes through the same
+//! use cases as the operators' API and can do nothing that API cannot.
+//!
+//! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
+//! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
+
+mod account;
+mod agents;
+mod assets;
+mod authority;
+mod budgets;
+mod calls;
+pub(crate) mod decided;
+mod diff;
+mod door;
+mod dress;
+mod gauge;
+mod halts;
+mod ledger;
+mod letting;
+mod live;
+pub(crate) mod moment;
+pub(crate) mod page;
+mod people;
+pub(crate) mod plain;
+mod questions;
+mod records;
+mod runs;
+pub(crate) mod tag;
+mod tools;
+mod words;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+
+pub(crate) use door::not_changed;
+
+use crate::edge::Edge;
+use crate::gateway::http::guard;
+use crate::visit;
+
+/// The largest form, in bytes.
+const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// The paths.
+pub fn routes(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .route("/console", get(questions::waiting::waiting))
+        .route("/console/questions/{id}", get(questions::one::question))
+        .route("/console/questions/{id}/votes", post(questions::ballot::vote))
+        .route("/console/questions/{id}/remarks", post(questions::ballot::ask_back))
+        .route("/console/questions/{id}/escalations", post(questions::ballot::escalate))
+        .route("/console/calls", get(calls::calls))
+        .route("/console/runs", get(runs::runs))
+        .route("/console/runs/{id}", get(runs::run))
+        .route("/console/records/{id}", get(records::record))
+        .route("/console/agents", get(agents::agents))
+        .route("/console/agents/{id}", get(agents::agent))
+        .route("/console/tools", get(tools::tools))
+        .route("/console/tools/{*name}", get(tools::tool))
+        .route("/console/authority", get(authority::authority))
+        .route("/console/budgets", get(budgets::budgets))
+        .route("/console/halts", get(halts::halts).post(halts::order))
+        .route("/console/halts/new", get(halts::confirm))
+        .route("/console/halts/lift", post(halts::lift))
+        .route("/console/ledger", get(ledger::ledger))
+        .route("/console/ledger/trust", get(ledger::trust))
+        .route("/console/live", get(live::live))
+        .route("/console/assets/{name}", get(assets::asset))
+        .merge(door::routes())
+        .merge(account::routes())
+        .merge(letting::routes())
+        .route("/console/people", get(people::people))
+        .route("/console/{*rest}", get(page::nowhere))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
+        .layer(middleware::from_fn_with_state(edge.clone(), guard))
+        .layer(middleware::from_fn(dress::dress))
+        .with_state(edge)
+}

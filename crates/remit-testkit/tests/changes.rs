@@ -1,0 +1,586 @@
+//! Weakening what protects the organisation, over the whole gateway: it waits for two people, they agree to exact
+//! texts, and neither a restart nor a crash is a way around them.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use remit_cli::boot::Running;
+use remit_core::ids::Digest;
+use remit_evidence::dsse::Envelope;
+use remit_evidence::record::{Kind, disclosed};
+use remit_evidence::verify::{Trust, Verified, examine};
+use remit_evidence::writer::Sign as _;
+use remit_server::keys::Ed25519;
+use remit_testkit::wire::Wire;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+const AGENT: &str = "agent-desk";
+const GUARDRAIL: &str = "@id(\"no-tickets\") @reason(\"tickets are frozen\")\n\
+                         forbid (principal, action in [Action::\"write\"], resource);\n";
+
+/// Operators: their id, user and roles. The text of a key is `operator-` and the id.
+const PEOPLE: [(&str, Option<&str>, &str); 7] = [
+    ("sam", Some("sam@acme.example"), "security"),
+    ("sue", Some("sue@acme.example"), "security"),
+    ("sam-again", Some("sam@acme.example"), "security"),
+    ("nobody-says-who", None, "security"),
+    ("olga", Some("olga@acme.example"), "operator"),
+    ("fred", Some("fred@acme.example"), "approver"),
+    ("vera", Some("vera@acme.example"), "viewer"),
+];
+
+fn key(id: &str) -> String {
+    format!("operator-{id}")
+}
+
+fn keys(people: &[(&str, Option<&str>, &str)]) -> String {
+    let hex = |text: &str| Digest::of(text.as_bytes()).to_string();
+    let mut text = format!(
+        "agents:\n  - {{ id: desk, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {} }}\noperators:\n",
+        hex(AGENT)
+    );
+    for (id, user, role) in people {
+        let user = user.map(|user| format!("user: {user}, ")).unwrap_or_default();
+        let teams = if *role == "approver" { "teams: [finance], " } else { "" };
+        let sha256 = hex(&key(id));
+        text.push_str(&format!(
+            "  - {{ id: {id}, {user}{teams}roles: [{role}], expires: 2099-01-01, sha256: {sha256} }}\n"
+        ));
+    }
+    text
+}
+
+/// A configuration folder on a disk.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a folder"));
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
+        for (name, text) in remit_config::Folder::read(&base).expect("scenarios/base").texts() {
+            place.write(name, text);
+        }
+        place.write("keys.yaml", &keys(&PEOPLE));
+        place.write("guardrails/tickets.cedar", GUARDRAIL);
+        std::fs::create_dir_all(place.path().join(".remit")).expect("a folder");
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).expect("a text")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
+
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = self.text(name);
+        assert!(text.contains(from), "{name} does not say `{from}`");
+        self.write(name, &text.replacen(from, to, 1));
+    }
+
+    /// Without the guardrail.
+    fn weaken(&self) {
+        self.write("guardrails/tickets.cedar", "");
+    }
+
+    async fn start(&self) -> Gateway {
+        let running = Running::start(self.path(), Some(([127, 0, 0, 1], 0).into())).await;
+        let running = running.unwrap_or_else(|error| panic!("{error}"));
+        Gateway { wire: Wire::to(&running.url), running }
+    }
+}
+
+struct Gateway {
+    running: Running,
+    wire: Wire,
+}
+
+/// What an agent is told about changing a ticket.
+async fn ticket(wire: &Wire) -> String {
+    let body = json!({"tool": "business/update_ticket", "arguments": {"id": "T-1", "status": "open"}});
+    let (_, answer) = wire.send(AGENT, "/v1/decisions", Some(&body)).await.expect("an answer");
+    let code = answer["code"].as_str().or(answer["decision"].as_str());
+    code.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+async fn post(wire: &Wire, by: &str, path: &str, body: Value) -> (u16, Value) {
+    wire.send(&key(by), path, Some(&body)).await.expect("an answer")
+}
+
+async fn vote(wire: &Wire, by: &str, change: &str, choice: &str) -> (u16, Value) {
+    let body = json!({"choice": choice, "reason": "looked at it"});
+    post(wire, by, &format!("/admin/v1/changes/{change}/votes"), body).await
+}
+
+/// Reloads, and expects that the folder waits for people; the change.
+async fn pending(wire: &Wire) -> Value {
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!((status, answer["taken"].as_bool()), (202, Some(false)), "{answer}");
+    answer["pending"].clone()
+}
+
+fn id(change: &Value) -> String {
+    change["change"].as_str().expect("an id").to_owned()
+}
+
+fn codes(change: &Value) -> Vec<&str> {
+    change["weakens"].as_array().expect("a list").iter().filter_map(|weakens| weakens["code"].as_str()).collect()
+}
+
+async fn get(wire: &Wire, path: &str) -> Value {
+    wire.done(&key("vera"), path, None).await.expect("an answer")
+}
+
+impl Gateway {
+    async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guardrail_is_removed_by_two_people_and_bites_until_then() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    place.weaken();
+    let change = pending(wire).await;
+    assert_eq!(codes(&change), ["guardrail.removed"]);
+    assert_eq!(change["needed"], 2);
+    assert_eq!(ticket(wire).await, "policy.guardrail", "it waits, and the guardrail bites");
+    assert_eq!(id(&pending(wire).await), id(&change), "reloading again proposes nothing new");
+    let (status, one) = vote(wire, "sam", &id(&change), "approve").await;
+    assert_eq!((status, one["state"].as_str(), one["approved"].as_u64()), (200, Some("open"), Some(1)), "{one}");
+    assert_eq!(ticket(wire).await, "policy.guardrail", "one person is not enough");
+    let (status, two) = vote(wire, "sue", &id(&change), "approve").await;
+    assert_eq!((status, two["state"].as_str()), (200, Some("in_force")), "{two}");
+    assert_eq!(ticket(wire).await, "allow");
+    // Putting it back needs nobody, and is instant.
+    place.write("guardrails/tickets.cedar", GUARDRAIL);
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!((status, answer["taken"].as_bool()), (200, Some(true)), "{answer}");
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    let (status, _) = vote(wire, "sam", &id(&change), "approve").await;
+    assert_eq!(status, 409, "what has ended takes no votes");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_votes_at_once_are_two_votes() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let change = id(&pending(wire).await);
+    let both = tokio::join!(vote(wire, "sam", &change, "approve"), vote(wire, "sue", &change, "approve"));
+    assert_eq!((both.0.0, both.1.0), (200, 200), "{both:?}");
+    assert_eq!(get(wire, &format!("/admin/v1/changes/{change}")).await["state"], "in_force");
+    assert_eq!(ticket(wire).await, "allow");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_is_not_two_and_nobody_else_has_a_say() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let change = id(&pending(wire).await);
+    assert_eq!(vote(wire, "sam", &change, "approve").await.0, 200);
+    // Again, under another name of the same user, without a user, and with every other role.
+    for by in ["sam", "sam-again", "nobody-says-who", "olga", "fred", "vera"] {
+        let (status, answer) = vote(wire, by, &change, "approve").await;
+        assert_eq!((status, answer["error"]["code"].as_str()), (403, Some("policy.no_permit")), "{by}: {answer}");
+    }
+    let ballot = json!({"choice": "approve", "by": "sue"});
+    let (status, answer) = post(wire, "sam-again", &format!("/admin/v1/changes/{change}/votes"), ballot).await;
+    assert_eq!(status, 400, "a name in the body: {answer}");
+    let path = format!("/admin/v1/changes/{change}/votes");
+    let (status, _) = wire.send(AGENT, &path, Some(&json!({"choice": "approve"}))).await.expect("an answer");
+    assert_eq!(status, 401, "an agent has no say");
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    assert_eq!(get(wire, &format!("/admin/v1/changes/{change}")).await["approved"], 1);
+    let (status, refused) = vote(wire, "sue", &change, "refuse").await;
+    assert_eq!((status, refused["state"].as_str()), (200, Some("refused")));
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_approved_comes_into_force_and_not_what_the_folder_says_by_then() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.write("guardrails/tickets.cedar", &format!("@mode(\"observe\") {GUARDRAIL}"));
+    let change = pending(wire).await;
+    assert_eq!(codes(&change), ["guardrail.observed"]);
+    assert_eq!(vote(wire, "sam", &id(&change), "approve").await.0, 200);
+    // By now the folder is no configuration at all. The vote is for the texts that were proposed.
+    let before = place.text("remit.yaml");
+    place.write("remit.yaml", "tenant: [");
+    let (status, last) = vote(wire, "sue", &id(&change), "approve").await;
+    assert_eq!((status, last["state"].as_str()), (200, Some("in_force")), "{last}");
+    let in_force = get(wire, "/admin/v1/snapshots").await["in_force"].as_str().expect("a digest").to_owned();
+    assert_eq!(last["snapshot"], in_force.as_str());
+    let texts = get(wire, &format!("/admin/v1/snapshots/{in_force}")).await["texts"].clone();
+    assert_eq!(texts["remit.yaml"], before.as_str());
+    assert_eq!(ticket(wire).await, "allow");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn votes_for_one_change_do_not_count_for_the_next() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let first = id(&pending(wire).await);
+    assert_eq!(vote(wire, "sam", &first, "approve").await.0, 200);
+    place.edit("remit.yaml", "quorum: 2", "quorum: 1");
+    let second = pending(wire).await;
+    assert_eq!(codes(&second), ["guardrail.removed", "rule.loosened"]);
+    assert_eq!(second["approved"], 0);
+    let (status, answer) = vote(wire, "sue", &first, "approve").await;
+    assert_eq!(status, 409, "the first is superseded: {answer}");
+    let (_, one) = vote(wire, "sue", &id(&second), "approve").await;
+    assert_eq!(one["state"], "open", "{one}");
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_weakening_waits_and_narrowing_does_not() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    let edits: [(&str, &str, &str, &str); 5] = [
+        ("remit.yaml", "quorum: 2", "quorum: 1", "rule.loosened"),
+        ("remit.yaml", "distinct_from: [user]", "distinct_from: []", "rule.loosened"),
+        ("remit.yaml", "  - 5000 USD per day\n", "", "limit.raised"),
+        ("upstreams/business.yaml", "risk: critical", "risk: low", "tool.risk_lowered"),
+        ("remits/desk.yaml", "agent: desk", "agent: desk\nmode: observe", "remit.observed"),
+    ];
+    for (file, from, to, code) in edits {
+        let before = place.text(file);
+        place.edit(file, from, to);
+        assert_eq!(codes(&pending(wire).await), [code]);
+        place.write(file, &before);
+    }
+    place.edit("remits/desk.yaml", "args.amount <= 500", "args.amount <= 500 and args.payment != \"P-0\"");
+    let (_, wider) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!(codes(&wider["pending"]), ["remit.widened"], "a condition that cannot be compared is not narrower");
+    assert_eq!(wider["pending"]["needed"], 1, "one person lets a remit grow");
+    place.edit("remits/desk.yaml", " and args.payment != \"P-0\"", "");
+    place.edit("remits/desk.yaml", "write:\n  - tools: [business/update_ticket]\n", "");
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!((status, answer["taken"].as_bool()), (200, Some(true)), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remit_grows_in_one_category_at_a_time_with_one_person() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.edit("remits/desk.yaml", "args.amount <= 50\n", "args.amount <= 60\n");
+    place.edit("remits/desk.yaml", "stage: supervised", "stage: autonomous");
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!(status, 422, "{answer}");
+    assert!(answer["error"]["remedy"].as_str().is_some_and(|remedy| remedy.contains("one category")), "{answer}");
+    place.edit("remits/desk.yaml", "stage: autonomous", "stage: supervised");
+    let change = pending(wire).await;
+    assert_eq!((codes(&change), change["needed"].as_u64()), (vec!["remit.widened"], Some(1)));
+    let (_, done) = vote(wire, "sue", &id(&change), "approve").await;
+    assert_eq!(done["state"], "in_force", "{done}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_alone_can_only_name_a_second() {
+    let place = Place::new();
+    place.write("keys.yaml", &keys(&[PEOPLE[0], PEOPLE[4], PEOPLE[6]]));
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!(status, 409, "{answer}");
+    assert!(answer["error"]["remedy"].as_str().is_some_and(|remedy| remedy.contains("security")), "{answer}");
+    // Not together with anything else either.
+    place.write("keys.yaml", &keys(&[PEOPLE[0], PEOPLE[1], PEOPLE[4], PEOPLE[6]]));
+    assert_eq!(post(wire, "olga", "/admin/v1/reload", json!({})).await.0, 409);
+    place.write("guardrails/tickets.cedar", GUARDRAIL);
+    let change = pending(wire).await;
+    assert_eq!(codes(&change), ["steering.security_named"]);
+    assert_eq!(vote(wire, "sue", &id(&change), "approve").await.0, 401, "who is not named yet has no say");
+    let (_, done) = vote(wire, "sam", &id(&change), "approve").await;
+    assert_eq!(done["state"], "in_force", "{done}");
+    // Now there are two, and losing one of them again is not for one of them to say.
+    place.write("keys.yaml", &keys(&[PEOPLE[0], PEOPLE[4], PEOPLE[6]]));
+    let change = pending(wire).await;
+    assert_eq!((codes(&change), change["needed"].as_u64()), (vec!["steering.security_lost"], Some(2)));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_no_way_around_two_people() {
+    let place = Place::new();
+    place.start().await.stop().await;
+    place.weaken();
+    let gateway = place.start().await;
+    assert_eq!(ticket(&gateway.wire).await, "policy.guardrail", "the last authority stays in force");
+    let (status, _) = gateway.wire.fetch("/readyz").await.expect("an answer");
+    assert_eq!(status, 200);
+    let changes = get(&gateway.wire, "/admin/v1/changes").await;
+    let change = id(&changes["changes"][0]);
+    assert_eq!(vote(&gateway.wire, "sam", &change, "approve").await.0, 200);
+    gateway.stop().await;
+    // It waits over the restart, with the vote.
+    let gateway = place.start().await;
+    assert_eq!(ticket(&gateway.wire).await, "policy.guardrail");
+    let waits = get(&gateway.wire, &format!("/admin/v1/changes/{change}")).await;
+    assert_eq!((waits["state"].as_str(), waits["approved"].as_u64()), (Some("open"), Some(1)), "{waits}");
+    assert_eq!(waits["files"][0]["file"], "guardrails/tickets.cedar", "{waits}");
+    let (_, done) = vote(&gateway.wire, "sue", &change, "approve").await;
+    assert_eq!(done["state"], "in_force", "{done}");
+    gateway.stop().await;
+    let gateway = place.start().await;
+    assert_eq!(ticket(&gateway.wire).await, "allow");
+    gateway.stop().await;
+    // What only narrows is taken by a restart as by a reload.
+    place.write("guardrails/tickets.cedar", GUARDRAIL);
+    let gateway = place.start().await;
+    assert_eq!(ticket(&gateway.wire).await, "policy.guardrail");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_lost_the_role_does_not_count_any_more() {
+    let place = Place::new();
+    let more = [PEOPLE[0], PEOPLE[1], ("ted", Some("ted@acme.example"), "security"), PEOPLE[4], PEOPLE[6]];
+    place.write("keys.yaml", &keys(&more));
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let change = id(&pending(wire).await);
+    assert_eq!(vote(wire, "ted", &change, "approve").await.0, 200);
+    // Ted goes. Two are left, so that is narrower, and it is in force at once. What rested on the authority
+    // before is over, with Ted's vote.
+    place.write("guardrails/tickets.cedar", GUARDRAIL);
+    place.write("keys.yaml", &keys(&[PEOPLE[0], PEOPLE[1], PEOPLE[4], PEOPLE[6]]));
+    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(vote(wire, "sam", &change, "approve").await.0, 409);
+    assert_eq!(vote(wire, "ted", &change, "approve").await.0, 401);
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_earlier_authority_comes_back_the_same_way() {
+    let place = Place::new();
+    place.weaken();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    let open = get(wire, "/admin/v1/snapshots").await["in_force"].as_str().expect("a digest").to_owned();
+    place.write("guardrails/tickets.cedar", GUARDRAIL);
+    assert_eq!(post(wire, "olga", "/admin/v1/reload", json!({})).await.0, 200);
+    let history = get(wire, "/admin/v1/snapshots").await;
+    assert_eq!(history["snapshots"].as_array().map(Vec::len), Some(2), "{history}");
+    assert_eq!(history["snapshots"][0]["files"][0]["file"], "guardrails/tickets.cedar");
+    assert_eq!(history["snapshots"][0]["files"][0]["added"][0]["line"], 1);
+    let restore = format!("/admin/v1/snapshots/{open}/restore");
+    assert_eq!(post(wire, "vera", &restore, json!({})).await.0, 403);
+    let (status, answer) = post(wire, "olga", &restore, json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(ticket(wire).await, "policy.guardrail");
+    let change = id(&answer["pending"]);
+    for by in ["sam", "sue"] {
+        assert_eq!(vote(wire, by, &change, "approve").await.0, 200);
+    }
+    assert_eq!(ticket(wire).await, "allow");
+    let history = get(wire, "/admin/v1/snapshots").await;
+    assert_eq!(history["snapshots"][0]["snapshot"], open.as_str());
+    assert_eq!(history["snapshots"][0]["change"]["votes"].as_array().map(Vec::len), Some(2), "who, and why");
+    let (status, _) = post(wire, "olga", &restore.replace(&open, &"0".repeat(64)), json!({})).await;
+    assert_eq!(status, 404);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn always_is_no_vote_but_a_proposal_that_works() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    let refund = json!({"tool": "business/refund", "arguments": {"payment": "P-7", "amount": 200}});
+    let (_, held) = wire.send(AGENT, "/v1/decisions", Some(&refund)).await.expect("an answer");
+    let question = held["question"].as_str().unwrap_or_else(|| panic!("{held}")).to_owned();
+    let asked = json!({"agent": "desk", "question": question});
+    assert_eq!(post(wire, "fred", "/admin/v1/proposals", asked.clone()).await.0, 403);
+    let (status, proposal) = post(wire, "olga", "/admin/v1/proposals", asked).await;
+    assert_eq!(status, 200, "{proposal}");
+    assert_eq!(proposal["file"], "remits/desk.yaml");
+    assert_eq!(proposal["evidence"]["holds"], 1, "{proposal}");
+    let lines = proposal["lines"].as_str().expect("lines");
+    let (_, again) = wire.send(AGENT, "/v1/decisions", Some(&refund)).await.expect("an answer");
+    assert_eq!(again["decision"], "ask", "a proposal is no vote");
+    let listed = get(wire, "/admin/v1/proposals?agent=desk").await;
+    assert_eq!(listed["proposals"][0]["lines"], proposal["lines"]);
+    // A person takes the lines over, and somebody agrees.
+    place.edit("remits/desk.yaml", "trigger:\n", lines);
+    let change = pending(wire).await;
+    assert_eq!(codes(&change), ["remit.widened"], "{change}");
+    assert_eq!(vote(wire, "sam", &id(&change), "approve").await.0, 200);
+    let (_, allowed) = wire.send(AGENT, "/v1/decisions", Some(&refund)).await.expect("an answer");
+    assert_eq!(allowed["decision"], "allow", "{allowed}");
+    for other in [json!({"payment": "P-8", "amount": 200}), json!({"payment": "P-7", "amount": 201})] {
+        let call = json!({"tool": "business/refund", "arguments": other});
+        let (_, held) = wire.send(AGENT, "/v1/decisions", Some(&call)).await.expect("an answer");
+        assert_eq!(held["decision"], "ask", "no other call passes: {held}");
+    }
+    let standing = get(wire, "/admin/v1/agents/desk/standing").await;
+    assert_eq!(standing["classes"][0]["class"], "trigger", "{standing}");
+    assert_eq!(standing["classes"][0]["calls"], 1, "counted since the remit changed: {standing}");
+    gateway.stop().await;
+}
+
+/// Every record, verified and complete.
+async fn verified(wire: &Wire, place: &Path) -> Vec<(Verified, BTreeMap<String, Value>)> {
+    let root = Ed25519::in_file(&place.join(".remit/gateway.key")).expect("the key");
+    let mut trust = Trust::in_roots([root.public_key()]).expect("a root");
+    let list = wire.done(&key("vera"), "/admin/v1/records?limit=10000", None).await.expect("records");
+    let mut out = Vec::new();
+    for record in list["records"].as_array().expect("records") {
+        let envelope = Envelope::parse(record["envelope"].to_string().as_bytes()).expect("an envelope");
+        let shown: Vec<String> = serde_json::from_value(record["disclosures"].clone()).expect("texts");
+        let one = trust.verify(&envelope).expect("it verifies");
+        one.check_disclosures(shown.iter().map(String::as_str)).expect("what was signed");
+        out.push((one, disclosed(&shown).into_iter().collect()));
+    }
+    let all: Vec<Verified> = out.iter().map(|(record, _)| record.clone()).collect();
+    let findings = examine(&all);
+    assert!(findings.gaps.is_empty() && findings.doubles.is_empty() && findings.dangling.is_empty(), "{findings:?}");
+    out
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_did_what_to_the_gateway_is_on_record() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    place.weaken();
+    let change = id(&pending(wire).await);
+    for by in ["sam", "sue"] {
+        assert_eq!(vote(wire, by, &change, "approve").await.0, 200);
+    }
+    assert_eq!(vote(wire, "fred", &change, "approve").await.0, 403);
+    assert_eq!(post(wire, "vera", "/admin/v1/halts", json!({"target": "tenant", "reason": "x"})).await.0, 403);
+    let records = verified(wire, place.path()).await;
+    let deeds: Vec<String> = records
+        .iter()
+        .filter(|(record, _)| record.kind == Kind::Decision && record.predicate["deed"].is_string())
+        .map(|(record, shown)| {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (deed, verdict) = (word(&record.predicate["deed"]), word(&record.predicate["verdict"]));
+            format!("{} {deed} {verdict} {}", word(&shown["operator"]), word(&record.predicate["refusal"]["code"]))
+        })
+        .collect();
+    assert_eq!(deeds, ["olga reload allow ", "fred change deny policy.no_permit", "vera halt deny policy.no_permit"]);
+    let event = |event: &str| {
+        records.iter().filter(|(r, _)| r.kind == Kind::Policy && r.predicate["event"] == event).collect::<Vec<_>>()
+    };
+    let (proposed, votes, in_force) = (event("proposed"), event("voted"), event("in_force"));
+    assert_eq!((proposed.len(), votes.len(), in_force.len()), (1, 2, 2));
+    assert_eq!(proposed[0].1["operator"], "olga");
+    assert_eq!(proposed[0].0.predicate["weakens"], json!(["guardrail.removed"]));
+    assert_eq!(votes.iter().map(|(_, shown)| shown["approver"].clone()).collect::<Vec<_>>(), ["sam", "sue"]);
+    let links: Vec<&str> = in_force[1].0.links.iter().map(|(rel, _)| rel.as_str()).collect();
+    assert_eq!(links, ["proposal", "vote", "vote"], "the authority names the votes that it rests on");
+    gateway.stop().await;
+}
+
+/// The program stands beside the folder of the test executables; `./test` builds it first.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("own path");
+    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
+    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
+    program
+}
+
+async fn spawn(place: &Path) -> (Child, Wire) {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let mut child = Command::new(program())
+        .arg("-C")
+        .arg(place)
+        .args(["serve", "--listen", &free.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("spawn");
+    let wire = Wire::to(&format!("http://{free}"));
+    let began = Instant::now();
+    while wire.done(&key("vera"), "/admin/v1/changes", None).await.is_err() {
+        assert!(child.try_wait().expect("wait").is_none(), "the gateway does not start");
+        assert!(began.elapsed() < Duration::from_secs(60), "the gateway is not ready");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (child, wire)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_around_the_second_vote_it_is_old_or_new_and_never_half() {
+    let (mut old, mut new) = (0, 0);
+    for round in 0..6_u64 {
+        let place = Place::new();
+        let (mut child, wire) = spawn(place.path()).await;
+        place.weaken();
+        let change = id(&pending(&wire).await);
+        assert_eq!(vote(&wire, "sam", &change, "approve").await.0, 200);
+        let last = tokio::spawn({
+            let (wire, change) = (wire.clone(), change.clone());
+            async move {
+                wire.send(
+                    &key("sue"),
+                    &format!("/admin/v1/changes/{change}/votes"),
+                    Some(&json!({"choice": "approve"})),
+                )
+                .await
+            }
+        });
+        let answered = if round == 0 {
+            Some(last.await.expect("a vote"))
+        } else {
+            tokio::time::sleep(Duration::from_micros(round * 1_500)).await;
+            None
+        };
+        child.kill().await.expect("kill");
+        let acknowledged = answered.is_some_and(|answer| answer.is_ok_and(|(status, _)| status == 200));
+        assert!(round > 0 || acknowledged, "the first one is killed right after the answer");
+        let (mut child, wire) = spawn(place.path()).await;
+        let state = get(&wire, &format!("/admin/v1/changes/{change}")).await;
+        match (ticket(&wire).await.as_str(), state["state"].as_str(), state["approved"].as_u64()) {
+            ("allow", Some("in_force"), Some(2)) => new += 1,
+            ("policy.guardrail", Some("open"), Some(1)) if !acknowledged => old += 1,
+            other => panic!("round {round}: {other:?}, {state}"),
+        }
+        verified(&wire, place.path()).await;
+        child.kill().await.expect("kill");
+    }
+    assert_eq!(old + new, 6);
+    assert!(new > 0);
+}
