@@ -219,6 +219,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         remarks: Vec::new(),
         escalated: 0,
         uses: 0,
+        used: false,
     };
     Some(Intent {
         record,
