@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Writes a gateway's configuration folder for a group of tests, with fresh keys.
 //
-//   node configure.mjs conformance|clients|servers OUT [--listen 127.0.0.1:7420] [--fixture http://127.0.0.1:3900/mcp]
+//   node configure.mjs conformance|clients|servers|browser OUT [--listen 127.0.0.1:7420] [--fixture http://127.0.0.1:3900/mcp]
 //
 // OUT/config is the folder for `remit serve`; OUT/env is a shell file with what the gateway and the tests need
 // in their environment; OUT/work holds what the servers work on. OUT must not exist yet.
@@ -17,12 +17,13 @@ const AGENTS = {
   conformance: [],
   clients: ['ts-v1', 'ts-v2-legacy', 'ts-v2-auto', 'python-auto', 'python-legacy', 'python-v1', 'fastmcp'],
   servers: ['tester'],
+  browser: ['shop'],
 };
 
 const [group, target, ...rest] = process.argv.slice(2);
 const option = (name, usual) => (rest.includes(`--${name}`) ? rest[rest.indexOf(`--${name}`) + 1] : usual);
 if (!AGENTS[group] || !target) {
-  console.error('usage: configure.mjs conformance|clients|servers OUT [--listen ADDRESS] [--fixture URL]');
+  console.error('usage: configure.mjs conformance|clients|servers|browser OUT [--listen ADDRESS] [--fixture URL]');
   process.exit(2);
 }
 const out = resolve(target);
@@ -32,6 +33,7 @@ const fill = (text, agent) =>
   text
     .replaceAll('@AGENT@', agent)
     .replaceAll('@LISTEN@', listen)
+    .replaceAll('@PORT@', listen.split(':').at(-1))
     .replaceAll('@FIXTURE_URL@', fixture)
     .replaceAll('@CACHE@', cache)
     .replaceAll('@NODE@', join(cache, 'bin/node'))
@@ -67,7 +69,14 @@ for (const agent of AGENTS[group]) {
 }
 env.ADMIN_KEY = fresh();
 lines.push('operators:');
-lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [viewer, approver, operator, auditor], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
+lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [${group === 'browser' ? 'security' : 'viewer, approver, operator, auditor'}], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
+// People who sign in by themselves, without a key.
+if (group === 'browser') {
+  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver'], ['vera', 'viewer']]) {
+    const teams = name === 'vera' ? '' : ' teams: [finance],';
+    lines.push(`  - { id: ${name}, user: ${name}@acme.example,${teams} roles: [${roles}] }`);
+  }
+}
 writeFileSync(join(out, 'config/keys.yaml'), `${lines.join('\n')}\n`, { mode: 0o600 });
 
 // What the servers work on.

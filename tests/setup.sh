@@ -46,6 +46,12 @@ node_packages='
 @modelcontextprotocol/server-everything@2026.8.31
 '
 
+# What looks at the console: a driver for Debian's browser, and a judge of accessibility.
+node_browser_packages='
+axe-core@4.14.1
+puppeteer-core@25.16.0
+'
+
 say() { echo "tests/setup: $*" >&2; }
 fail() {
     say "$*"
@@ -59,7 +65,8 @@ fresh() { [ "$(cat "$cache/$1/stamp" 2>/dev/null || true)" = "$(stamp "$2")" ]; 
 
 if [ "${1:-}" = --check ]; then
     fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages" &&
-        fresh venv-evidence "$python_evidence_packages" && fresh node-evidence "$node_evidence_packages"
+        fresh venv-evidence "$python_evidence_packages" && fresh node-evidence "$node_evidence_packages" &&
+        fresh node-browser "$node_browser_packages"
     exit
 fi
 
@@ -99,6 +106,7 @@ install_node() { # folder, packages
 
 install_node node "$node_packages"
 install_node node-evidence "$node_evidence_packages"
+install_node node-browser "$node_browser_packages"
 
 "$cache/bin/node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' || fail 'node from the wheel does not run here'
 say 'everything is there'

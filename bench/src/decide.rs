@@ -115,6 +115,7 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
         mode: Mode::Enforce,
         grants,
         limits: Vec::new(),
+        may_request: Vec::new(),
         locus: Locus::default(),
     };
     let mut remits: Vec<Remit> = (0..agents)
@@ -137,6 +138,7 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
         rules: vec![rule],
         limits: Limit::parse("100000000 per day").into_iter().collect(),
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits,
         guardrails: vec![GuardrailFile { name: "guardrails/a.cedar".into(), text: guardrails.into() }],
         #[expect(clippy::expect_used, reason = "the names are numbered")]
@@ -169,6 +171,8 @@ fn prepared(snapshot: &Snapshot) -> (Call, CaseFile) {
         approved: Vec::new(),
         refused: None,
         halts: Vec::new(),
+        origins: Vec::new(),
+        grants: Vec::new(),
     };
     (call, case)
 }

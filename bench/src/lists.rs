@@ -216,6 +216,8 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         asked_at: at(0),
         expires_at: at(i64::try_from(3_600 + number).ok()?),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
         used: false,
     };
     Some(Intent {

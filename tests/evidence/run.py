@@ -75,6 +75,17 @@ def bundles(fixture, work):
     return [PYTHON, HERE / "bundles.py", work / "bundles"]
 
 
+def page(fixture, work):
+    """Our verifier in a browser, built for it, on the same bundles."""
+    cargo = ["cargo", "build", "--quiet", "-p", "remit-evidence", "--bin", "remit-verify"]
+    subprocess.run(cargo, cwd=ROOT, check=True)
+    example = ["cargo", "run", "--quiet", "-p", "remit-evidence", "--example", "evidence_bundles"]
+    subprocess.run([*example, "--", work / "judged"], cwd=ROOT, check=True)
+    subprocess.run([ROOT / "web/verify/build", work / "remit-verify.html"], cwd=ROOT, check=True, timeout=900)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+    return [CACHE / "bin/node", HERE / "page.mjs", work / "remit-verify.html", work / "judged", target / "remit-verify"]
+
+
 VERIFIERS = {
     "aics-tlog": python("tlog.py"),
     "aics-witness": witness,
@@ -84,6 +95,7 @@ VERIFIERS = {
     "go-sumdb": go,
     "bucket": bucket,
     "bundles": bundles,
+    "page": page,
     "sigstore-js": lambda fixture, work: [CACHE / "bin/node", HERE / "sigstore.mjs", fixture],
 }
 

@@ -20,6 +20,8 @@ from collections import Counter
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
@@ -246,11 +248,82 @@ class Statement:
     def linked(self, rel):
         return [digest for known, digest in self.links if known == rel]
 
+    def value(self, name):
+        return self.body.get(name)
+
+    def is_delegation(self):
+        """A root signs these; how a person's own keys changed, a writer does."""
+        return self.kind == "key" and ("delegate" in self.body or "event" not in self.body)
+
     def delegate(self):
         try:
             return point(self.body.get("delegate"))
         except Malformed:
             return None
+
+
+# Votes (9) -------------------------------------------------------------------------------------------------------
+
+STATEMENT_TYPE = "https://remit.dev/approval-statement/v1"
+COVERED = "_type tenant question call rule definition choice shown expires approver reason".split()
+PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED, EXTENDED, RESERVED = 1, 4, 8, 16, 64, 128, 2 | 32
+
+
+def canonical(value):
+    """RFC 8785, for objects of texts in ASCII."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def unbase64url(value):
+    need(re.fullmatch("[A-Za-z0-9_-]+", text(value)), "no base64url")
+    return unbase64(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4))
+
+
+def passkey(named):
+    """Whether a signature is this key's, as a function of message and signature."""
+    algorithm, _, encoded = named.partition(":")
+    key = unbase64url(encoded)
+    if algorithm == "ed25519":
+        need(len(key) == 32 and sound_point(key), "no key")
+        return lambda message, signature: ed25519(key, message, signature)
+    need(algorithm == "es256" and len(key) == 65 and key[0] == 4, "no key")
+    try:
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+    except ValueError:
+        raise Malformed("no key") from None
+
+    def es256(message, signature):
+        try:
+            public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    return es256
+
+
+def answered(assertion, covered):
+    """W3C WebAuthn Level 3, 7.2: the passkey that signed this statement."""
+    names = "key rp_id origins client_data authenticator_data signature".split()
+    members(assertion, names)
+    origins = listed(assertion["origins"], text)
+    client, seen = unbase64url(assertion["client_data"]), unbase64url(assertion["authenticator_data"])
+    signature, signed = unbase64url(assertion["signature"]), passkey(text(assertion["key"]))
+    need(len(client) <= 4096 and 37 <= len(seen) <= 4096, "too long or too short")
+    said = parse(client)
+    need(isinstance(said, dict) and said.get("type") == "webauthn.get", "another ceremony")
+    challenge = base64.urlsafe_b64encode(sha256(canonical(covered))).rstrip(b"=").decode()
+    need(said.get("challenge") == challenge, "another challenge was answered")
+    need(said.get("origin") in origins and isinstance(said.get("origin"), str), "answered on another site")
+    need(said.get("crossOrigin", False) is False and "topOrigin" not in said, "answered inside another site")
+    need(seen[:32] == sha256(text(assertion["rp_id"]).encode()), "a credential of another site")
+    flags = seen[32]
+    need(flags & PRESENT and flags & VERIFIED, "nobody was there, or nobody was verified")
+    need(not flags & (RESERVED | ATTESTED), "flags without meaning here")
+    need(flags & ELIGIBLE or not flags & BACKED_UP, "copied, and may not be")
+    need(seen[37:38] and seen[37] >> 5 == 5 if flags & EXTENDED else len(seen) == 37, "bytes without meaning")
+    need(signed(seen + sha256(client), signature), "the passkey's signature does not verify")
+    return assertion["key"]
 
 
 # Tree (3) --------------------------------------------------------------------------------------------------------
@@ -442,8 +515,10 @@ class Trust:
         need(self.roots and len({root[:2] for root in self.roots}) == len(self.roots), "no roots, or one twice")
         self.accept = set(listed(value.get("accept", []), text))
         need(self.accept and self.accept <= set(TYPES), "no types, or unknown ones")
+        self.approvers = {}
         for approver in listed(value.get("approvers", []), lambda one: members(one, ["id", "key"])):
             need(isinstance(approver["id"], str) and isinstance(approver["key"], str), "no approver")
+            self.approvers[approver["key"]] = approver["id"]
         require = members(value.get("require", {}), [], ["log_algorithms", "witnesses", "tree_size", "skew_s"])
         algorithms = listed(require.get("log_algorithms", []), text)
         need(set(algorithms) <= {"ed25519", "ml-dsa-44"}, "unknown algorithm")
@@ -542,6 +617,9 @@ class Court:
         for claim in bundle.claims:
             self.delegation(claim)
         self.known = {claim.envelope.digest: claim for claim in bundle.claims}
+        statements = [claim.statement for claim in bundle.claims if claim.statement]
+        added = [of for of in statements if of.kind == "key" and of.at("event") == "passkey_added"]
+        self.announced = {statement.at("key") for statement in added}
         of_kind = [claim.statement for claim in bundle.claims if claim.statement and claim.statement.kind == "execution"]
         self.receipts = Counter(digest for statement in of_kind for digest in statement.linked("decision"))
         for claim in bundle.claims:
@@ -610,7 +688,7 @@ class Court:
     def delegation(self, claim):
         statement, place = claim.statement, claim.place
         roots = [root for root in self.roots(claim) if place and covers(root, *place)]
-        if not statement or not roots or statement.kind != "key" or statement.writer != claim.envelope.keyid:
+        if not statement or not roots or not statement.is_delegation() or statement.writer != claim.envelope.keyid:
             return
         key = statement.delegate()
         if key and claim.envelope.signed_by(roots[0][0]):
@@ -625,9 +703,9 @@ class Court:
         need(envelope.signed_by(key), "the signature does not verify")
         claim.signed = True
         if statement:
-            need(bool(roots) == (statement.kind == "key"), "a root signs delegations, and nothing else")
+            need(bool(roots) == statement.is_delegation(), "a root signs delegations, and nothing else")
             need(statement.writer == envelope.keyid, "the writer that is named did not sign")
-            need(statement.kind != "key" or statement.delegate(), "what is delegated is no key")
+            need(not statement.is_delegation() or statement.delegate(), "what is delegated is no key")
             self.answer("delegation", claim, lambda claim: self.counts(claim, roots, delegated, key))
 
     def counts(self, claim, roots, delegated, key):
@@ -665,10 +743,50 @@ class Court:
             need(statement.at("result", "state") is not None, "no result")
         elif statement.kind == "approval":
             asked = self.decision(claim)
+            if statement.at("choice") in ("ask_back", "escalate"):
+                need(asked.at("verdict") == "ask", "it was not asked")
+                return self.assurance(claim)
             need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
             need(asked.at("verdict") == "ask" and statement.at("rule") in asked.texts("asks"), "it was not asked")
+            self.assurance(claim)
         elif statement.kind == "decision" and statement.at("verdict") == "allow":
             self.admission(statement)
+
+    def assurance(self, claim):
+        """What stands behind a vote: a login, or a passkey that signed what it covers."""
+        record, covered = claim.statement, claim.statement.value("statement")
+        shown = {}
+        for one in claim.disclosures:
+            decoded = unbase64url(one)
+            salt, name, value = parse(decoded)
+            shown[name] = value, decoded
+        if covered is not None:
+            members(covered, COVERED)
+            need(all(isinstance(value, str) for value in covered.values()), "what the vote covers is no texts")
+            need(covered["_type"] == STATEMENT_TYPE, "what the vote covers is of another type")
+            for name in ("tenant", "question", "call", "rule", "choice", "expires"):
+                need(covered[name] == record.at(name), f"the vote covers another {name}")
+            for name in ("definition", "shown", "approver", "reason"):
+                unhex(covered[name])
+            if "shown" in shown:
+                sight = shown["shown"][1].split(b',"shown",', 1)[1][:-1]
+                need(sha256(sight).hex() == covered["shown"], "what was shown is not what the vote covers")
+            nonce = shown.get("statement_nonce", (None,))[0]
+            for name in ("approver", "reason"):
+                value = shown.get(name, (None,))[0]
+                if isinstance(nonce, str) and isinstance(value, str):
+                    commitment = sha256(f"{nonce}\0{name}\0{value}".encode()).hex()
+                    need(commitment == covered[name], f"another {name} than the vote covers")
+        assertion, said = record.value("assertion"), record.at("assurance")
+        if said == "operator_attested" and assertion is None:
+            return
+        need(said == "passkey" and covered is not None, "neither attested nor signed")
+        key = answered(assertion, covered)
+        if key in self.trust.approvers:
+            approver = shown.get("approver", (self.trust.approvers[key],))[0]
+            need(approver == self.trust.approvers[key], "the passkey is another person's")
+        elif key not in self.announced:
+            raise Answer(MISSING, "signed by a passkey that nobody here knows")
 
     def decision(self, claim):
         statement, linked = claim.statement, claim.statement.linked("decision")
@@ -723,9 +841,13 @@ class Court:
     def doubles(self):
         statements = [claim.statement for claim in self.bundle.claims if claim.statement]
         ids = [statement.id for statement in statements]
-        places = [(statement.writer, statement.seq) for statement in statements if statement.kind != "key"]
+        places = [(statement.writer, statement.seq) for statement in statements if not statement.is_delegation()]
         if len(set(ids)) < len(ids) or len(set(places)) < len(places):
             self.say("story", None, FAILS, "two records with one id, or at one place of a sequence")
+        votes = [statement.value("statement") for statement in statements if statement.kind == "approval"]
+        votes = [canonical(vote) for vote in votes if vote is not None]
+        if len(set(votes)) < len(votes):
+            self.say("story", None, FAILS, "two records of one vote")
 
     def heads(self):
         stated = {claim.note.head for claim in self.bundle.claims if claim.note} | set(self.memory)

@@ -51,6 +51,15 @@ pub enum NotTaken {
     /// The passkey's signature over the vote does not count.
     #[error("the vote is not signed as it must be: {0}")]
     NotProven(&'static str),
+    /// Nobody waits for an answer.
+    #[error("nobody has asked anything back that is not answered")]
+    NotAsked,
+    /// As much was said as is kept.
+    #[error("as much was said about this question as is kept")]
+    TooMany,
+    /// All steps of the escalation are in force.
+    #[error("there is nobody else to call in")]
+    NobodyElse,
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -102,6 +111,9 @@ impl Gate {
         let vote = Vote { record: Some(record.digest), ..vote };
         match self.ports.store.answer_question(vote, record).await {
             Ok(answered) => {
+                // The vote stands whatever comes of this: what could not be completed now, the next round of
+                // `tend_grants` completes.
+                let _later = self.complete_request(&answered).await;
                 self.ports.notifier.question_changed(&question.id);
                 Ok(answered)
             }
@@ -260,6 +272,8 @@ pub(crate) fn question(
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
         used: false,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use remit_core::access::AccessGrant;
 use remit_core::budget::Reservation;
 use remit_core::call::Call;
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
@@ -92,7 +94,12 @@ impl Gate {
         };
         let unknown = || Refusal::new(Code::ToolUnknown, format!("unknown tool: {}", shown(&asked.tool)));
         let owner = snapshot.remit(asked.caller.calling_agent()).and_then(|remit| remit.owner.clone());
-        let Some(tool) = found.filter(|tool| snapshot.holds(&asked.caller, tool)).cloned() else {
+        let (_, grants) = match self.ports.store.live_grants().await {
+            Ok(live) => live,
+            Err(error) => return Err(Reply::Refused { record: None, refusal: unavailable(&error) }),
+        };
+        let own = |tool: &Tool| grants_of(&grants, &asked.caller, &tool.name, self.now());
+        let Some(tool) = found.filter(|tool| snapshot.concedes(&asked.caller, tool, &own(tool))).cloned() else {
             return Err(self.turn_away(&asked, unknown()).await);
         };
         if self.ports.upstreams.drifted(&tool) {
@@ -109,12 +116,23 @@ impl Gate {
     }
 
     async fn load(&self, snapshot: &Snapshot, call: &Call, now: Timestamp) -> Result<Case, Reply> {
+        let refused = |error| Reply::Refused { record: None, refusal: unavailable(&error) };
+        let (version, live) = self.ports.store.live_grants().await.map_err(refused)?;
+        let grants = grants_of(&live, &call.caller, &call.tool.name, now);
+        let rules = snapshot.rules_with(call, &grants).into_iter();
         let rules: Vec<(RuleId, Digest, u32)> =
-            snapshot.rules(call).into_iter().map(|(rule, digest)| (rule.id.clone(), digest, rule.quorum)).collect();
-        let budgets = snapshot.budgets(call, now);
+            rules.map(|(rule, digest)| (rule.id.clone(), digest, rule.quorum)).collect();
+        let budgets = snapshot.budgets_with(call, &grants, now);
         let query = CaseQuery { run: &call.run, call: call.digest(), budgets, rules: &rules, now };
-        let case = self.ports.store.load_case(&query).await;
-        case.map_err(|error| Reply::Refused { record: None, refusal: unavailable(&error) })
+        let mut case = self.ports.store.load_case(&query).await.map_err(refused)?;
+        // Read before the rest: what changed in between is a conflict at commit.
+        case.basis.grants = version;
+        case.file.grants = grants;
+        if snapshot.reads_origins(call) {
+            let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await.map_err(refused)?;
+            case.file.origins = sources.by_argument(&call.arguments);
+        }
+        Ok(case)
     }
 
     /// Writes the decision together with what it uses up, or neither.
@@ -215,7 +233,18 @@ impl Gate {
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
                 let found = self.ports.store.question(&question).await.ok().flatten();
-                let expires_at = found.map_or_else(|| self.now(), |question| question.expires_at);
+                let expires_at = found.as_ref().map_or_else(|| self.now(), |question| question.expires_at);
+                let asked = found.as_ref().and_then(|question| question.asked_back());
+                let refusal = match asked {
+                    Some(remark) => Refusal {
+                        reason: format!(
+                            "{}. An approver asks: \"{}\". Answer with remit__answer",
+                            refusal.reason, remark.text
+                        ),
+                        ..refusal
+                    },
+                    None => refusal,
+                };
                 Err(Reply::Held { record, question, refusal, expires_at })
             }
             (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),
@@ -304,6 +333,11 @@ struct Settled {
     committed: Committed,
     decision: Decision,
     digest: Digest,
+}
+
+/// The grants that could matter when this caller calls this tool.
+pub(crate) fn grants_of(live: &[AccessGrant], caller: &Caller, tool: &ToolName, now: Timestamp) -> Vec<AccessGrant> {
+    live.iter().filter(|grant| grant.concerns(caller, tool, now)).cloned().collect()
 }
 
 /// Reads of data up to `internal`: the only calls whose records may become durable a little later.

@@ -14,7 +14,7 @@ impl Gate {
         let (snapshot, now) = (self.snapshot(), self.now());
         let counts = |asked: &&crate::question::QuestionRule| {
             snapshot.rule(&asked.id).is_some_and(|rule| {
-                let hour = Hour { now, steps: rule.steps_due(question.asked_at, now) };
+                let hour = crate::sight::hour(rule, question, now);
                 rule.digest() == asked.definition && rule.entitles(approver, &question.parties, hour).is_ok()
             })
         };

@@ -159,11 +159,12 @@ impl Gate {
         let snapshot = self.snapshot.load_full();
         let halts = self.ports.store.halts().await.map_err(|error| unavailable(&error))?;
         let run = self.facts_of_current_run(caller).await?;
+        let (_, grants) = self.ports.store.live_grants().await.map_err(|error| unavailable(&error))?;
         let now = self.now();
         let shown = |tool: &&Arc<Tool>| {
             !halts.iter().any(|halt| halt.target.stops_tool(caller, tool))
                 && !self.ports.upstreams.drifted(tool)
-                && remit_core::visible(&snapshot, caller, tool, &run, now)
+                && remit_core::visible(&snapshot, caller, tool, &run, &grants, now)
         };
         Ok(snapshot.registry().tools().iter().filter(shown).cloned().collect())
     }

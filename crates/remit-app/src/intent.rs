@@ -44,6 +44,9 @@ pub struct Basis {
     pub halts: u64,
     /// Counts changes of the run's labels and its closing.
     pub run: u64,
+    /// Counts grants given and ended. Of the gate's own reading: it asks for the grants first, because
+    /// they say on which budgets the call may draw.
+    pub grants: u64,
     /// For each satisfied rule, the question whose approval satisfies it.
     pub approvals: Vec<(RuleId, QuestionId)>,
 }

@@ -3,6 +3,7 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
+pub mod access;
 pub mod ballot;
 pub mod erase;
 pub mod gate;
@@ -27,13 +28,19 @@ pub mod witness;
 mod administer;
 mod approve;
 mod authorize;
+mod converse;
+mod emergency;
 mod entitled;
+mod grant;
+mod origin;
 mod perform;
 mod records;
 mod runs;
 mod sweep;
 
 pub use administer::NotReported;
-pub use approve::NotTaken;
+pub use approve::{NotTaken, REASON_CHARS_MAX};
+pub use emergency::NotDone;
 pub use gate::{Gate, Habits, Reply, Request, Ruling};
+pub use grant::NotGiven;
 pub use runs::Opening;

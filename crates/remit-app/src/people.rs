@@ -238,11 +238,17 @@ impl Gate {
         self.ports.store.change_account(operator, change, now, record).await
     }
 
-    /// The session, when it is one still.
+    /// The session, when it is one still. `used` says whether a person did something: a page that keeps itself
+    /// fresh is no sign of one.
     ///
     /// # Errors
     /// When the store is unavailable.
-    pub async fn session(&self, id: &SessionId, idle: SignedDuration) -> Result<Option<Session>, Unavailable> {
+    pub async fn session(
+        &self,
+        id: &SessionId,
+        idle: SignedDuration,
+        used: bool,
+    ) -> Result<Option<Session>, Unavailable> {
         let now = self.now();
         let Some(session) = self.ports.store.session(id).await? else { return Ok(None) };
         let idle_since = session.seen_at.duration_until(now);
@@ -251,7 +257,7 @@ impl Gate {
             return Ok(None);
         }
         // A use a minute is enough to know, and many requests come in one.
-        if idle_since >= SignedDuration::from_mins(1) {
+        if used && idle_since >= SignedDuration::from_mins(1) {
             self.ports.store.touch_session(id, now).await?;
         }
         Ok(Some(session))

@@ -5,6 +5,7 @@ mod grants;
 pub mod listing;
 mod outbox;
 mod people;
+mod questions;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
 pub use people::People;
+pub use questions::Questions;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -37,7 +39,7 @@ pub use people::People;
 /// A deed that returned an error has not happened, or the store has declared itself dead: once an
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
-pub trait Store: People + Grants + Outbox + Listing + Send + Sync {
+pub trait Store: People + Questions + Grants + Outbox + Listing + Send + Sync {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
 
@@ -64,6 +66,10 @@ pub trait Store: People + Grants + Outbox + Listing + Send + Sync {
 
     /// The outcome of an admitted call, by its decision record; `None` when there is no such intent.
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
+
+    /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
+    /// there is one. Sees every settlement that was handed over before.
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
 
     /// Intents admitted before `before` that nobody has settled.
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable>;

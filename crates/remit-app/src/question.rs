@@ -46,8 +46,26 @@ pub struct Question {
     pub expires_at: Timestamp,
     /// Votes so far.
     pub votes: Vec<Vote>,
+    /// What people asked back, and what the agent answered.
+    pub remarks: Vec<Remark>,
+    /// How many steps of the escalation people have put into force, whatever the clock says.
+    pub escalated: u32,
     /// Whether an admitted call has used it up.
     pub used: bool,
+}
+
+/// Most remarks on one question.
+pub const REMARKS_MAX: usize = 16;
+
+/// What somebody says about a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The approver who asks; `None` when it is the agent's answer.
+    pub by: Option<OperatorId>,
+    /// What they say.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One rule of a question.
@@ -155,6 +173,36 @@ impl Question {
         }
         let voted = self.votes.iter().any(|cast| cast.rule == vote.rule && cast.is_of(vote));
         if voted { Err("voted") } else { Ok(()) }
+    }
+
+    /// What was asked back and not answered yet.
+    #[must_use]
+    pub fn asked_back(&self) -> Option<&Remark> {
+        self.remarks.last().filter(|remark| remark.by.is_some())
+    }
+
+    /// Whether a remark may still be added at this time.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn hears(&self, at: Timestamp) -> Result<(), &'static str> {
+        match self.state(at) {
+            QuestionState::Open if self.remarks.len() < REMARKS_MAX => Ok(()),
+            QuestionState::Open => Err("remarks"),
+            state => Err(state.as_str()),
+        }
+    }
+
+    /// Whether so many steps of the escalation may be put into force at this time.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn escalates(&self, steps: u32, at: Timestamp) -> Result<(), &'static str> {
+        match self.state(at) {
+            QuestionState::Open if steps > self.escalated => Ok(()),
+            QuestionState::Open => Err("steps"),
+            state => Err(state.as_str()),
+        }
     }
 
     /// Why people refused, when they did: the last reason counts.

@@ -3,8 +3,11 @@
 
 use jiff::Timestamp;
 use remit_core::Call;
+use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::ids::{
+    AgentId, Digest, GrantId, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
+};
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
@@ -18,7 +21,7 @@ use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
-use crate::question::{Question, Vote};
+use crate::question::{Question, Remark, Vote};
 use crate::run::Run;
 
 impl Gate {
@@ -108,17 +111,81 @@ impl Gate {
         if let Some((proof, key)) = &cast.signed {
             body.object("assertion", |body| assertion(proof, key, body));
         }
-        let disclosures = vec![
+        let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
             ("reason", json::quoted(&vote.reason)),
             ("statement_nonce", json::quoted(&cast.nonce.to_string())),
             ("shown", cast.sight.clone()),
         ];
+        // Whoever is erased is found by these: what was shown names the user, too.
+        disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
+        }
+    }
+
+    /// What an approver asks back. It stands among the approvals, and is none.
+    pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
+    }
+
+    pub(crate) fn escalation_draft(
+        &self,
+        question: &Question,
+        by: &OperatorId,
+        steps: u32,
+        reason: &str,
+        now: Timestamp,
+    ) -> Draft {
+        self.said_draft(question, "escalate", Some(by), reason, now, |body| {
+            body.number("steps", u64::from(steps));
+        })
+    }
+
+    fn said_draft(
+        &self,
+        question: &Question,
+        choice: &str,
+        by: Option<&OperatorId>,
+        text: &str,
+        now: Timestamp,
+        more: impl FnOnce(&mut Object),
+    ) -> Draft {
+        let mut body = Object::new();
+        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
+        body.text("assurance", "operator_attested");
+        more(&mut body);
+        let mut disclosures = Vec::new();
+        disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
+        disclosures.push(("reason", json::quoted(text)));
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        Draft {
+            run: Some(question.run.clone()),
+            links: vec![("decision", question.decision)],
+            disclosures,
+            ..plain(Kind::Approval, self.record_id(), now, body)
+        }
+    }
+
+    /// What the agent answers to what was asked back.
+    pub(crate) fn answer_draft(&self, question: &Question, remark: &Remark) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "answer").text("question", question.id.as_str());
+        body.object("agent", |agent| {
+            agent.text("id", question.agent.as_str());
+        });
+        let mut disclosures = vec![("reason", json::quoted(&remark.text))];
+        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        let links = vec![("decision", question.decision)];
+        Draft {
+            run: Some(question.run.clone()),
+            links,
+            disclosures,
+            ..plain(Kind::Run, self.record_id(), remark.at, body)
         }
     }
 
@@ -270,7 +337,7 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
     body
 }
 
-fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
+pub(crate) fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
     let (run, traceparent) = (None, None);
     Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
 }
@@ -298,9 +365,12 @@ fn refusal_body(refusal: &Refusal, body: &mut Object) {
     let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
     body.text("code", refusal.code.as_str()).text("reason", bounded(reason)).text("remedy", bounded(&refusal.remedy));
     body.text_or_null("factor", refusal.factor.as_ref().map(ToString::to_string).as_deref());
+    if !refusal.may_request.is_empty() {
+        body.texts("may_request", refusal.may_request.iter().map(|offer| &offer.id));
+    }
 }
 
-fn bounded(text: &str) -> &str {
+pub(crate) fn bounded(text: &str) -> &str {
     let most = remit_core::limits::REASON_BYTES_MAX / 4;
     text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
@@ -320,9 +390,29 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
+    if !case.origins.is_empty() {
+        body.objects("origins", &case.origins, |(argument, origin), body| {
+            body.text("argument", argument).text("origin", origin.as_str());
+        });
+    }
     body.objects("halts", &case.halts, |halt, body| {
         body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
     });
+    if !case.grants.is_empty() {
+        body.objects("grants", &case.grants, grant_body);
+    }
+}
+
+/// A grant as a decision rests on it. For whom it is does not stand here: it concerns the caller, or it
+/// would not be a fact of the case.
+fn grant_body(grant: &AccessGrant, body: &mut Object) {
+    body.text("id", grant.id.as_str()).value("terms", &grant.terms.to_json()).text("expires", &millis(grant.expires));
+    body.text_or_null("unused_until", grant.unused_until.map(millis).as_deref());
+    let kind = match &grant.ground {
+        Ground::Offer(_) => "rule",
+        Ground::BreakGlass(_) => "break_glass",
+    };
+    body.text(kind, grant.ground.name().as_str());
 }
 
 fn outcome_body(outcome: &Outcome, body: &mut Object) {
@@ -350,6 +440,10 @@ fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
     body.text("client_data", &encode(&proof.client_data));
     body.text("authenticator_data", &encode(&proof.authenticator_data));
     body.text("signature", &encode(&proof.signature));
+}
+
+pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {
+    id("g", now, entropy, GrantId::parse)
 }
 
 pub(crate) fn question_id(now: Timestamp, entropy: &[u8; 32]) -> QuestionId {

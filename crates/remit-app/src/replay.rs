@@ -2,11 +2,13 @@
 //! that moment. It must say the same in every member, or somebody has changed one of them.
 
 use jiff::Timestamp;
+use remit_core::access::{AccessGrant, Ground, Terms, Whom};
 use remit_core::budget::BudgetState;
 use remit_core::halt::{Halt, HaltTarget};
-use remit_core::ids::{AgentId, Digest, RuleId, RunId, TenantId, ToolName, UserId, WorkflowId};
+use remit_core::ids::{AgentId, Digest, GrantId, RuleId, RunId, TenantId, ToolName, UserId, WorkflowId};
 use remit_core::json;
 use remit_core::labels::Labels;
+use remit_core::origin::Origin;
 use remit_core::{Call, Caller, CaseFile, RunFacts, Snapshot, decide};
 use serde_json::Value;
 
@@ -134,7 +136,9 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
     let flag = |value: &Value, name| value.get(name).and_then(Value::as_bool).ok_or(bad(name));
     let optional = |name: &str| run.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let recorded = list(facts, "budgets")?;
-    let budgets = snapshot.budgets(call, now).into_iter().map(|(budget, span, _)| {
+    let grants = facts.get("grants").map_or(Ok(&[][..]), |_| list(facts, "grants"))?;
+    let grants = grants.iter().map(|fact| grant(call, fact)).collect::<Result<Vec<_>, _>>()?;
+    let budgets = snapshot.budgets_with(call, &grants, now).into_iter().map(|(budget, span, _)| {
         let own = |state: &&Value| {
             state.get("key").and_then(Value::as_str) == Some(&budget.key.0)
                 && state.get("span").and_then(Value::as_str) == Some(&span.id)
@@ -149,6 +153,10 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
         // By whom and since when does not matter to a decision.
         Ok(Halt { target, by: String::new(), reason: text(halt, "reason")?.to_owned(), since: now })
     });
+    // Written only when a policy read them.
+    let origins = facts.get("origins").and_then(Value::as_array).into_iter().flatten();
+    let origins = origins
+        .map(|one| Some((one.get("argument")?.as_str()?.to_owned(), Origin::parse(one.get("origin")?.as_str()?)?)));
     Ok(CaseFile {
         run: RunFacts {
             labels: Labels::from_words(list(run, "labels")?.iter().filter_map(Value::as_str)),
@@ -162,5 +170,28 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
         approved: rules.collect::<Option<_>>().ok_or(bad("approved"))?,
         refused: facts.get("refused").and_then(Value::as_str).map(ToOwned::to_owned),
         halts: halts.collect::<Result<_, _>>()?,
+        origins: origins.collect::<Option<_>>().ok_or(bad("origins"))?,
+        grants,
+    })
+}
+
+/// A grant that was a fact of the case: of the calling agent, and for whomever it worked then.
+fn grant(call: &Call, fact: &Value) -> Result<AccessGrant, Unreplayable> {
+    let bad = || Unreplayable::Malformed("grants");
+    let name = |kind: &str| fact.get(kind).and_then(Value::as_str).map(RuleId::parse);
+    let moment = |text: &str| text.parse::<Timestamp>().map_err(|_| bad());
+    let ground = match (name("rule"), name("break_glass")) {
+        (Some(Ok(rule)), None) => Ground::Offer(rule),
+        (None, Some(Ok(name))) => Ground::BreakGlass(name),
+        _ => return Err(bad()),
+    };
+    Ok(AccessGrant {
+        id: GrantId::parse(text(fact, "id")?).map_err(|_| bad())?,
+        agent: call.caller.calling_agent().clone(),
+        whom: Whom::Exactly(call.caller.user().cloned()),
+        terms: Terms::read(fact.get("terms").ok_or_else(bad)?, None).map_err(|_| bad())?,
+        expires: moment(text(fact, "expires")?)?,
+        unused_until: fact.get("unused_until").and_then(Value::as_str).map(moment).transpose()?,
+        ground,
     })
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_core::approval::{ApprovalRule, Factor, Hour, Voter};
-use remit_core::authority::remit::Stage;
 use remit_core::call::Call;
 use remit_core::ids::{AgentId, Digest, QuestionId, ToolName, UserId};
 use remit_core::json::canonical;
@@ -75,6 +74,11 @@ impl Gate {
                 "steps": found.map(|rule| hour(rule, question, now).steps),
             })
         });
+        // What an agent says comes last, and is the agent's word only.
+        let said = question.remarks.iter().map(|remark| {
+            let by = remark.by.as_ref().map(ToString::to_string);
+            json!({"by": by, "agent": remark.by.is_none(), "text": remark.text, "at": millis(remark.at)})
+        });
         Ok(json!({
             "at": millis(now),
             "state": question.state(now).as_str(),
@@ -85,13 +89,15 @@ impl Gate {
                 "calls": run.calls, "spend_micro_usd": run.spend, "labels": run.labels.words().collect::<Vec<_>>(),
                 "closed": run.closed_at.is_some(),
             })),
+            "said": said.collect::<Vec<_>>(),
         }))
     }
 }
 
 /// The moment for a rule of a question: how far it has escalated is part of it.
 pub(crate) fn hour(rule: &ApprovalRule, question: &Question, now: Timestamp) -> Hour {
-    Hour { now, steps: rule.steps_due(question.asked_at, now) }
+    let ordered = usize::try_from(question.escalated).unwrap_or(usize::MAX);
+    Hour { now, steps: rule.steps_due(question.asked_at, now).max(ordered.min(rule.escalate.len())) }
 }
 
 /// The digest of what stands still.
@@ -123,7 +129,7 @@ pub(crate) fn still(snapshot: &Snapshot, question: &Question) -> Value {
             "agent": question.agent.as_str(),
             "owner": question.parties.agent_owner.as_ref().map(ToString::to_string),
             "workflow": question.workflow.as_ref().map(ToString::to_string),
-            "stage": stage(snapshot.stage(&question.agent)),
+            "stage": snapshot.stage(&question.agent).as_str(),
         },
         "tool": tool.map_or_else(|| json!({"name": question.tool}), tool_shown),
         "arguments": question.arguments,
@@ -169,12 +175,4 @@ fn rule_shown(rule: &ApprovalRule) -> Value {
         "reason_required": rule.reason_required, "factor": rule.factor.map(Factor::as_str),
         "escalate": later.collect::<Vec<_>>(),
     })
-}
-
-const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Sandbox => "sandbox",
-        Stage::Supervised => "supervised",
-        Stage::Autonomous => "autonomous",
-    }
 }

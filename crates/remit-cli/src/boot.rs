@@ -16,15 +16,16 @@ use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
 use remit_evidence::writer::Writer;
-use remit_server::edge::{Edge, EdgeSettings};
+use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
-use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey};
+use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
+use remit_server::tending::Tending;
 use remit_server::vault::References;
 use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
@@ -52,6 +53,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     sealing: Sealing,
     retiring: Retiring,
+    tending: Tending,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -68,6 +70,8 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
+    /// The task that tends requests and grants.
+    pub tending: Tending,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -103,8 +107,8 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -112,6 +116,7 @@ impl Running {
         let _ = self.stop.send(());
         self.reloading.abort();
         drop(self.retiring);
+        drop(self.tending);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -175,6 +180,8 @@ impl Booted {
         if swept > 0 {
             tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
         }
+        // What people decided before the last end is completed before the first call.
+        gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
@@ -187,11 +194,12 @@ impl Booted {
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
+        let tending = Tending::start(gate.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let trust = trust::of(folder, &settings)?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, settings, reloader })
     }
 
     /// What the folder chose.
@@ -225,17 +233,43 @@ fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_ke
     if address.ip().is_loopback() {
         allowed_hosts.extend(serve::loopback_hosts(address));
     }
+    let (base_url, console) = console(settings, address, url);
+    // What browsers are told to find is answered.
+    allowed_hosts.extend(base_url.split_once("://").map(|(_, host)| host.to_owned()));
+    let mut allowed_origins = settings.allowed_origins.clone();
+    allowed_origins.extend(console.origins.clone());
     EdgeSettings {
         allowed_hosts,
-        allowed_origins: settings.allowed_origins.clone(),
+        allowed_origins,
         hold: Duration::from_millis(settings.hold_ms),
         session_key,
         server_name: "remit".into(),
-        base_url: url.to_owned(),
+        base_url,
+        console,
         body_bytes_max: BODY_BYTES_MAX,
         loopback: address.ip().is_loopback(),
         ledger: None,
     }
+}
+
+/// Where browsers find the gateway, and what follows for signing in. Without an address of its own the console
+/// is where the gateway listens; there, passkeys are made for `localhost`, as an IP address can have none.
+fn console(settings: &Settings, address: SocketAddr, url: &str) -> (String, ConsoleSettings) {
+    let chosen = &settings.console;
+    let secs = |secs: u64| jiff::SignedDuration::from_secs(i64::try_from(secs).unwrap_or(0));
+    let loopback = address.ip().is_loopback();
+    let (origins, rp_id) = match &chosen.url {
+        Some(url) => (vec![url.clone()], chosen.rp_id.clone()),
+        None if loopback => {
+            let local = url.replace(&address.ip().to_string(), "localhost");
+            (vec![url.to_owned(), local], Some("localhost".to_owned()))
+        }
+        None => (Vec::new(), None),
+    };
+    let base_url = chosen.url.clone().unwrap_or_else(|| url.to_owned());
+    let secure = base_url.starts_with("https://");
+    let (session, idle) = (secs(chosen.session_secs), secs(chosen.idle_secs));
+    (base_url, ConsoleSettings { origins, rp_id, secure, session, idle })
 }
 
 /// The keys as the edge looks them up.
@@ -249,16 +283,26 @@ pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
         let (id, agent, user) = (key.id.clone(), key.agent.clone(), key.user.clone());
         (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
     });
-    let operators = keys.operators.iter().map(|key| {
+    let operators = keys.operators.iter().filter_map(|key| {
+        let named::KeyProof { sha256, expires } = key.proof?;
         let approver =
             Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
-        (key.sha256, OperatorKey { approver, roles: key.roles.clone(), expires: key.expires, revoked: key.revoked })
+        Some((sha256, OperatorKey { approver, roles: key.roles.clone(), expires, revoked: key.revoked }))
+    });
+    let people = keys.operators.iter().filter(|key| !key.revoked).map(|key| {
+        let (user, teams, roles) = (key.user.clone(), key.teams.clone(), key.roles.clone());
+        (key.id.clone(), Person { user, teams, roles })
     });
     let anonymous = match &settings.authentication {
         Authentication::Keys => None,
         Authentication::Anonymous(agent) => Some(agent.clone()),
     };
-    Keyring { agents: agents.collect::<HashMap<_, _>>(), operators: operators.collect(), anonymous }
+    Keyring {
+        agents: agents.collect::<HashMap<_, _>>(),
+        operators: operators.collect(),
+        people: people.collect(),
+        anonymous,
+    }
 }
 
 /// Reads and checks a folder; the failure shows every fault with its place.

@@ -7,6 +7,7 @@
 //!
 //! This crate reads a folder and nothing else: no environment, no clock, no network.
 
+mod access;
 mod at;
 mod facet;
 mod folder;

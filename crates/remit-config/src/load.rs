@@ -72,6 +72,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
                 rules: organisation.rules,
                 limits: organisation.limits,
                 people: organisation.people,
+                break_glass: organisation.break_glass,
                 remits,
                 guardrails,
                 registry,

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         mode: Mode::Enforce,
         grants: vec![grant],
         limits: Vec::new(),
+        may_request: Vec::new(),
         locus: Locus::default(),
     };
     let guardrail = r#"@id("freeze") forbid(principal, action in [Action::"trigger"], resource)
@@ -68,6 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         rules: Vec::new(),
         limits: Vec::new(),
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits: vec![remit],
         guardrails: vec![GuardrailFile { name: "guardrails/freeze.cedar".into(), text: guardrail.into() }],
         registry: Registry::new([refund])?,
@@ -93,6 +95,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             approved: Vec::new(),
             refused: None,
             halts: Vec::new(),
+            origins: Vec::new(),
+            grants: Vec::new(),
         };
         match decide(&snapshot, &call, &case, now).verdict {
             Verdict::Allow { .. } => println!("{amount} dollars after {spent}: allowed"),

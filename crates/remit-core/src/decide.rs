@@ -6,15 +6,17 @@
 
 use jiff::Timestamp;
 
+use crate::access::{AccessGrant, Ground};
 use crate::authority::remit::{Grant, Limit, Remit};
-use crate::authority::{Facts, Slice, Snapshot, Standing};
+use crate::authority::{Facts, Profile, Slice, Snapshot, Standing};
 use crate::budget::{BudgetKey, BudgetState, Exhausted, Reservation, Unit};
 use crate::call::Call;
 use crate::cedar::Context;
 use crate::halt::Halt;
 use crate::identity::{Caller, Link};
-use crate::ids::RuleId;
+use crate::ids::{RuleId, TeamId};
 use crate::labels::Labels;
+use crate::origin::Origin;
 use crate::registry::Tool;
 use crate::verdict::{Code, Decision, Refusal, Verdict};
 
@@ -31,6 +33,10 @@ pub struct CaseFile {
     pub refused: Option<String>,
     /// The halts in force.
     pub halts: Vec<Halt>,
+    /// Where the values of each argument came from, when a policy at hand reads that.
+    pub origins: Vec<(String, Origin)>,
+    /// Grants of the calling agent that concern the tool.
+    pub grants: Vec<AccessGrant>,
 }
 
 /// What a run has seen and spent.
@@ -77,14 +83,25 @@ pub fn decide(snapshot: &Snapshot, call: &Call, case: &CaseFile, now: Timestamp)
     decision
 }
 
-/// Whether some arguments could be allowed to this caller now, approvals given. This is what a
-/// list of tools shows; it never allows anything by itself.
+/// Whether some arguments could be allowed to this caller now, approvals given, with the grants at hand.
+/// This is what a list of tools shows; it never allows anything by itself.
 #[must_use]
-pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts, now: Timestamp) -> bool {
-    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, run, now) else { return false };
+pub fn visible(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    tool: &Tool,
+    run: &RunFacts,
+    grants: &[AccessGrant],
+    now: Timestamp,
+) -> bool {
+    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, (run, &[]), now) else { return false };
     let satisfied = |slice: &Slice| facts.context(&slice.rules);
+    let own = Link::Agent(caller.calling_agent().clone());
+    let granted = grants.iter().any(|grant| grant.concerns(caller, &tool.name, now) && snapshot.backs(grant));
     snapshot.standing(caller).links.iter().all(|(link, profile)| {
-        let Some(slice) = snapshot.slice(profile, &tool.name) else { return false };
+        let granted = granted && *link == own;
+        let bare = || granted.then(|| snapshot.bare(&tool.name)).flatten();
+        let Some(slice) = snapshot.slice(profile, &tool.name).or_else(bare) else { return false };
         let current = |id: &String| {
             let held = slice.permits.iter().find(|(name, ..)| name == id);
             held.and_then(|(_, r, g)| snapshot.grant(*r, *g)).is_some_and(|(remit, _)| !expired(remit, now))
@@ -93,7 +110,10 @@ pub fn visible(snapshot: &Snapshot, caller: &Caller, tool: &Tool, run: &RunFacts
         if !finding.forbids.is_empty() {
             return false;
         }
-        finding.permits.iter().any(current) || slice.variable.iter().any(current) || profile.observes(snapshot)
+        granted
+            || finding.permits.iter().any(current)
+            || slice.variable.iter().any(current)
+            || profile.observes(snapshot)
     })
 }
 
@@ -130,12 +150,14 @@ struct Grounds {
     approval: Option<RuleId>,
     /// A refusal that was only observed.
     observed: Option<Refusal>,
+    /// Whether it rests on a grant and not on the link's own remits.
+    granted: bool,
 }
 
 impl<'a> Bench<'a> {
     fn convene(snapshot: &'a Snapshot, call: &'a Call, case: &'a CaseFile, now: Timestamp) -> Result<Self, Refusal> {
         let given = Some((&call.arguments, &call.resource));
-        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, &case.run, now)
+        let facts = Facts::gather(snapshot, &call.caller, &call.tool, given, (&case.run, &case.origins), now)
             .map_err(|text| Refusal::new(Code::PolicyError, text))?;
         Ok(Self { snapshot, call, case, now, facts, standing: snapshot.standing(&call.caller) })
     }
@@ -144,22 +166,83 @@ impl<'a> Bench<'a> {
     /// Denied twice: the second reasons are the honest ones, no approval would help.
     fn verdict(&self, decision: &mut Decision) -> Result<Verdict, Refusal> {
         self.observe(decision);
-        let refusal = match self.assess(&self.case.approved) {
+        let refusal = match self.assess(&self.case.approved, None) {
             Ok(grounds) => return self.allow(decision, grounds),
             Err(refusal) => refusal,
         };
+        if let Some(grounds) = self.emergency() {
+            return self.allow(decision, grounds);
+        }
         let mut everything = self.rules();
         everything.extend(self.case.approved.iter().cloned());
-        match self.assess(&everything) {
+        match self.assess(&everything, None) {
             Ok(grounds) => self.ask(decision, grounds, refusal),
-            Err(refusal) => Err(refusal),
+            Err(refusal) => Err(self.requestable(refusal)),
         }
+    }
+
+    /// With the approvals for which a broken glass stands in. Then the agent's own link must rest on that
+    /// grant, so that what is skipped is counted where it was declared.
+    fn emergency(&self) -> Option<Vec<Grounds>> {
+        self.granting().find_map(|grant| {
+            let Ground::BreakGlass(name) = &grant.ground else { return None };
+            let skipped = &self.snapshot.glass(name)?.instead_of;
+            let approved: Vec<_> = self.case.approved.iter().chain(skipped).cloned().collect();
+            if skipped.is_empty() { None } else { self.assess(&approved, Some(grant)).ok() }
+        })
+    }
+
+    /// The refusal with what the agent may ask for, where that could help.
+    fn requestable(&self, refusal: Refusal) -> Refusal {
+        let own = refusal.code == Code::PolicyNoPermit && refusal.factor.as_ref() == Some(&self.own());
+        let missing = own && self.granting().next().is_none();
+        let remit = self.snapshot.remit(self.call.caller.calling_agent());
+        let remit = remit.filter(|remit| missing && !expired(remit, self.now));
+        let offers = remit.into_iter().flat_map(|remit| &remit.may_request);
+        let offers: Vec<_> = offers.filter(|o| o.terms.cover(self.call, &self.case.run)).cloned().collect();
+        let Some(first) = offers.first() else { return refusal };
+        let remedy = format!("You may ask people for {} with `remit__request_access`. {}", first.terms, refusal.remedy);
+        Refusal { may_request: offers, ..refusal.with_remedy(remedy) }
+    }
+
+    /// The calling agent's own link.
+    fn own(&self) -> Link {
+        Link::Agent(self.call.caller.calling_agent().clone())
+    }
+
+    /// The grants that count for this call, oldest first: they cover it, have not ended, and the files
+    /// still offer what they give.
+    fn granting(&self) -> impl Iterator<Item = &'a AccessGrant> + '_ {
+        self.case.grants.iter().filter(|grant| {
+            let key = crate::authority::budget(&grant.holder(), &grant.limit()).key;
+            let state = self.case.budgets.iter().find(|state| state.budget.key == key);
+            // Without its counter nobody knows whether it was used.
+            let over = state.is_none_or(|s| grant.over(s.settled.saturating_add(s.reserved), self.now));
+            let offered = matches!(grant.ground, Ground::BreakGlass(_))
+                || self.snapshot.remit(&grant.agent).is_some_and(|remit| !expired(remit, self.now));
+            !over
+                && offered
+                && grant.concerns(&self.call.caller, &self.call.tool.name, self.now)
+                && grant.terms.cover(self.call, &self.case.run)
+                && self.snapshot.backs(grant)
+        })
+    }
+
+    /// The policies that can matter to a link. Where the agent holds the tool by a grant alone, those are
+    /// the guardrails: nothing lifts them.
+    fn slice(&self, link: &Link, profile: &'a Profile) -> Option<&'a Slice> {
+        let tool = &self.call.tool.name;
+        let granted = || (*link == self.own() && self.granting().next().is_some()).then(|| self.snapshot.bare(tool));
+        self.snapshot.slice(profile, tool).or_else(|| granted().flatten())
     }
 
     /// Every approval rule that any of the policies at hand reads.
     fn rules(&self) -> Vec<RuleId> {
         let mut rules = Vec::new();
-        for (_, profile) in &self.standing.links {
+        for (link, profile) in &self.standing.links {
+            rules.extend(self.slice(link, profile).into_iter().flat_map(|s| s.rules.clone()));
+        }
+        if let Some((_, profile)) = self.owner().filter(|_| self.granting().next().is_some()) {
             rules.extend(self.snapshot.slice(profile, &self.call.tool.name).into_iter().flat_map(|s| s.rules.clone()));
         }
         rules.sort();
@@ -167,28 +250,92 @@ impl<'a> Bench<'a> {
         rules
     }
 
-    /// The grounds of every link, or the first refusal. Authority is the intersection of the links.
-    fn assess(&self, approved: &[RuleId]) -> Result<Vec<Grounds>, Refusal> {
+    /// The grounds of every link, or the first refusal. Authority is the intersection of the links; where
+    /// the agent's own rests on a grant, that of the team that owns the agent is one more, at the end.
+    fn assess(&self, approved: &[RuleId], glass: Option<&AccessGrant>) -> Result<Vec<Grounds>, Refusal> {
         let context = self.facts.context(approved);
-        let mut grounds = Vec::with_capacity(self.standing.links.len());
+        let mut grounds = Vec::with_capacity(self.standing.links.len() + 1);
         for (link, profile) in &self.standing.links {
             let observes = profile.observes(self.snapshot);
-            let slice = self.snapshot.slice(profile, &self.call.tool.name);
-            let found = match slice {
-                Some(slice) => self.link(link, slice, &context),
-                None => Err(no_permit(link, self.call, None)),
+            let slice = self.slice(link, profile);
+            let found = match (slice, glass.filter(|_| *link == self.own())) {
+                (Some(slice), Some(glass)) => self.barred(link, slice, &context).and_then(|()| self.draw(glass)),
+                (Some(slice), None) => self.link(link, slice, &context).or_else(|refusal| self.granted(link, refusal)),
+                (None, _) => Err(no_permit(link, self.call, None)),
             };
             grounds.push(match found {
                 Ok(grounds) => grounds,
-                // A remit in `observe` refuses nothing by being silent; guardrails still bind.
-                Err(refusal) if observes && !matches!(refusal.code, Code::PolicyGuardrail | Code::PolicyError) => {
+                // A remit in `observe` refuses nothing by being silent; guardrails still bind, and a broken
+                // glass skips nothing that it is not charged for.
+                Err(refusal)
+                    if observes
+                        && glass.is_none()
+                        && !matches!(refusal.code, Code::PolicyGuardrail | Code::PolicyError) =>
+                {
                     Grounds { observed: Some(refusal), ..Grounds::default() }
                 }
                 Err(refusal) => return Err(Refusal { factor: Some(link.clone()), ..refusal }),
             });
         }
+        if grounds.iter().any(|ground| ground.granted) {
+            grounds.extend(self.assess_owner(&context)?);
+        }
         self.tenant(&mut grounds)?;
         Ok(grounds)
+    }
+
+    /// What the link's own remits refused may rest on a grant, unless a policy forbids it: guardrails come
+    /// first, and have been asked.
+    fn granted(&self, link: &Link, refusal: Refusal) -> Result<Grounds, Refusal> {
+        if *link != self.own() || !matches!(refusal.code, Code::PolicyNoPermit | Code::BudgetExhausted) {
+            return Err(refusal);
+        }
+        let mut exhausted = None;
+        for grant in self.granting() {
+            match self.draw(grant) {
+                Ok(grounds) => return Ok(grounds),
+                Err(refusal) => drop(exhausted.get_or_insert(refusal)),
+            }
+        }
+        Err(exhausted.unwrap_or(refusal))
+    }
+
+    /// What a call that rests on this grant reserves: on the grant, and on what limits the whole remit.
+    fn draw(&self, grant: &AccessGrant) -> Result<Grounds, Refusal> {
+        let remit = self.snapshot.remit(&grant.agent);
+        let (holder, limits) = (self.own().to_string(), remit.map_or(&[][..], |remit| &remit.limits));
+        let reservations = self.reserve([(holder.as_str(), limits), (grant.holder().as_str(), &[grant.limit()])])?;
+        Ok(Grounds { policies: vec![grant.holder()], reservations, granted: true, ..Grounds::default() })
+    }
+
+    /// Guardrails and errors alone.
+    fn barred(&self, link: &Link, slice: &Slice, context: &Context) -> Result<(), Refusal> {
+        let finding = self.facts.evaluate(link, &slice.policies, context);
+        let finding = finding.map_err(|text| Refusal::new(Code::PolicyError, text))?;
+        finding.forbids.first().map_or(Ok(()), |first| Err(self.guardrail(slice, first)))
+    }
+
+    fn owner(&self) -> Option<(&'a TeamId, &'a Profile)> {
+        self.snapshot.owner(self.call.caller.calling_agent())
+    }
+
+    /// A grant is never wider than what the agent's owner may do itself. A team that has no remit says
+    /// nothing about that.
+    fn assess_owner(&self, context: &Context) -> Result<Option<Grounds>, Refusal> {
+        let Some((team, profile)) = self.owner() else { return Ok(None) };
+        let own = self.own();
+        let slice = self.snapshot.slice(profile, &self.call.tool.name);
+        let found = slice.map_or_else(|| Err(no_permit(&own, self.call, None)), |s| self.link(&own, s, context));
+        match found {
+            Err(refusal) if profile.observes(self.snapshot) && refusal.code != Code::PolicyGuardrail => Ok(None),
+            Err(refusal) if refusal.code == Code::PolicyNoPermit => {
+                let reason = format!("team:{team}, which owns {own}, may not do this itself, so no grant can give it");
+                let remedy = "Somebody with wider authority has to do it, or the team's remit has to be widened.";
+                let refusal = Refusal::new(Code::PolicyNoPermit, reason).with_remedy(remedy);
+                Err(Refusal { factor: Some(own), ..refusal })
+            }
+            found => found.map(Some),
+        }
     }
 
     /// One link: errors deny, then forbids, then the first permit whose budgets have room.
@@ -215,7 +362,7 @@ impl<'a> Bench<'a> {
             match self.reserve([(holder.as_str(), &remit.limits), (own.as_str(), &grant.limits)]) {
                 Ok(reservations) => {
                     let approval = grant.approval.clone();
-                    return Ok(Grounds { policies: vec![id.clone()], reservations, approval, observed: None });
+                    return Ok(Grounds { policies: vec![id.clone()], reservations, approval, ..Grounds::default() });
                 }
                 Err(exhausted) => drop(refusal.get_or_insert(exhausted)),
             }
@@ -295,11 +442,13 @@ impl<'a> Bench<'a> {
     /// and the first permit that came alive needs its own.
     fn ask(&self, decision: &mut Decision, grounds: Vec<Grounds>, refusal: Refusal) -> Result<Verdict, Refusal> {
         let mut needed = Vec::new();
-        for ((link, profile), ground) in self.standing.links.iter().zip(grounds) {
+        for (at, ground) in grounds.into_iter().enumerate() {
             needed.extend(ground.approval);
             decision.policies.extend(ground.policies);
             decision.observed.extend(ground.observed);
-            let Some(slice) = self.snapshot.slice(profile, &self.call.tool.name) else { continue };
+            // The owner's ground comes after those of the links, and meets the guardrails that the agent's met.
+            let Some((link, profile)) = self.standing.links.get(at) else { continue };
+            let Some(slice) = self.slice(link, profile) else { continue };
             for id in self.forbids(link, slice, &self.case.approved)? {
                 needed.extend(self.satisfying(link, slice, &id)?);
                 // One guardrail may stop several links; it is named once.
@@ -350,7 +499,7 @@ impl<'a> Bench<'a> {
     /// What guardrails in `observe` would have said.
     fn observe(&self, decision: &mut Decision) {
         for (link, profile) in &self.standing.links {
-            let slice = self.snapshot.slice(profile, &self.call.tool.name);
+            let slice = self.slice(link, profile);
             let Some(observed) = slice.and_then(|slice| slice.observed.as_ref()) else { continue };
             let refusal = match self.facts.evaluate(link, observed, &self.facts.context(&self.case.approved)) {
                 Ok(finding) if finding.forbids.is_empty() => continue,

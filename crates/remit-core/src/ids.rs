@@ -87,6 +87,7 @@ id!(/** A named requirement that people can satisfy for one call. */ RuleId, "an
 id!(/** A person who steers the gateway, as its configuration names them. */ OperatorId, "an operator", subject, SUBJECT);
 id!(/** One task of one agent for one user. */ RunId, "a run", subject, SUBJECT);
 id!(/** One record; also the id by which a call is asked about. */ RecordId, "a record", subject, SUBJECT);
+id!(/** A time-bound extra permission. */ GrantId, "a grant", subject, SUBJECT);
 id!(/** What a held call waits for. */ QuestionId, "a question", subject, SUBJECT);
 
 /// The name of a tool: `upstream/tool`, unique in a registry.

@@ -6,6 +6,7 @@
 //!
 //! Read [`decide()`] first.
 
+pub mod access;
 pub mod approval;
 pub mod authority;
 pub mod budget;
@@ -17,6 +18,7 @@ pub mod ids;
 pub mod json;
 pub mod labels;
 pub mod limits;
+pub mod origin;
 pub mod registry;
 pub mod steering;
 pub mod verdict;

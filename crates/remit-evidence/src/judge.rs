@@ -10,6 +10,7 @@ mod place;
 mod report;
 mod statement;
 mod story;
+mod vote;
 
 pub use report::{Check, Finding, Level, Outcome, Report, Step, Verdict};
 
@@ -143,7 +144,9 @@ fn limits(bundle: &Bundle, read: &[Read<'_>], claims: &[Finding], forgetful: boo
     }
     let attested = |read: &Read<'_>| read.statement.as_ref().is_some_and(Statement::is_attested);
     if read.iter().any(attested) {
-        limits.push("that the approver signed: the operator's login vouches for the person".into());
+        limits.push(
+            "that the approver signed where a login vouches: only a passkey's signature is the person's own".into(),
+        );
     }
     let matched = |read: &Read<'_>| read.statement.as_ref().is_some_and(story::names_rules_only);
     if read.iter().any(matched) {

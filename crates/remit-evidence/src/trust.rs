@@ -79,7 +79,7 @@ pub struct Require {
     pub skew_s: u64,
 }
 
-/// The key of a person who approves. Kept for approvals that people sign themselves.
+/// The passkey of a person who approves: what it signed is theirs, whatever the operator says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approver {
     /// By which name.

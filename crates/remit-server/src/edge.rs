@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
+use jiff::SignedDuration;
 use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{RunId, ToolName};
+use remit_core::ids::{OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator, OperatorKey};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person};
 use crate::notices::Notices;
 use crate::telemetry::Metrics;
+use crate::visit;
 
 /// The edge.
 pub struct Edge {
@@ -59,8 +61,44 @@ pub struct EdgeSettings {
     pub body_bytes_max: usize,
     /// Whether only this machine can reach the listener.
     pub loopback: bool,
+    /// The console, and how long people stay signed in.
+    pub console: ConsoleSettings,
     /// The folder of the ledger; none when its files are elsewhere.
     pub ledger: Option<PathBuf>,
+}
+
+/// The console, and how long people stay signed in.
+#[derive(Clone, Debug, Default)]
+pub struct ConsoleSettings {
+    /// Where its pages stand, as browsers write an origin.
+    pub origins: Vec<String>,
+    /// The domain that passkeys are made for; none when there can be no passkeys.
+    pub rp_id: Option<String>,
+    /// Whether browsers come over TLS. Only on the loopback interface they may not.
+    pub secure: bool,
+    /// How long a person stays signed in.
+    pub session: SignedDuration,
+    /// After how long without a request they are signed out.
+    pub idle: SignedDuration,
+}
+
+impl ConsoleSettings {
+    /// Whether passkeys of this console can be used on a page of this host.
+    #[must_use]
+    pub fn has_passkeys_at(&self, host: &str) -> bool {
+        let under = |rp_id: &str| host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.rp_id.as_deref().is_some_and(under)
+    }
+
+    /// The first address at which passkeys can be used.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        let host = |origin: &str| {
+            let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            host.split(':').next().unwrap_or(host).to_owned()
+        };
+        self.origins.iter().map(String::as_str).find(|origin| self.has_passkeys_at(&host(origin)))
+    }
 }
 
 /// Reads the configuration folder again.
@@ -98,14 +136,6 @@ impl Edge {
     #[must_use]
     pub fn trusting(self, document: &str) -> Self {
         Self { trust: Some(document.into()), ..self }
-    }
-
-    /// The keys of the people who steer, sorted by person.
-    #[must_use]
-    pub fn operator_keys(&self) -> Vec<OperatorKey> {
-        let mut keys: Vec<_> = self.keyring.load().operators.values().cloned().collect();
-        keys.sort_by(|a, b| (&a.approver.id, a.expires).cmp(&(&b.approver.id, b.expires)));
-        keys
     }
 
     /// Puts other keys into force, for requests that arrive from now on.
@@ -154,13 +184,31 @@ impl Edge {
     ///
     /// # Errors
     /// As [`Edge::identify`].
-    #[expect(clippy::unused_async, reason = "sessions are looked up in the store")]
     pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
-        let now = self.gate.ports().clock.now();
-        self.keyring.load().operator(headers, now).map_err(|why| {
-            tracing::info!(%why, "an operator was not identified");
-            Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
-        })
+        let Some(token) = visit::token(headers) else {
+            let now = self.gate.ports().clock.now();
+            return self.keyring.load().operator(headers, now).map_err(unidentified);
+        };
+        let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
+        let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
+        let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
+        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
+            tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
+        }
+        visitor.map_err(unidentified)
+    }
+
+    /// The people who steer the gateway, as the keys in force have them.
+    #[must_use]
+    pub fn people(&self) -> std::collections::HashMap<OperatorId, Person> {
+        self.keyring.load().people.clone()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn person(&self, id: &OperatorId) -> Option<Person> {
+        self.keyring.load().people.get(id).cloned()
     }
 
     /// The caller inside a run it names: an agent whose key names no user works for the user for
@@ -208,6 +256,11 @@ impl Edge {
     pub fn owner_of_prompt(&self, name: &str) -> Option<(ToolName, String)> {
         self.fleet.owner_of_prompt(name)
     }
+}
+
+fn unidentified(why: &'static str) -> Refusal {
+    tracing::info!(%why, "an operator was not identified");
+    Refusal::new(Code::Unauthenticated, "the credential is missing, unknown, expired or revoked")
 }
 
 /// The span of one call. A client that sends no trace gets none: the record's id names the call anyway.

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
+use remit_app::people::{Session, SessionId};
 use remit_core::Caller;
 use remit_core::approval::Approver;
-use remit_core::ids::{AgentId, Digest, TenantId, UserId};
+use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, TenantId, UserId};
 use remit_core::steering::{self, Deed, Role};
 
 /// The keys in force.
@@ -18,6 +19,9 @@ pub struct Keyring {
     pub agents: HashMap<Digest, AgentKey>,
     /// Operators' keys, by digest.
     pub operators: HashMap<Digest, OperatorKey>,
+    /// The people who steer the gateway, for those who sign in. Teams and roles are looked up here at each
+    /// request: whoever lost a role has lost it, and whoever is not here is nobody.
+    pub people: HashMap<OperatorId, Person>,
     /// The agent for whom requests without a credential count. Loopback only; the configuration sees to that.
     pub anonymous: Option<AgentId>,
 }
@@ -64,6 +68,26 @@ pub struct OperatorKey {
     pub revoked: bool,
 }
 
+/// A person who steers the gateway.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The user they are when acting through an agent.
+    pub user: Option<UserId>,
+    /// Their teams.
+    pub teams: Vec<TeamId>,
+    /// What they may do.
+    pub roles: Vec<Role>,
+}
+
+/// How an operator came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// With a key in the request.
+    Key,
+    /// With a session that they had signed in for.
+    Session(SessionId),
+}
+
 /// A proven caller.
 #[derive(Clone, Debug)]
 pub struct Identified {
@@ -82,6 +106,11 @@ pub struct Operator {
     pub approver: Approver,
     /// What they may do.
     pub roles: Vec<Role>,
+    /// How they came.
+    pub came: Came,
+    /// What each form of theirs gives back as `csrf`: empty for whoever came with a key, which no browser sends
+    /// by itself.
+    pub csrf: String,
 }
 
 impl Operator {
@@ -118,7 +147,23 @@ impl Keyring {
         let digest = bearer(headers)?.ok_or("no credential")?;
         let key = self.operators.get(&digest).ok_or("unknown key")?;
         in_force(key.revoked, key.expires, now)?;
-        Ok(Operator { approver: key.approver.clone(), roles: key.roles.clone() })
+        let (approver, roles) = (key.approver.clone(), key.roles.clone());
+        Ok(Operator { approver, roles, came: Came::Key, csrf: String::new() })
+    }
+
+    /// Which operator, by their session.
+    ///
+    /// # Errors
+    /// When they are nobody here any more.
+    pub fn visitor(&self, session: &Session, csrf: String) -> Result<Operator, &'static str> {
+        let person = self.people.get(&session.operator).ok_or("signed in, and sent away since")?;
+        let approver = Approver {
+            id: session.operator.clone(),
+            user: person.user.clone(),
+            teams: person.teams.clone(),
+            factor: session.factor,
+        };
+        Ok(Operator { approver, roles: person.roles.clone(), came: Came::Session(session.id), csrf })
     }
 }
 

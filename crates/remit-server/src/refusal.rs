@@ -10,12 +10,15 @@ use remit_core::ids::{QuestionId, RecordId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
+use crate::gateway::access;
+
 /// The HTTP status of a code.
 #[must_use]
 pub const fn status(code: Code) -> StatusCode {
     match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::ApprovalDenied
+        Code::AccessNotOffered
+        | Code::ApprovalDenied
         | Code::Halted
         | Code::PolicyError
         | Code::PolicyGuardrail
@@ -27,14 +30,18 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::IdempotencyMismatch
         | Code::IdempotencyPending
+        | Code::RecordKept
         | Code::RecordUnsealed
         | Code::RunClosed => StatusCode::CONFLICT,
         Code::InputInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Malformed => StatusCode::BAD_REQUEST,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::QuestionUnknown | Code::RecordUnknown | Code::RunUnknown | Code::ToolDrifted | Code::ToolUnknown => {
-            StatusCode::NOT_FOUND
-        }
+        Code::GrantUnknown
+        | Code::QuestionUnknown
+        | Code::RecordUnknown
+        | Code::RunUnknown
+        | Code::ToolDrifted
+        | Code::ToolUnknown => StatusCode::NOT_FOUND,
         Code::EffectUnknown | Code::UpstreamFailed | Code::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
         Code::CredentialUnavailable | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -57,6 +64,9 @@ pub fn body(refusal: &Refusal, record: Option<&RecordId>) -> Value {
     }
     if let Some(factor) = &refusal.factor {
         body["factor"] = json!(factor.to_string());
+    }
+    if !refusal.may_request.is_empty() {
+        body["may_request"] = refusal.may_request.iter().map(access::offered).collect();
     }
     body
 }
@@ -124,6 +134,12 @@ fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
         }
         Code::UpstreamUnavailable | Code::CredentialUnavailable | Code::StoreUnavailable => {
             format!("UNAVAILABLE (not executed): {reason}. {remedy}{reference}")
+        }
+        code if !refusal.may_request.is_empty() => {
+            format!(
+                "DENIED by {} (not executed): {reason}. {remedy} Do not try to reach the same effect with another tool.{reference}",
+                code.as_str()
+            )
         }
         code => format!(
             "DENIED by {} (not executed): {reason}. {remedy} This decision is final for this request; do not retry it or \

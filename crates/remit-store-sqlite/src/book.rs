@@ -39,6 +39,8 @@ pub(crate) struct Book {
     asked: HashSet<Digest>,
     /// How often halts have changed.
     pub halts: u64,
+    /// How often grants have changed.
+    pub grants: u64,
     /// What has been changed since the last group. A deed that was undone may have left more than is.
     changed: Vec<Changed>,
     /// How to take the present deed back, last step first.
@@ -102,6 +104,7 @@ enum Step {
     Began(RecordId),
     Ended(RecordId, Option<Pending>),
     Halts(u64),
+    Grants(u64),
 }
 
 impl Counter {
@@ -124,8 +127,8 @@ impl Page {
 
 impl Book {
     /// A book that knows the calls people are or were asked about.
-    pub(crate) fn open(asked: HashSet<Digest>, halts: u64) -> Self {
-        Self { asked, halts, ..Self::default() }
+    pub(crate) fn open(asked: HashSet<Digest>, halts: u64, grants: u64) -> Self {
+        Self { asked, halts, grants, ..Self::default() }
     }
 
     /// A deed begins: from here on steps can be taken back.
@@ -151,6 +154,7 @@ impl Book {
                 Step::Ended(intent, Some(pending)) => drop(self.pending.insert(intent, pending)),
                 Step::Ended(_, None) => {}
                 Step::Halts(version) => self.halts = version,
+                Step::Grants(version) => self.grants = version,
             }
         }
     }
@@ -235,6 +239,12 @@ impl Book {
     pub(crate) fn halts_changed(&mut self) {
         self.steps.push(Step::Halts(self.halts));
         self.halts += 1;
+    }
+
+    /// Grants have changed.
+    pub(crate) fn grants_changed(&mut self) {
+        self.steps.push(Step::Grants(self.grants));
+        self.grants += 1;
     }
 
     /// What has changed since the last group, to be written with this one.

@@ -27,8 +27,8 @@ pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Opti
     let (run, version, halts_version) = (page.facts.clone(), page.version, halts.version);
     let (approved, approvals, halts) = (Vec::new(), Vec::new(), halts.list.clone());
     Some(Case {
-        file: CaseFile { run, budgets, approved, refused: None, halts },
-        basis: Basis { halts: halts_version, run: version, approvals },
+        file: CaseFile { run, budgets, approved, refused: None, halts, origins: Vec::new(), grants: Vec::new() },
+        basis: Basis { halts: halts_version, run: version, grants: 0, approvals },
         open_question: None,
     })
 }
@@ -67,8 +67,10 @@ pub(crate) fn load(
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
             refused: refused.map(str::to_owned),
             halts: halts.list.clone(),
+            origins: Vec::new(),
+            grants: Vec::new(),
         },
-        basis: Basis { halts: halts.version, run: page.version, approvals },
+        basis: Basis { halts: halts.version, run: page.version, grants: 0, approvals },
         open_question: open.map(|question| question.id.clone()),
     })
 }

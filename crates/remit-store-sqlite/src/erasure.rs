@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{halts, holds, people, questions, records};
+use crate::{grants, halts, holds, people, questions, records};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -47,9 +47,12 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
              WHERE position IN (SELECT position FROM votes WHERE operator = ?1 OR user = ?1 LIMIT ?2)",
         )?
         .execute(params![person, ROWS])?;
+    db.prepare_cached("UPDATE remarks SET operator = 'erased-' || position, text = '' WHERE operator = ?1")?
+        .execute([person])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
     people::forget(db, person)?;
+    grants::forget(desk, person, erasure.now)?;
     let full = |rows: usize| rows >= ROWS as usize;
     let mut more = full(calls.len()) || full(asked.len()) || full(votes);
     // Runs go last: by them the rest is found.
@@ -93,8 +96,15 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     if exists("SELECT 1 FROM intents WHERE state = 'admitted' AND user = ?1", &[&person])? {
         return Err(Failure::Conflict("a call under way"));
     }
+    if exists("SELECT 1 FROM grants WHERE state = 'live' AND user = ?1", &[&person])? {
+        return Err(Failure::Conflict("a grant in force"));
+    }
     let open = "NOT questions.used AND NOT denied AND expires_at > ?2";
-    let asked = format!("SELECT 1 FROM runs JOIN questions ON run = runs.id WHERE runs.user = ?1 AND {open}");
+    let asked = format!(
+        "SELECT 1 FROM runs JOIN questions ON run = runs.id WHERE runs.user = ?1 AND {open}
+         UNION ALL SELECT 1 FROM access_requests JOIN questions ON question = questions.id
+         WHERE access_requests.user = ?1 AND {open}"
+    );
     if !erasure.also_open && exists(&asked, &[&person, &now])? {
         return Err(Failure::Conflict("an open question"));
     }

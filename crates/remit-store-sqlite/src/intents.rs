@@ -85,6 +85,9 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     if desk.book().halts != intent.basis.halts {
         return Err(Failure::Conflict("halts"));
     }
+    if desk.book().grants != intent.basis.grants {
+        return Err(Failure::Conflict("grants"));
+    }
     runs::count_call(desk, &intent.run, intent.basis.run, intent.at)?;
     let mut used = Vec::new();
     for rule in approvals {
@@ -191,6 +194,26 @@ pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<Store
     }
     let columns = OutcomeColumns { outcome: row.get(1)?, code: row.get(2)?, reason: row.get(3)?, answer: row.get(4)? };
     Ok(Some(StoredOutcome::Settled(columns.read()?)))
+}
+
+/// What came of the calls of a run, the newest first.
+pub(crate) fn outcomes(db: &Connection, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT tool, state, outcome, code, intents.reason, answer FROM records JOIN intents USING (position)
+         WHERE run = ?1 ORDER BY position DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![run.as_str(), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let outcome = if row.get::<_, String>(1)? == "admitted" {
+            StoredOutcome::Pending
+        } else {
+            let (outcome, code) = (row.get(2)?, row.get(3)?);
+            StoredOutcome::Settled(OutcomeColumns { outcome, code, reason: row.get(4)?, answer: row.get(5)? }.read()?)
+        };
+        found.push((row.get(0)?, outcome));
+    }
+    Ok(found)
 }
 
 /// Calls admitted before `before` that nobody has settled, oldest first. Whether they took effect is

@@ -17,7 +17,7 @@ use crate::readers::{self, Readers};
 use crate::schema::{self, SchemaError};
 use crate::store::{Shared, SqliteStore};
 use crate::writer::{BUSY, Writer};
-use crate::{halts, questions};
+use crate::{grants, halts, questions};
 
 /// How a store behaves.
 #[derive(Clone, Debug)]
@@ -98,8 +98,9 @@ impl SqliteStore {
         let unsynced = has_log(path).then(Instant::now);
         let db = writing(path, &options)?;
         let halts = halts::all(&db).map_err(|failure| not_ours(path, failure))?;
+        let grants = grants::live(&db).map_err(|failure| not_ours(path, failure))?;
         let asked = questions::asked(&db).map_err(|failure| not_ours(path, failure))?;
-        let shared = Arc::new(Shared::new(halts, asked));
+        let shared = Arc::new(Shared::new(halts, grants, asked));
         let (sender, queue) = sync_channel(options.queue.max(1));
         let writer = Writer {
             db,

@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
+use remit_app::intent::CommitError;
+use remit_app::ports::Questions;
+use remit_app::question::{Question, QuestionRule, QuestionState, Remark, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_evidence::writer::SignedRecord;
@@ -14,10 +17,11 @@ use crate::columns::{digest, malformed, micros, time, value};
 use crate::erasure::NO_CALL;
 use crate::failure::Failure;
 use crate::records;
+use crate::store::SqliteStore;
 use crate::writer::Desk;
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used FROM questions";
+                      expires_at, used, escalated FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -76,6 +80,13 @@ pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure>
     Ok(())
 }
 
+/// Ends a question that another one takes the place of.
+pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
+    Ok(())
+}
+
 /// Adds a vote.
 pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Result<Question, Failure> {
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
@@ -106,6 +117,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
 /// Forgets what was asked and for whom. Which rules and how people voted stays. It is over at the latest now.
 pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let Some(question) = one(db, id)? else { return Ok(()) };
+    db.prepare_cached("DELETE FROM remarks WHERE question = ?1")?.execute([id.as_str()])?;
     let bare = Question {
         user: None,
         parties: CallParties { user: None, ..question.parties },
@@ -187,10 +199,13 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             asked_at: time(row.get(9)?)?,
             expires_at: time(row.get(10)?)?,
             votes: Vec::new(),
+            remarks: Vec::new(),
+            escalated: row.get(12)?,
             used: row.get(11)?,
         };
         add_particulars(&mut question, &text(8)?)?;
         question.votes = votes(db, &question.id)?;
+        question.remarks = remarks(db, &question.id)?;
         questions.push(question);
     }
     Ok(questions)
@@ -216,6 +231,64 @@ fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
         });
     }
     Ok(votes)
+}
+
+fn remarks(db: &Connection, question: &QuestionId) -> Result<Vec<Remark>, Failure> {
+    let mut statement =
+        db.prepare_cached("SELECT operator, text, at FROM remarks WHERE question = ?1 ORDER BY position")?;
+    let mut rows = statement.query([question.as_str()])?;
+    let mut remarks = Vec::new();
+    while let Some(row) = rows.next()? {
+        remarks.push(Remark {
+            by: row.get::<_, Option<String>>(0)?.as_deref().map(OperatorId::parse).transpose()?,
+            text: row.get(1)?,
+            at: time(row.get(2)?)?,
+        });
+    }
+    Ok(remarks)
+}
+
+#[async_trait]
+impl Questions for SqliteStore {
+    async fn remark(&self, id: &QuestionId, remark: Remark, record: SignedRecord) -> Result<Question, CommitError> {
+        let id = id.clone();
+        Ok(self.write(move |desk| said(desk.db, &id, &remark, &record)).await?)
+    }
+
+    async fn escalate(
+        &self,
+        id: &QuestionId,
+        steps: u32,
+        at: Timestamp,
+        record: SignedRecord,
+    ) -> Result<Question, CommitError> {
+        let id = id.clone();
+        Ok(self.write(move |desk| escalated(desk.db, &id, steps, at, &record)).await?)
+    }
+}
+
+fn said(db: &Connection, id: &QuestionId, remark: &Remark, record: &SignedRecord) -> Result<Question, Failure> {
+    let mut question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
+    question.hears(remark.at).map_err(Failure::Conflict)?;
+    db.prepare_cached("INSERT INTO remarks (question, operator, text, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id.as_str(), remark.by.as_ref().map(OperatorId::as_str), remark.text, micros(remark.at),])?;
+    records::append(db, record)?;
+    question.remarks.push(remark.clone());
+    Ok(question)
+}
+
+fn escalated(
+    db: &Connection,
+    id: &QuestionId,
+    steps: u32,
+    at: Timestamp,
+    record: &SignedRecord,
+) -> Result<Question, Failure> {
+    let question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
+    question.escalates(steps, at).map_err(Failure::Conflict)?;
+    db.prepare_cached("UPDATE questions SET escalated = ?2 WHERE id = ?1")?.execute(params![id.as_str(), steps])?;
+    records::append(db, record)?;
+    Ok(Question { escalated: steps, ..question })
 }
 
 /// What nothing is looked up by, as one JSON object.

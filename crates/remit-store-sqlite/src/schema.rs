@@ -51,10 +51,11 @@ pub(crate) fn check(db: &Connection) -> Result<bool, SchemaError> {
 }
 
 const TABLES: &str = "
--- Counters of the store itself. `halts` counts halts ordered and lifted; `flushes` counts the times
+-- Counters of the store itself. `halts` counts halts ordered and lifted, `grants` grants
+-- given and ended; `flushes` counts the times
 -- records were made durable for their bound's sake; `erasures` those since the file was last rebuilt.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0);
+INSERT INTO meta VALUES ('halts', 0), ('flushes', 0), ('erasures', 0), ('grants', 0);
 
 -- The keys that records were signed with.
 CREATE TABLE writers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
@@ -192,6 +193,7 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  escalated INTEGER NOT NULL DEFAULT 0,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
@@ -216,6 +218,17 @@ CREATE TABLE votes (
 CREATE INDEX votes_by_operator ON votes (operator);
 CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
 
+-- What is said about questions; without an operator it is the agent's answer.
+CREATE TABLE remarks (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL,
+  operator TEXT,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX remarks_by_question ON remarks (question);
+CREATE INDEX remarks_by_operator ON remarks (operator) WHERE operator IS NOT NULL;
+
 -- The halts in force.
 CREATE TABLE halts (
   target TEXT PRIMARY KEY,
@@ -223,6 +236,36 @@ CREATE TABLE halts (
   reason TEXT NOT NULL,
   since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What agents asked people for. `question` decides it; `body` is what nothing is looked up by.
+CREATE TABLE access_requests (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  question TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  state TEXT NOT NULL CHECK (state IN ('open', 'granted', 'refused', 'lapsed')),
+  granted TEXT,
+  body TEXT NOT NULL,
+  CHECK ((state = 'granted') = (granted IS NOT NULL))
+) STRICT;
+CREATE INDEX access_requests_open ON access_requests (position) WHERE state = 'open';
+
+-- Grants. One that has ended never comes back, and a request is granted once.
+CREATE TABLE grants (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  agent TEXT NOT NULL,
+  user TEXT,
+  request TEXT UNIQUE,
+  state TEXT NOT NULL CHECK (state IN ('live', 'revoked', 'expired', 'expired_unused')),
+  review_due INTEGER NOT NULL CHECK (review_due IN (0, 1)),
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX grants_live ON grants (position) WHERE state = 'live';
+CREATE INDEX grants_to_review ON grants (position) WHERE review_due;
+CREATE TRIGGER grants_stay_ended BEFORE UPDATE ON grants WHEN old.state <> 'live' AND new.state <> old.state
+BEGIN SELECT RAISE(ABORT, 'a grant that has ended never comes back'); END;
 
 -- The holds in place: what must not be deleted.
 CREATE TABLE holds (

@@ -25,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::book::Book;
 use crate::failure::Failure;
+use crate::grants::Live;
 use crate::halts::Halts;
 use crate::intents::Applied;
 use crate::readers::Readers;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     dead: OnceLock<String>,
     /// The halts of the last commit. Every case needs them, and they hardly ever change.
     halts: RwLock<Arc<Halts>>,
+    /// The grants of the last commit that have not ended, likewise.
+    grants: RwLock<Arc<Live>>,
     /// Counters and runs, ahead of the file.
     book: Mutex<Book>,
     /// Whether something was deleted that may still be in the log.
@@ -57,9 +60,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(halts: Halts, asked: HashSet<Digest>) -> Self {
-        let book = Mutex::new(Book::open(asked, halts.version));
-        Self { dead: OnceLock::new(), halts: RwLock::new(Arc::new(halts)), book, emptying: AtomicBool::new(false) }
+    pub(crate) fn new(halts: Halts, grants: Live, asked: HashSet<Digest>) -> Self {
+        let book = Mutex::new(Book::open(asked, halts.version, grants.version));
+        let (halts, grants) = (RwLock::new(Arc::new(halts)), RwLock::new(Arc::new(grants)));
+        Self { dead: OnceLock::new(), halts, grants, book, emptying: AtomicBool::new(false) }
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
@@ -88,6 +92,14 @@ impl Shared {
         *self.halts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(halts);
     }
 
+    pub(crate) fn grants(&self) -> Arc<Live> {
+        Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_grants(&self, grants: Live) {
+        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
+    }
+
     pub(crate) fn alive(&self) -> Result<(), String> {
         self.dead.get().map_or(Ok(()), |why| Err(format!("the store has stopped: {why}")))
     }
@@ -107,7 +119,7 @@ impl SqliteStore {
     pub(crate) fn looking(readers: Readers) -> Self {
         Self {
             readers,
-            shared: Arc::new(Shared::new(Halts::default(), HashSet::new())),
+            shared: Arc::new(Shared::new(Halts::default(), Live::default(), HashSet::new())),
             sender: Mutex::new(None),
             thread: None,
         }
@@ -165,6 +177,15 @@ impl SqliteStore {
         Ok(self.readers.read(read)?)
     }
 
+    /// The grants that have not ended: the writer's copy, or the file's when this process does not write.
+    pub(crate) fn live(&self) -> Result<Arc<Live>, Unavailable> {
+        if self.thread.is_some() {
+            self.shared.alive().map_err(Failure::Broken)?;
+            return Ok(self.shared.grants());
+        }
+        self.read(|db| crate::grants::live(db).map(Arc::new))
+    }
+
     /// The halts in force: the writer's copy, or the file's when this process does not write.
     fn halts_in_force(&self, db: &Connection) -> Result<Arc<Halts>, Failure> {
         if self.thread.is_some() { Ok(self.shared.halts()) } else { halts::all(db).map(Arc::new) }
@@ -213,6 +234,12 @@ impl Store for SqliteStore {
 
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable> {
         self.read(|db| intents::outcome(db, intent))
+    }
+
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+        // Answered after everything that was handed over before.
+        self.write_as(Urgency::Soon, false, |_| Ok(())).await?;
+        self.read(|db| intents::outcomes(db, run, limit))
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {

@@ -29,8 +29,8 @@ use tokio::sync::{oneshot, watch};
 use crate::book::Book;
 use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
-use crate::halts;
 use crate::store::Shared;
+use crate::{grants, halts};
 
 /// Most deeds in one commit. It bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1024;
@@ -268,7 +268,7 @@ impl Writer {
         self.faults.strike(Fault::BeforeCommit)?;
         self.execute("COMMIT").map_err(text)?;
         self.faults.strike(Fault::AfterCommit)?;
-        self.refresh_halts().map_err(|_| "the halts could not be read back".to_owned())
+        self.refresh_halts().map_err(|_| "the halts and grants could not be read back".to_owned())
     }
 
     /// Applies one deed. When it fails it has changed nothing.
@@ -301,12 +301,16 @@ impl Writer {
         self.execute("RELEASE deed").map_err(text)
     }
 
-    /// Brings the copy of the halts that every case is read with up to date. Before the answers go
+    /// Brings the copies of the halts and grants that every case is read with up to date. Before the answers go
     /// out: whoever has ordered a halt, or conflicted with one, must see it in the next case.
     fn refresh_halts(&self) -> Result<(), Failure> {
         let version = self.shared.book().halts;
         if version != self.shared.halts().version {
             self.shared.set_halts(halts::all(&self.db)?);
+        }
+        let version = self.shared.book().grants;
+        if version != self.shared.grants().version {
+            self.shared.set_grants(grants::live(&self.db)?);
         }
         self.shared.book().trim();
         Ok(())

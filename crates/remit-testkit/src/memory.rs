@@ -7,6 +7,7 @@ mod grants;
 mod listing;
 mod outbox;
 mod people;
+mod questions;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,8 +86,10 @@ impl Store for MemoryStore {
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
                 refused: refused.map(str::to_owned),
                 halts: state.halts.values().cloned().collect(),
+                origins: Vec::new(),
+                grants: Vec::new(),
             },
-            basis: Basis { halts: state.halts_changed, run: *version, approvals },
+            basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
         })
     }
@@ -133,6 +136,16 @@ impl Store for MemoryStore {
             None => StoredOutcome::Pending,
             Some(outcome) => StoredOutcome::Settled(outcome.clone()),
         }))
+    }
+
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+        let state = self.open()?;
+        let of_run = state.intents.iter().rev().filter(|admitted| admitted.intent.run == *run);
+        let shown = of_run.take(limit as usize).map(|admitted| {
+            let outcome = admitted.outcome.clone().map_or(StoredOutcome::Pending, StoredOutcome::Settled);
+            (admitted.intent.tool.clone(), outcome)
+        });
+        Ok(shown.collect())
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {

@@ -170,11 +170,9 @@ async fn nobody_looks_without_being_known() {
         // An agent's key is nobody's here.
         assert_eq!(house.page(BOT, path).await.status, StatusCode::SEE_OTHER, "{path}");
     }
+    // A form that does not say from which page it comes is nobody's.
     let voted = house.ask(Method::POST, "/console/questions/q_1/votes", &[], "choice=approve").await;
-    assert_eq!(
-        (voted.status, &voted.headers[LOCATION].to_str().expect("text")[..]),
-        (StatusCode::SEE_OTHER, "/console/sign-in")
-    );
+    assert_eq!(voted.status, StatusCode::FORBIDDEN);
     let stranger = house.ask(Method::GET, "/console", &[(HOST.as_str(), "evil.example")], "").await;
     assert_eq!(stranger.status, StatusCode::FORBIDDEN, "a rebound name");
     house.close().await;
@@ -200,7 +198,7 @@ async fn every_answer_is_dressed() {
             assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"));
             assert!(!policy.contains("unsafe"));
             assert_eq!(header("x-content-type-options"), "nosniff");
-            assert_eq!(header("referrer-policy"), "no-referrer");
+            assert_eq!(header("referrer-policy"), "same-origin");
             assert_eq!(header("cross-origin-opener-policy"), "same-origin");
             let kept = if path.ends_with("console.css") { "no-cache" } else { "no-store" };
             assert_eq!(header("cache-control"), kept, "{path}");
@@ -345,6 +343,12 @@ async fn two_people_vote_by_form_and_the_body_names_nobody() {
         let refused = house.vote(BOB, &question, fields).await.expect("a ballot");
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{why}");
     }
+    let asked = house.form(BOB, &format!("{page}/remarks"), "text=%3Cb%3EWhy+now%3F").await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    assert_eq!(house.form(VIC, &format!("{page}/remarks"), "text=x").await.status, StatusCode::FORBIDDEN);
+    assert!(house.shown(FAY, &page).await.contains("&lt;b&gt;Why now?"));
+    let nobody_else = house.form(BOB, &format!("{page}/escalations"), "text=x").await;
+    assert_eq!(nobody_else.status, StatusCode::CONFLICT, "the rule knows nobody else");
     let voted = house.vote(BOB, &question, "choice=approve&reason=fine").await.expect("a ballot");
     assert_eq!((voted.status, voted.headers[LOCATION].to_str().expect("text")), (StatusCode::SEE_OTHER, page.as_str()));
     let shown = house.shown(BOB, &page).await;

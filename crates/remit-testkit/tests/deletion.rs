@@ -296,7 +296,7 @@ async fn only_security_erases_and_holds() {
     assert_eq!(lifted["lifted"], true);
     let themselves = json!({"user": "rehearsal@acme.example", "reason": "T-1"});
     for (body, status) in [
-        (&themselves, 409),
+        (&themselves, 403),
         (&json!({"user": ADA}), 400),
         (&json!({"user": ADA, "reason": "T-1", "also_open": "no"}), 400),
         (&json!({"reason": "T-1"}), 400),

@@ -175,7 +175,7 @@ fn keys(chart: &mut Chart, config: &Config) -> Result<(), Failure> {
         };
         chart.note(&format!("key {}", key.id), found)?;
     }
-    if config.keys.operators.iter().all(|key| key.revoked || key.expires <= now) {
+    if config.keys.operators.iter().all(|key| key.revoked || key.proof.is_some_and(|proof| proof.expires <= now)) {
         chart.note("operators", Err("nobody can approve, halt or look: add an operator to keys.yaml".into()))?;
     }
     Ok(())

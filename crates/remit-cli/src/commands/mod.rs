@@ -8,10 +8,12 @@ mod doctor;
 mod erase;
 mod explain;
 mod export;
+mod grants;
 mod halt;
 mod hold;
 mod init;
 pub(crate) mod ledger;
+mod people;
 mod questions;
 mod records;
 mod replay;
@@ -65,6 +67,20 @@ enum Command {
     Approve(questions::Approve),
     /// Refuse a held call.
     Deny(questions::Deny),
+    /// List what agents ask for, or show one request.
+    Requests(grants::Requests),
+    /// Give less than an agent asked for.
+    Narrow(grants::Narrow),
+    /// Give an agent for a while what its remit lets it ask for.
+    Grant(grants::Grant),
+    /// List what agents were given for a while, and how much of it they used.
+    Grants(grants::Grants),
+    /// Take a grant back at once.
+    Revoke(grants::Revoke),
+    /// Use authority that was declared for emergencies; without a name, list what is declared.
+    BreakGlass(grants::BreakGlass),
+    /// Say of an emergency whether it was right, as a second person.
+    Review(grants::Review),
     /// Stop a tenant, agent, tool, upstream, class or run at once; without a target, list what is stopped.
     Halt(halt::Halt),
     /// Lift a halt.
@@ -75,6 +91,8 @@ enum Command {
     Agents(agents::Agents),
     /// Keep something from being deleted; without a verb, list what is kept.
     Hold(hold::Hold),
+    /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
+    People(people::People),
     /// Export signed records, verify exported ones, or delete what is disclosed of a person.
     Evidence(records::Evidence),
     /// Decide recorded cases again, from the recorded facts and authority.
@@ -107,9 +125,17 @@ impl Cli {
             Command::Questions(verb) => verb.run(&folder),
             Command::Approve(verb) => verb.run(&folder),
             Command::Deny(verb) => verb.run(&folder),
+            Command::Requests(verb) => verb.run(&folder),
+            Command::Narrow(verb) => verb.run(&folder),
+            Command::Grant(verb) => verb.run(&folder),
+            Command::Grants(verb) => verb.run(&folder),
+            Command::Revoke(verb) => verb.run(&folder),
+            Command::BreakGlass(verb) => verb.run(&folder),
+            Command::Review(verb) => verb.run(&folder),
             Command::Halt(verb) => verb.run(&folder),
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),
+            Command::People(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

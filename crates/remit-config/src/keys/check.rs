@@ -8,7 +8,7 @@ use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 
 use crate::at::{At, WordOr};
 use crate::keys::file::{AgentKeyFile, KeysFile, MayDeclareFile, OperatorKeyFile, RoleWord};
-use crate::keys::{AgentKey, Keys, MayDeclare, OperatorKey, Role};
+use crate::keys::{AgentKey, KeyProof, Keys, MayDeclare, OperatorKey, Role};
 use crate::report::Report;
 
 pub(crate) fn check(file: At<KeysFile>, zone: &TimeZone, report: &mut Report<'_>) -> Keys {
@@ -38,7 +38,8 @@ fn agent(key: &AgentKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mut Repo
     {
         report.fault(at, "a key with a fixed `user` opens runs for nobody else", "remove `user` or `may_declare`");
     }
-    let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
+    named(&key.id, seen, report);
+    let (sha256, expires) = proof(&key.sha256, &key.expires, zone, seen, report)?;
     Some(AgentKey {
         id: id?.as_str().to_owned(),
         agent: agent?,
@@ -60,7 +61,22 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
     if key.roles.is_empty() {
         report.fault(&key.id, "an operator without a role can do nothing", "add `roles: [viewer]`, or remove the key");
     }
-    let (sha256, expires) = proof(&key.id, &key.sha256, &key.expires, zone, seen, report)?;
+    named(&key.id, seen, report);
+    let proof = match (&key.sha256, &key.expires) {
+        (None, None) => None,
+        (Some(sha256), Some(expires)) => {
+            let (sha256, expires) = proof(sha256, expires, zone, seen, report)?;
+            Some(KeyProof { sha256, expires })
+        }
+        (Some(at), None) => {
+            report.fault(at, "a key without an end", "add `expires:`");
+            return None;
+        }
+        (None, Some(at)) => {
+            report.fault(at, "an end without a key", "add `sha256:`, or remove `expires` if they only sign in");
+            return None;
+        }
+    };
     let mut roles: Vec<_> = key.roles.iter().map(|role| role.role()).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -72,24 +88,26 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
         },
         teams,
         roles,
-        sha256,
-        expires,
+        proof,
         revoked: key.revoked,
     })
 }
 
-/// What makes a key one: a name of its own, a digest of its own, and an end.
+/// Each entry has a name of its own.
+fn named(id: &At<String>, seen: &mut Seen, report: &mut Report<'_>) {
+    if !seen.names.insert((**id).clone()) {
+        report.fault(id, format!("another key is called `{}` already", **id), "give each key a name of its own");
+    }
+}
+
+/// What makes a key one: a digest of its own, and an end.
 fn proof(
-    id: &At<String>,
     sha256: &At<String>,
     expires: &At<String>,
     zone: &TimeZone,
     seen: &mut Seen,
     report: &mut Report<'_>,
 ) -> Option<(Digest, Timestamp)> {
-    if !seen.names.insert((**id).clone()) {
-        report.fault(id, format!("another key is called `{}` already", **id), "give each key a name of its own");
-    }
     let help = "write 64 lower-case hex digits: the output of `printf %s \"$KEY\" | sha256sum`";
     // The text is not repeated: somebody may have pasted the key itself.
     let digest = Digest::from_hex(sha256);

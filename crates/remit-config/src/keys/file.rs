@@ -15,7 +15,7 @@ pub(crate) struct KeysFile {
     /// Keys of agents.
     #[serde(default)]
     pub agents: Vec<At<AgentKeyFile>>,
-    /// Keys of the people who steer the gateway.
+    /// The people who steer the gateway.
     #[serde(default)]
     pub operators: Vec<At<OperatorKeyFile>>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct AgentKeyFile {
     pub revoked: bool,
 }
 
-/// A key of an operator.
+/// An operator, and their key if they have one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
@@ -56,11 +56,11 @@ pub(crate) struct OperatorKeyFile {
     pub teams: Vec<At<String>>,
     /// What they may do.
     pub roles: Vec<RoleWord>,
-    /// SHA-256 of the key's text, 64 lower-case hex digits.
-    pub sha256: At<String>,
-    /// The date or time from which the key is worth nothing. Required.
-    pub expires: At<String>,
-    /// Whether the key was withdrawn. Default: false.
+    /// SHA-256 of the key's text, 64 lower-case hex digits. Somebody who only signs in to the console needs no key.
+    pub sha256: Option<At<String>>,
+    /// The date or time from which the key is worth nothing. Required with `sha256`.
+    pub expires: Option<At<String>>,
+    /// Whether this person was sent away: neither their key nor their signing in counts. Default: false.
     #[serde(default)]
     pub revoked: bool,
 }

@@ -14,7 +14,7 @@ pub use remit_core::steering::Role;
 pub struct Keys {
     /// Keys of agents, in the order of the file.
     pub agents: Vec<AgentKey>,
-    /// Keys of operators, in the order of the file.
+    /// Operators, in the order of the file.
     pub operators: Vec<OperatorKey>,
 }
 
@@ -49,7 +49,7 @@ pub enum MayDeclare {
     Users(Vec<UserId>),
 }
 
-/// A key by which a person steers the gateway.
+/// A person who steers the gateway, by a key or by signing in to the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorKey {
     /// The person.
@@ -60,12 +60,19 @@ pub struct OperatorKey {
     pub teams: Vec<TeamId>,
     /// What they may do.
     pub roles: Vec<Role>,
+    /// Their key; somebody who only signs in has none.
+    pub proof: Option<KeyProof>,
+    /// Whether they were sent away: neither key nor signing in counts.
+    pub revoked: bool,
+}
+
+/// What proves a person, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyProof {
     /// Digest of the key's text.
     pub sha256: Digest,
     /// From this moment on it is worth nothing.
     pub expires: Timestamp,
-    /// Whether it was withdrawn.
-    pub revoked: bool,
 }
 
 impl Keys {
@@ -78,7 +85,7 @@ impl Keys {
     /// The operator's key with this digest, expired and revoked ones included.
     #[must_use]
     pub fn operator(&self, sha256: &Digest) -> Option<&OperatorKey> {
-        self.operators.iter().find(|key| key.sha256 == *sha256)
+        self.operators.iter().find(|key| key.proof.is_some_and(|proof| proof.sha256 == *sha256))
     }
 }
 
@@ -91,10 +98,10 @@ impl AgentKey {
 }
 
 impl OperatorKey {
-    /// Whether it is worth anything at this moment.
+    /// Whether their key is worth anything at this moment.
     #[must_use]
     pub fn usable(&self, now: Timestamp) -> bool {
-        !self.revoked && now < self.expires
+        !self.revoked && self.proof.is_some_and(|proof| now < proof.expires)
     }
 }
 

@@ -46,6 +46,10 @@ pub(crate) fn check(
             grants.extend(grant);
         }
     }
+    let may_request = crate::access::offers(&file.may_request, environments, report);
+    if let Some(at) = file.may_request.first().filter(|_| file.agent.is_none()) {
+        report.fault(at, "only agents ask for more", "write it into the remit of an agent");
+    }
     Some(Remit {
         holder: holder?,
         owner: file.owner.as_ref().and_then(|owner| team(owner, report)),
@@ -57,6 +61,7 @@ pub(crate) fn check(
         },
         grants,
         limits,
+        may_request,
         locus: place,
     })
 }
@@ -164,7 +169,11 @@ fn grant(
     })
 }
 
-fn bounds(file: &BoundsFile, environments: &Environments, report: &mut Report<'_>) -> Vec<(Dimension, Vec<String>)> {
+pub(crate) fn bounds(
+    file: &BoundsFile,
+    environments: &Environments,
+    report: &mut Report<'_>,
+) -> Vec<(Dimension, Vec<String>)> {
     let mut bounds = Vec::new();
     for dimension in Dimension::ALL {
         let Some(values) = file.dimension(dimension) else { continue };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
+use crate::access::OfferFile;
 use crate::at::{At, Entries, WordOr};
 
 /// Remit: the permission budget of one holder. Exactly one of `agent`, `user`, `team`, `workflow`.
@@ -45,6 +46,9 @@ pub(crate) struct RemitFile {
     #[serde(default)]
     #[schemars(with = "CostSchema")]
     pub cost: Entries<At<String>>,
+    /// What this agent may ask people for, for a while: extra tools, within bounds, by an approval rule.
+    #[serde(default)]
+    pub may_request: Vec<At<OfferFile>>,
 }
 
 /// How far a holder is trusted.

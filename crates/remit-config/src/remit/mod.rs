@@ -4,5 +4,6 @@ mod check;
 pub(crate) mod file;
 mod place;
 
-pub(crate) use check::check;
+pub(crate) use check::{bounds, check};
+pub(crate) use file::BoundsFile;
 pub(crate) use place::{Condition, relocate};

@@ -101,7 +101,7 @@ fn voters(files: &[At<String>], schedules: &[OnCall], report: &mut Report<'_>) -
     files.iter().filter_map(|at| voter(at, schedules, report)).collect()
 }
 
-fn voter(at: &At<String>, schedules: &[OnCall], report: &mut Report<'_>) -> Option<Voter> {
+pub(crate) fn voter(at: &At<String>, schedules: &[OnCall], report: &mut Report<'_>) -> Option<Voter> {
     match at.split_once(':') {
         Some(("team", team)) => report.id(&part(at, team), TeamId::parse).map(Voter::Team),
         Some(("user", _)) => person(at, report).map(Voter::Person),

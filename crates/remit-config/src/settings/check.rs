@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
 use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
@@ -31,6 +32,7 @@ pub(crate) struct Organisation {
     pub rules: Vec<ApprovalRule>,
     pub limits: Vec<Limit>,
     pub people: Vec<Person>,
+    pub break_glass: Vec<BreakGlass>,
 }
 
 pub(crate) fn check(
@@ -46,6 +48,7 @@ pub(crate) fn check(
         rules: file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect(),
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
+        break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
         calendar,
         environments: environments.clone(),
     };
@@ -111,6 +114,7 @@ pub(crate) fn check(
         }
         Some(hold)
     });
+    let console = super::console::check(file.console, report);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -126,6 +130,7 @@ pub(crate) fn check(
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms: hold_ms.unwrap_or(HOLD_MS),
+            console,
         })
     };
     (settings(), organisation)

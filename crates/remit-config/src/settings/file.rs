@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::access::BreakGlassFile;
 use crate::at::{At, Entries};
 
 /// Remit: the settings of the gateway and of the organisation.
@@ -49,10 +50,15 @@ pub(crate) struct SettingsFile {
     /// People by the user id that their tokens carry, and their teams.
     #[serde(default)]
     pub people: Entries<PersonFile>,
+    /// Authority for emergencies, by name: who may use it, what it gives, and who reviews it afterwards.
+    #[serde(default)]
+    pub break_glass: Entries<At<BreakGlassFile>>,
     /// Runs: one task of one agent for one user.
     pub runs: Option<RunsFile>,
     /// Calls that wait for people.
     pub wait: Option<WaitFile>,
+    /// The console, and how long people stay signed in.
+    pub console: Option<ConsoleFile>,
 }
 
 /// PEM files for TLS.
@@ -355,4 +361,19 @@ pub(crate) struct RunsFile {
 pub(crate) struct WaitFile {
     /// How long a held call is kept waiting before it is answered with the id of its question: `45s`, which is the default.
     pub hold: At<String>,
+}
+
+/// The console.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct ConsoleFile {
+    /// Where browsers find the gateway: `https://remit.acme.example`. Its host and origin are allowed by it. Default: on the loopback interface, the address that is listened on.
+    pub url: Option<At<String>>,
+    /// How long a person stays signed in: `8h`, which is the default. At most `12h`.
+    pub session: Option<At<String>>,
+    /// After how long without a request they are signed out: `30m`, which is the default.
+    pub idle: Option<At<String>>,
+    /// The domain that passkeys are made for: the host of `url`, or a domain above it. Changing it makes every passkey worthless. Default: the host of `url`.
+    pub rp_id: Option<At<String>>,
 }

@@ -5,6 +5,7 @@ mod approvals;
 mod bucket;
 mod calendar;
 mod check;
+mod console;
 pub(crate) mod file;
 mod ledger;
 mod retention;
@@ -19,6 +20,7 @@ use remit_core::registry::Class;
 
 use crate::upstream::CredentialSource;
 
+pub(crate) use approvals::voter;
 pub(crate) use check::{Organisation, check};
 pub(crate) use rules::{limit, limits, warned};
 
@@ -51,6 +53,21 @@ pub struct Settings {
     pub run_idle_secs: u64,
     /// How long a held call is kept waiting before its question is answered with its id, in milliseconds.
     pub hold_ms: u64,
+    /// The console.
+    pub console: Console,
+}
+
+/// The console, and how long people stay signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Where browsers find the gateway: scheme and host, no slash at the end. None: where it listens.
+    pub url: Option<String>,
+    /// How long a person stays signed in, in seconds.
+    pub session_secs: u64,
+    /// After how long without a request they are signed out, in seconds.
+    pub idle_secs: u64,
+    /// The domain that passkeys are made for; none when that follows from where it listens.
+    pub rp_id: Option<String>,
 }
 
 /// Whether connections are encrypted.

@@ -173,7 +173,39 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "/\"}\n    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: \"https://b.example\"}\n  quorum: 1\n",
         "remit.yaml:32:13: this witness stands here already (list each witness once)",
     ),
+    // Console
+    (
+        "remit.yaml",
+        "session: 8h",
+        "session: 13h",
+        "remit.yaml:37:55: nobody stays signed in that long (write at most `12h`)",
+    ),
+    (
+        "remit.yaml",
+        "idle: 30m, rp_id",
+        "idle: 9h, rp_id",
+        "remit.yaml:37:65: `idle` is longer than `session` (write a shorter time)",
+    ),
+    (
+        "remit.yaml",
+        "rp_id: acme.example",
+        "rp_id: umbrella.example",
+        "remit.yaml:37:77: `umbrella.example` is not a domain of the console (write the host of `url` without its port, or a domain above it)",
+    ),
+    (
+        "remit.yaml",
+        "url: \"https://remit.acme.example\", session",
+        "url: \"http://remit.acme.example\", session",
+        "remit.yaml:37:16: `http://remit.acme.example` is not an address of the console (write scheme and host, `https://remit.acme.example`, and `http://` on this machine only)",
+    ),
     // keys.yaml
+    ("keys.yaml", "    expires: 2027-01-01T12:00:00Z\n", "", "keys.yaml:13:13: a key without an end (add `expires:`)"),
+    (
+        "keys.yaml",
+        "roles: [approver]}",
+        "roles: [approver], expires: 2027-01-01}",
+        "keys.yaml:15:89: an end without a key (add `sha256:`, or remove `expires` if they only sign in)",
+    ),
     ("keys.yaml", "    expires: 2027-01-01\n", "", "keys.yaml:2:5: `expires` is missing (add it to this block)"),
     (
         "keys.yaml",

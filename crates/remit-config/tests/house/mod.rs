@@ -38,6 +38,7 @@ retention:
   disclosures: {read: 30d, write: 400d, trigger: 400d, approve: 400d, expose: 400d, other: 90d}
   outcomes: 7d
   budget_spans: 400d
+console: {url: "https://remit.acme.example", session: 8h, idle: 30m, rp_id: acme.example}
 "#;
 
 /// A rule, and the same with every key that a rule may have.
@@ -81,6 +82,7 @@ operators:
     roles: [viewer, approver]
     sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
     expires: 2027-01-01T12:00:00Z
+  - {id: grace, user: grace@acme.example, teams: [finance], roles: [approver]}
 "#;
 
 pub const PAYMENTS: &str = r#"upstream: payments

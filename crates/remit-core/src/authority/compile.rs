@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 
+use crate::access::{BreakGlass, Terms};
 use crate::approval::ApprovalRule;
 use crate::authority::guardrail::{Guardrail, GuardrailFile, read};
 use crate::authority::index::{Covered, Held, Snapshot};
@@ -37,6 +38,8 @@ pub struct Sources {
     pub limits: Vec<Limit>,
     /// Its people.
     pub people: Vec<Person>,
+    /// What it has declared for emergencies.
+    pub break_glass: Vec<BreakGlass>,
     /// The remits, in the order in which they count.
     pub remits: Vec<Remit>,
     /// The guardrails.
@@ -77,6 +80,12 @@ pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
         guardrails.extend(read(file, &mut faults));
     }
     check_rules(&guardrails, &rules, &mut faults);
+    for held in &held {
+        check_offers(&held.remit, &rules, &sources.registry, &mut faults, &mut warnings);
+    }
+    for glass in &sources.break_glass {
+        check_glass(glass, &held, &rules, &sources.registry, &mut faults, &mut warnings);
+    }
     if faults.is_empty() {
         validate(&sources.registry, &held, &guardrails, &sources.guardrails, &mut faults, &mut warnings);
     }
@@ -90,6 +99,7 @@ pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
         rules,
         sources.limits,
         sources.people,
+        sources.break_glass,
         held,
         guardrails,
         sources.registry,
@@ -230,6 +240,81 @@ fn check_rules(guardrails: &[Guardrail], rules: &HashMap<RuleId, ApprovalRule>, 
             faults.push(fault(&locus, format!("guardrail `{name}` asks for the unknown approval rule `{rule}`"), help));
         }
     }
+}
+
+fn unknown_rule(rule: &RuleId, locus: &Locus, rules: &HashMap<RuleId, ApprovalRule>) -> Fault {
+    let near = crate::nearest(rule.as_str(), rules.keys().map(RuleId::as_str));
+    let help =
+        near.map_or("declare it under `approvals:` in remit.yaml".to_owned(), |n| format!("did you mean `{n}`?"));
+    fault(locus, format!("unknown approval rule `{rule}`"), help)
+}
+
+/// What an agent may ask for has to be decided by somebody. Where a grant of it would let calls through
+/// that a line of the same remit asks people for, the reader of the file is told.
+fn check_offers(
+    remit: &Remit,
+    rules: &HashMap<RuleId, ApprovalRule>,
+    registry: &Registry,
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<Fault>,
+) {
+    for offer in &remit.may_request {
+        if !rules.contains_key(&offer.approval) {
+            faults.push(unknown_rule(&offer.approval, &offer.locus, rules));
+        }
+        nothing_named(&offer.terms, &offer.locus, registry, warnings);
+        for (line, rule) in asked_for(remit, &offer.terms, registry) {
+            let message = format!("calls that rest on a grant of this are not asked `{rule}` for, as `{line}` is");
+            warnings.push(fault(&offer.locus, message, "name other tools, or leave it if that is what you mean"));
+        }
+    }
+}
+
+/// What an emergency skips must be written down: every approval that a remit would ask for.
+fn check_glass(
+    glass: &BreakGlass,
+    held: &[Held],
+    rules: &HashMap<RuleId, ApprovalRule>,
+    registry: &Registry,
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<Fault>,
+) {
+    for rule in glass.instead_of.iter().filter(|rule| !rules.contains_key(rule)) {
+        faults.push(unknown_rule(rule, &glass.locus, rules));
+    }
+    nothing_named(&glass.terms, &glass.locus, registry, warnings);
+    for agent in &glass.agents {
+        let holder = Holder::Agent(agent.clone());
+        let Some(held) = held.iter().find(|held| held.remit.holder == holder) else {
+            faults.push(fault(&glass.locus, format!("there is no remit of `{holder}`"), "name agents that have one"));
+            continue;
+        };
+        for (line, rule) in asked_for(&held.remit, &glass.terms, registry) {
+            if !glass.instead_of.contains(&rule) {
+                let message = format!("it would skip the approval `{rule}` that `{holder}/{line}` asks for");
+                faults.push(fault(&glass.locus, message, "list it under `instead_of:`, or name other tools"));
+            }
+        }
+    }
+}
+
+fn nothing_named(terms: &Terms, locus: &Locus, registry: &Registry, warnings: &mut Vec<Fault>) {
+    for pattern in &terms.tools {
+        if !registry.tools().iter().any(|tool| pattern.covers(&tool.name)) {
+            let help = "no tool of this name is classified and approved; see `remit tools`";
+            warnings.push(fault(locus, format!("`{pattern}` names no callable tool"), help));
+        }
+    }
+}
+
+/// The lines of a remit that ask people for calls of these tools, each with its rule.
+fn asked_for(remit: &Remit, terms: &Terms, registry: &Registry) -> Vec<(String, RuleId)> {
+    let named = |grant: &Grant| {
+        let both = |tool: &Tool| terms.name(&tool.name) && grant.tools.iter().any(|p| p.covers(&tool.name));
+        registry.tools().iter().any(|tool| tool.class == grant.class && both(tool))
+    };
+    let lines = remit.grants.iter().filter(|grant| named(grant));
+    lines.filter_map(|grant| Some((grant.id.clone(), grant.approval.clone()?))).collect()
 }
 
 /// Validates strictly. Whether a policy is well typed depends on the types of a tool's arguments and

@@ -8,6 +8,7 @@ use crate::cedar::{self, Context, Entities, Value, context, entity, long, record
 use crate::decide::RunFacts;
 use crate::identity::{Caller, Link};
 use crate::ids::{AgentId, RuleId};
+use crate::origin::Origin;
 use crate::registry::{Dimension, Resource, Tool};
 
 /// Cedar's view of one call. A value that Cedar cannot build is a bug or an attack; the error text
@@ -35,7 +36,7 @@ impl Facts {
         caller: &Caller,
         tool: &Tool,
         given: Option<(&serde_json::Value, &Resource)>,
-        run: &RunFacts,
+        (run, origins): (&RunFacts, &[(String, Origin)]),
         now: Timestamp,
     ) -> Result<Self, String> {
         let nowhere = Resource::default();
@@ -60,6 +61,7 @@ impl Facts {
         context.extend(facets(resource, run));
         let arguments = arguments.and_then(|a| tool.shape.express(a)).unwrap_or_else(|| record([]));
         context.push(("args", arguments));
+        context.push(("origin", record(origins.iter().map(|(name, origin)| (name.as_str(), text(origin.as_str()))))));
         context.push(("risk", text(tool.risk.as_str())));
         context.push(("reversible", Value::from(tool.reversible)));
         context.push(("agent", reference(&uid("Agent", caller.calling_agent().as_str())?)));
@@ -162,8 +164,7 @@ fn run_facts(run: &RunFacts) -> Value {
 /// Where a call happens: what its resource says, and what the run declares where that is silent.
 fn facets(resource: &Resource, run: &RunFacts) -> Vec<(&'static str, Value)> {
     let facet = |dimension: Dimension| {
-        let declared = if dimension == Dimension::Environment { run.environment.as_ref() } else { None };
-        let value = resource.dimensions.get(&dimension).or(declared)?;
+        let value = crate::access::facet(resource, run, dimension)?;
         Some((dimension.as_str(), text(value)))
     };
     let phase = run.release_phase.as_ref().map(|phase| ("release_phase", text(phase)));

@@ -8,6 +8,7 @@ use cedar_policy::{Effect, Policy, PolicySet, ResourceConstraint};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::access::{AccessGrant, BreakGlass, Ground, Offer};
 use crate::approval::ApprovalRule;
 use crate::authority::Person;
 use crate::authority::guardrail::{Bound, Guardrail};
@@ -68,6 +69,8 @@ pub(crate) struct Slice {
     pub guardrails: Vec<usize>,
     /// Every approval rule that any of these policies reads.
     pub rules: Vec<RuleId>,
+    /// Whether any of these policies reads where the arguments came from.
+    pub reads_origins: bool,
 }
 
 /// A caller's place in the authority: for each link, what it holds.
@@ -91,7 +94,12 @@ pub struct Snapshot {
     workflows: HashMap<WorkflowId, Profile>,
     users: HashMap<UserId, (Vec<TeamId>, Arc<Profile>)>,
     any_user: Arc<Profile>,
+    /// What teams hold that own agents: a grant is never wider than that.
+    owners: HashMap<TeamId, Profile>,
+    /// Nothing but guardrails, for tools that a link holds by a grant alone.
+    bare: Profile,
     nothing: Profile,
+    break_glass: Vec<BreakGlass>,
 }
 
 impl Snapshot {
@@ -103,6 +111,7 @@ impl Snapshot {
         rules: HashMap<RuleId, ApprovalRule>,
         limits: Vec<Limit>,
         people: Vec<Person>,
+        break_glass: Vec<BreakGlass>,
         held: Vec<Held>,
         guardrails: Vec<Guardrail>,
         registry: Registry,
@@ -111,11 +120,13 @@ impl Snapshot {
         let find = |holder: &Holder| held.iter().position(|h| h.remit.holder == *holder);
         let mut agents = HashMap::new();
         let mut workflows = HashMap::new();
+        let mut owners = HashMap::new();
         for (at, h) in held.iter().enumerate() {
             match &h.remit.holder {
                 Holder::Agent(id) => drop(agents.insert(id.clone(), Profile::new(vec![at], &held, &registry))),
                 Holder::Workflow(id) => drop(workflows.insert(id.clone(), Profile::new(vec![at], &held, &registry))),
-                Holder::User(_) | Holder::Team(_) | Holder::AnyUser => {}
+                Holder::Team(id) => drop(owners.insert(id.clone(), Profile::new(vec![at], &held, &registry))),
+                Holder::User(_) | Holder::AnyUser => {}
             }
         }
         let any: Vec<usize> = find(&Holder::AnyUser).into_iter().collect();
@@ -140,6 +151,8 @@ impl Snapshot {
             add(person.id, person.teams);
         }
         let nothing = Profile::new(Vec::new(), &held, &registry);
+        let every = registry.tools().iter().map(|tool| (tool.name.clone(), Entry::new()));
+        let bare = Profile { held: Vec::new(), tools: every.collect() };
         Self {
             digest,
             tenant,
@@ -153,7 +166,10 @@ impl Snapshot {
             workflows,
             users,
             any_user,
+            owners,
+            bare,
             nothing,
+            break_glass,
         }
     }
 
@@ -198,8 +214,17 @@ impl Snapshot {
     /// its present definition.
     #[must_use]
     pub fn rules(&self, call: &Call) -> Vec<(&ApprovalRule, Digest)> {
+        self.rules_with(call, &[])
+    }
+
+    /// As [`Snapshot::rules`], for a call that may rest on one of these grants.
+    #[must_use]
+    pub fn rules_with(&self, call: &Call, grants: &[AccessGrant]) -> Vec<(&ApprovalRule, Digest)> {
         let mut out: Vec<(&ApprovalRule, Digest)> = Vec::new();
-        for (_, profile) in &self.standing(&call.caller).links {
+        let standing = self.standing(&call.caller);
+        let granted = (!grants.is_empty()).then_some(&self.bare);
+        let owner = granted.and_then(|_| self.owner(call.caller.calling_agent())).map(|(_, profile)| profile);
+        for profile in standing.links.iter().map(|(_, profile)| *profile).chain(granted).chain(owner) {
             for rule in self.slice(profile, &call.tool.name).into_iter().flat_map(|slice| &slice.rules) {
                 let Some((rule, digest)) = self.rules.get(rule) else { continue };
                 if !out.iter().any(|(known, _)| known.id == rule.id) {
@@ -261,10 +286,73 @@ impl Snapshot {
         self.standing(caller).links.iter().all(|(_, profile)| profile.tools.contains_key(&tool.name))
     }
 
+    /// Whether this caller may hear of the tool: every link holds something that covers it, but that the
+    /// calling agent may also have been given it, or may ask for it.
+    #[must_use]
+    pub fn concedes(&self, caller: &Caller, tool: &Tool, grants: &[AccessGrant]) -> bool {
+        let own = Link::Agent(caller.calling_agent().clone());
+        let reachable = || {
+            let offers = self.remit(caller.calling_agent()).into_iter().flat_map(|remit| &remit.may_request);
+            offers.into_iter().any(|offer| offer.terms.name(&tool.name))
+                || grants.iter().any(|grant| grant.terms.name(&tool.name) && self.backs(grant))
+        };
+        let mut links = self.standing(caller).links.into_iter();
+        links.all(|(link, profile)| profile.tools.contains_key(&tool.name) || link == own && reachable())
+    }
+
+    /// Whether the files still offer what the grant gives. One that they do not counts for nothing.
+    #[must_use]
+    pub fn backs(&self, grant: &AccessGrant) -> bool {
+        match &grant.ground {
+            Ground::Offer(rule) => self.remit(&grant.agent).is_some_and(|remit| {
+                let gives = |offer: &Offer| offer.approval == *rule && grant.terms.check_within(&offer.terms).is_ok();
+                remit.may_request.iter().any(gives)
+            }),
+            Ground::BreakGlass(name) => self.glass(name).is_some_and(|glass| {
+                glass.agents.contains(&grant.agent) && grant.terms.check_within(&glass.terms).is_ok()
+            }),
+        }
+    }
+
+    /// What was declared under this name for emergencies.
+    #[must_use]
+    pub fn glass(&self, name: &RuleId) -> Option<&BreakGlass> {
+        self.break_glass.iter().find(|glass| glass.name == *name)
+    }
+
+    /// Everything that was declared for emergencies.
+    #[must_use]
+    pub fn break_glass(&self) -> &[BreakGlass] {
+        &self.break_glass
+    }
+
+    /// The team that owns an agent, with what it holds itself, when it has a remit.
+    pub(crate) fn owner(&self, agent: &AgentId) -> Option<(&TeamId, &Profile)> {
+        let team = self.remit(agent)?.owner.as_ref()?;
+        self.owners.get(team).map(|profile| (team, profile))
+    }
+
+    /// The guardrails that can match a tool, and nothing else.
+    pub(crate) fn bare(&self, tool: &ToolName) -> Option<&Slice> {
+        self.slice(&self.bare, tool)
+    }
+
     /// Every budget that this call may draw on, whichever of its grants is used: the tenant's, each
     /// holder's, and each grant's. The third part names the object, for budgets that count objects.
     #[must_use]
     pub fn budgets(&self, call: &Call, now: Timestamp) -> Vec<(Budget, Span, Option<String>)> {
+        self.budgets_with(call, &[], now)
+    }
+
+    /// As [`Snapshot::budgets`], for a call that may rest on one of these grants: theirs, everything over
+    /// the agent's whole remit, and those of the team that owns the agent.
+    #[must_use]
+    pub fn budgets_with(
+        &self,
+        call: &Call,
+        grants: &[AccessGrant],
+        now: Timestamp,
+    ) -> Vec<(Budget, Span, Option<String>)> {
         let mut out = Vec::new();
         let mut add = |prefix: &str, limits: &[Limit]| {
             for limit in limits {
@@ -277,7 +365,15 @@ impl Snapshot {
             }
         };
         add("tenant", &self.limits);
-        for (_, profile) in &self.standing(&call.caller).links {
+        let owner = self.owner(call.caller.calling_agent()).filter(|_| !grants.is_empty());
+        if let Some(remit) = self.remit(call.caller.calling_agent()).filter(|_| !grants.is_empty()) {
+            add(&remit.holder.to_string(), &remit.limits);
+        }
+        for grant in grants {
+            add(&grant.holder(), &[grant.limit()]);
+        }
+        let links = self.standing(&call.caller).links.into_iter().map(|(_, profile)| profile);
+        for profile in links.chain(owner.map(|(_, profile)| profile)) {
             for (remit, grant) in profile.matching(&call.tool.name) {
                 let Some(held) = self.held.get(remit) else { continue };
                 add(&held.remit.holder.to_string(), &held.remit.limits);
@@ -340,6 +436,17 @@ impl Snapshot {
         self.guardrails.get(at)
     }
 
+    /// Whether any policy that can matter to this call reads where its arguments came from. Then, and only
+    /// then, a case needs [`CaseFile::origins`](crate::CaseFile::origins).
+    #[must_use]
+    pub fn reads_origins(&self, call: &Call) -> bool {
+        let standing = self.standing(&call.caller);
+        // The guardrails by themselves, too: a grant may be all that the calling agent holds.
+        let profiles = standing.links.iter().map(|(_, profile)| *profile).chain([&self.bare]);
+        let mut slices = profiles.filter_map(|profile| self.slice(profile, &call.tool.name));
+        slices.any(|slice| slice.reads_origins)
+    }
+
     /// The slice for one link and tool; `None` when nothing the link holds covers the tool.
     pub(crate) fn slice<'s>(&'s self, profile: &'s Profile, tool: &ToolName) -> Option<&'s Slice> {
         let entry = profile.tools.get(tool)?;
@@ -374,6 +481,7 @@ impl Snapshot {
             rules.dedup();
             // Policy names are unique over the whole authority, so building a set cannot fail; were
             // it to, the empty set denies.
+            let reads_origins = binding.iter().chain(&observed).any(|policy| reads(policy, &["origin"]));
             let (variable, fixed): (Vec<Policy>, Vec<Policy>) = binding.iter().cloned().partition(varies);
             let permitting = variable.iter().filter(|p| p.effect() == Effect::Permit);
             let variable = permitting.map(|p| p.id().to_string()).collect();
@@ -385,7 +493,7 @@ impl Snapshot {
                 Some(Holder::Agent(id)) => super::facts::base(self, Some(id), tool).ok(),
                 _ => None,
             };
-            Slice { policies, fixed, variable, observed, base, permits, guardrails, rules }
+            Slice { policies, fixed, variable, observed, base, permits, guardrails, rules, reads_origins }
         }))
     }
 }
@@ -431,21 +539,26 @@ impl Entry {
 
 /// Whether a policy reads the arguments of a call, or what follows from them.
 fn varies(policy: &Policy) -> bool {
-    fn reads(json: &Value) -> bool {
+    const FOLLOWS: [&str; 7] = ["args", "origin", "environment", "product", "service", "repository", "branch"];
+    policy.resource_constraint() != ResourceConstraint::Any || reads(policy, &FOLLOWS)
+}
+
+/// Whether a policy reads the resource or one of these members of the context. What cannot be told is taken
+/// to be read: the tool is shown, and each call is decided on its own.
+fn reads(policy: &Policy, words: &[&str]) -> bool {
+    fn within(json: &Value, words: &[&str]) -> bool {
         match json {
             Value::Object(members) => {
-                let accesses = |word: &str| members.get("attr").is_some_and(|attr| attr == word);
+                let accesses = |word: &&str| members.get("attr").is_some_and(|attr| attr == word);
                 members.get("Var").is_some_and(|var| var == "resource")
-                    || ["args", "environment", "product", "service", "repository", "branch"].into_iter().any(accesses)
-                    || members.values().any(reads)
+                    || words.iter().any(accesses)
+                    || members.values().any(|value| within(value, words))
             }
-            Value::Array(items) => items.iter().any(reads),
+            Value::Array(items) => items.iter().any(|item| within(item, words)),
             _ => false,
         }
     }
-    // What cannot be told is taken to vary: the tool is shown, and each call is decided on its own.
-    policy.resource_constraint() != ResourceConstraint::Any
-        || policy.to_json().map_or(true, |json| json.get("conditions").is_some_and(reads))
+    policy.to_json().map_or(true, |json| json.get("conditions").is_some_and(|found| within(found, words)))
 }
 
 /// A limit as a budget. The key says whose it is, what it counts and over which span.

@@ -14,7 +14,7 @@ use miette::Diagnostic;
 
 pub use compile::{Person, Sources, compile};
 pub(crate) use facts::Facts;
-pub(crate) use index::{Slice, budget};
+pub(crate) use index::{Profile, Slice, budget};
 pub use index::{Snapshot, Standing};
 pub use vocabulary::cedar_schema;
 

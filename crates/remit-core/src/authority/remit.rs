@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::access::Offer;
 use crate::budget::{Unit, Window};
 use crate::ids::{AgentId, RuleId, TeamId, ToolName, UserId, WorkflowId};
 use crate::labels::Sensitivity;
@@ -72,6 +73,8 @@ pub struct Remit {
     pub grants: Vec<Grant>,
     /// Limits over everything it grants.
     pub limits: Vec<Limit>,
+    /// What its agent may ask people for.
+    pub may_request: Vec<Offer>,
     /// Where it stands.
     pub locus: Locus,
 }

@@ -11,6 +11,7 @@ pub(crate) fn context(tool: &Tool) -> Shape {
     let string_set = || Shape::Set(Box::new(Shape::String));
     record([
         ("args", tool.shape.clone(), true),
+        ("origin", origins(tool), true),
         (
             "run",
             record([
@@ -50,6 +51,13 @@ pub(crate) fn context(tool: &Tool) -> Shape {
         ("reversible", Shape::Bool, true),
         ("approved", string_set(), true),
     ])
+}
+
+/// Where the values of each argument came from, for those arguments that hold any.
+fn origins(tool: &Tool) -> Shape {
+    let Shape::Record(members) = &tool.shape else { return record([]) };
+    let origin = |name: &String| (name.clone(), Member { shape: Shape::String, required: false });
+    Shape::Record(members.keys().map(origin).collect())
 }
 
 fn record<const N: usize>(members: [(&str, Shape, bool); N]) -> Shape {

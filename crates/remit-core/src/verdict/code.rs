@@ -16,6 +16,8 @@ pub enum Fault {
 /// A stable code. Programs match on it; it never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
+    /// The agent's remit does not let it ask for this.
+    AccessNotOffered,
     /// A person has stopped this tenant, agent, tool, upstream, class or run.
     Halted,
     /// A person has refused exactly this call.
@@ -32,6 +34,8 @@ pub enum Code {
     CredentialUnavailable,
     /// The call was started, and it is not known whether it took effect. It will not be repeated on its own.
     EffectUnknown,
+    /// There is no such grant.
+    GrantUnknown,
     /// The idempotency key was used for another call.
     IdempotencyMismatch,
     /// The first call under this idempotency key is still under way.
@@ -50,6 +54,8 @@ pub enum Code {
     PolicyNoPermit,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
+    /// Something keeps the values of a record from being deleted.
+    RecordKept,
     /// There is no such record, or it is not yours.
     RecordUnknown,
     /// No checkpoint of the log covers the record yet.
@@ -78,7 +84,8 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
+        Self::AccessNotOffered,
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
@@ -87,6 +94,7 @@ impl Code {
         Self::Conflict,
         Self::CredentialUnavailable,
         Self::EffectUnknown,
+        Self::GrantUnknown,
         Self::IdempotencyMismatch,
         Self::IdempotencyPending,
         Self::InputInvalid,
@@ -96,6 +104,7 @@ impl Code {
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
         Self::QuestionUnknown,
+        Self::RecordKept,
         Self::RecordUnknown,
         Self::RecordUnsealed,
         Self::RemitExpired,
@@ -136,6 +145,12 @@ impl Code {
 
     const fn row(self) -> (&'static str, Fault, &'static str, &'static str) {
         match self {
+            Self::AccessNotOffered => (
+                "access.not_offered",
+                Fault::Caller,
+                "The agent's remit does not let it ask for this.",
+                "Ask `remit__request_access` without tools: it lists what may be asked for.",
+            ),
             Self::Halted => (
                 "halt.active",
                 Fault::Operator,
@@ -184,6 +199,9 @@ impl Code {
                 "The call was started, and it is not known whether it took effect. It will not be repeated on its own.",
                 "Find out whether the effect happened before you do anything else; a person is shown this call.",
             ),
+            Self::GrantUnknown => {
+                ("grant.unknown", Fault::Caller, "There is no such grant.", "Check the id; `remit grants` lists them.")
+            }
             Self::IdempotencyMismatch => (
                 "idempotency.mismatch",
                 Fault::Caller,
@@ -235,6 +253,12 @@ impl Code {
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")
             }
+            Self::RecordKept => (
+                "record.kept",
+                Fault::Caller,
+                "Something keeps the values of a record from being deleted.",
+                "Lift the hold, or wait until what is under way is over.",
+            ),
             Self::RecordUnknown => {
                 ("record.unknown", Fault::Caller, "There is no such record, or it is not yours.", "Check the id.")
             }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 pub use code::{Code, Fault};
 
+use crate::access::Offer;
 use crate::budget::{BudgetKey, Reservation};
 use crate::identity::Link;
 use crate::ids::{Digest, RuleId};
@@ -61,6 +62,8 @@ pub struct Refusal {
     pub factor: Option<Link>,
     /// When a repetition could pass, if that is known.
     pub retry_at: Option<Timestamp>,
+    /// What the calling agent may ask people for, so that the call could pass.
+    pub may_request: Vec<Offer>,
 }
 
 impl Refusal {
@@ -68,7 +71,7 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { code, reason, remedy: code.remedy().to_owned(), factor: None, retry_at: None }
+        Self { code, reason, remedy: code.remedy().to_owned(), factor: None, retry_at: None, may_request: Vec::new() }
     }
 
     /// The same, with a remedy that fits this case better than the code's own.

@@ -113,7 +113,8 @@ pub fn grant(
 pub fn remit(holder: Holder, mode: Mode, grants: Vec<Grant>) -> Remit {
     let expires = Some("2027-03-31T00:00:00Z".parse().expect("time"));
     let (owner, limits) = (Some(TeamId::parse("support").expect("id")), Vec::new());
-    Remit { holder, owner, stage: Stage::Supervised, expires, mode, grants, limits, locus: Locus::default() }
+    let (may_request, locus) = (Vec::new(), Locus::default());
+    Remit { holder, owner, stage: Stage::Supervised, expires, mode, grants, limits, may_request, locus }
 }
 
 pub fn sources(mode: Mode, guardrails: &str) -> Sources {
@@ -155,6 +156,7 @@ pub fn sources(mode: Mode, guardrails: &str) -> Sources {
         rules: vec![rule("finance-sign-off", 1), rule("two-person", 2)],
         limits: vec![Limit::parse("10000 per day").expect("limit")],
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits: vec![agent, remit(Holder::AnyUser, Mode::Enforce, everybody)],
         guardrails: vec![GuardrailFile { name: "guardrails/a.cedar".into(), text: guardrails.into() }],
         registry: Registry::new(tools).expect("registry"),
@@ -176,7 +178,8 @@ impl House {
     pub fn with(sources: Sources) -> Self {
         let (snapshot, _) = compile(sources).unwrap_or_else(|faults| panic!("{faults:?}"));
         let run = RunFacts::fresh();
-        let case = CaseFile { run, budgets: Vec::new(), approved: Vec::new(), refused: None, halts: Vec::new() };
+        let (budgets, approved, halts, origins, grants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let case = CaseFile { run, budgets, approved, refused: None, halts, origins, grants };
         Self { snapshot, case, now: "2026-11-20T12:00:00Z".parse().expect("time"), spent: Vec::new() }
     }
 
@@ -206,10 +209,11 @@ impl House {
     pub fn decide(&self, wanted: &Wanted) -> Decision {
         let call = self.call(wanted);
         let mut case = self.case.clone();
-        let states = self.snapshot.budgets(&call, self.now).into_iter().map(|(budget, span, _)| {
-            let spent = self.spent.iter().find(|(key, _)| *key == budget.key.0).map_or(0, |(_, amount)| *amount);
-            BudgetState { budget, span, settled: spent, reserved: 0, object_known: false }
-        });
+        let states =
+            self.snapshot.budgets_with(&call, &self.case.grants, self.now).into_iter().map(|(budget, span, _)| {
+                let spent = self.spent.iter().find(|(key, _)| *key == budget.key.0).map_or(0, |(_, amount)| *amount);
+                BudgetState { budget, span, settled: spent, reserved: 0, object_known: false }
+            });
         case.budgets = states.collect();
         decide(&self.snapshot, &call, &case, self.now)
     }
@@ -217,7 +221,8 @@ impl House {
     pub fn visible(&self) -> Vec<String> {
         let caller = self.caller();
         let tools = self.snapshot.registry().tools().iter();
-        let shown = tools.filter(|t| remit_core::visible(&self.snapshot, &caller, t, &self.case.run, self.now));
+        let shown = tools
+            .filter(|t| remit_core::visible(&self.snapshot, &caller, t, &self.case.run, &self.case.grants, self.now));
         shown.map(|tool| tool.name.to_string()).collect()
     }
 }

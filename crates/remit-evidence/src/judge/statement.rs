@@ -98,7 +98,12 @@ impl Statement {
 
     /// Whether a login vouches for an approval, not the person's own key.
     pub fn is_attested(&self) -> bool {
-        self.kind == Kind::Approval
+        self.kind == Kind::Approval && self.text("/assurance") != Some("passkey")
+    }
+
+    /// A value of the record, by its path.
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        self.predicate.pointer(path)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use remit_core::ids::Digest;
 
 use super::statement::Statement;
+use super::vote::{Passkeys, assurance};
 use super::{Court, Outcome, Read, Step};
 use crate::instant;
 use crate::record::Kind;
@@ -25,6 +26,7 @@ impl Court {
     pub(super) fn story(&mut self, read: &[Read<'_>], trust: &Trust) {
         let known: Known<'_, '_> = read.iter().map(|read| (read.claim.envelope.digest(), read)).collect();
         let skew = i64::try_from(trust.require.skew_s * 1000).unwrap_or(i64::MAX);
+        let passkeys = Passkeys::find(read, trust);
         let mut receipts: BTreeMap<&Digest, usize> = BTreeMap::new();
         let statements = || read.iter().filter_map(|read| read.statement.as_ref());
         for statement in statements().filter(|statement| statement.kind == Kind::Execution) {
@@ -34,7 +36,10 @@ impl Court {
             let Some(statement) = &read.statement else { continue };
             let answer = match statement.kind {
                 Kind::Execution => receipt(read, statement, &known, &receipts, skew),
-                Kind::Approval => vote(read, statement, &known, skew),
+                Kind::Approval => vote(read, statement, &known, skew).and_then(|(_, detail)| {
+                    let (outcome, behind) = assurance(read, statement, &passkeys)?;
+                    Ok((outcome, format!("{detail}: {behind}")))
+                }),
                 Kind::Decision if statement.text("/verdict") == Some("allow") => admission(statement, &known, skew),
                 _ => continue,
             };
@@ -46,13 +51,19 @@ impl Court {
 
     /// Two records with one id, or at one place of a writer's sequence: one of them is a forgery.
     fn doubles(&mut self, read: &[Read<'_>]) {
-        let (mut ids, mut places) = (HashMap::new(), HashMap::new());
+        let (mut ids, mut places, mut votes) = (HashMap::new(), HashMap::new(), HashMap::new());
         for read in read {
             let Some(statement) = &read.statement else { continue };
             let id = ids.insert(&statement.id, read.at).is_some();
             // Delegations are numbered by the root, outside any writer's sequence.
             let place =
                 !statement.is_delegation() && places.insert((&statement.writer, statement.seq), read.at).is_some();
+            // One vote, written down twice, would look like two people's.
+            let vote = statement.kind == Kind::Approval
+                && statement.value("/statement").is_some_and(|of| votes.insert(of.to_string(), read.at).is_some());
+            if vote {
+                self.say(Step::Story, Some(read.at), Outcome::Fails, "another record holds the same vote");
+            }
             if id || place {
                 let detail = "another record has its id, or its place in the writer's sequence";
                 self.say(Step::Story, Some(read.at), Outcome::Fails, detail);
@@ -121,6 +132,13 @@ fn receipt(
 
 fn vote(read: &Read<'_>, statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
     let asked = decision(read, statement, known, skew)?;
+    if let Some(word @ ("ask_back" | "escalate")) = statement.text("/choice") {
+        return if asked.text("/verdict") == Some("ask") {
+            Ok((Outcome::Holds, format!("`{word}`, which is no vote, about what decision {} asked", asked.id)))
+        } else {
+            fails("it speaks of what was not asked")
+        };
+    }
     let (Some(rule), Some(choice @ ("approve" | "deny"))) = (statement.text("/rule"), statement.text("/choice")) else {
         return fails("the vote states no rule or no choice");
     };

@@ -1,3 +1,5 @@
+//! Answers of passkeys: vectors of another implementation, and each way in which one proves nothing.
+
 use super::*;
 
 // Made by another implementation: OpenSSL 3 through the Python package `cryptography`.

@@ -73,7 +73,10 @@ fn flipped(value: &Value, at: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), memories()].into_iter().flatten().collect()
+    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes(), memories()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn good() -> Vec<Case> {
@@ -337,6 +340,98 @@ fn votes() -> Vec<Case> {
         case("approval_of_another_call", &unlinked.bundle(&which).to_json(), Indeterminate, Step::Story),
         case("approval_expired", &expired.bundle(&which).to_json(), Invalid, Step::Story),
     ]
+}
+
+/// Votes that a passkey signed, and what is no such vote.
+fn signed_votes() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid, Valid};
+    const VERIFIED: u8 = 0x05;
+    let (grace, mallory) = (passkeys::es256(21), passkeys::ed25519(22));
+    let which = [KEY, ASKED, APPROVAL, ADMITTED];
+    let pinned = |trust: &mut Value| trust["approvers"] = json!([{"id": "grace", "key": passkeys::es256(21).public()}]);
+    let said = passkeys::statement("q_1", "approve");
+    let good = grace.answer(&said, VERIFIED);
+    let vote = |statement: &Value, answer: Option<&Value>| {
+        forged(APPROVAL, |records| passkeys::vote(&pen(), 4, &records[ASKED], statement, answer)).bundle(&which)
+    };
+    let with = |name: &str, value: Value, answer: &Value| {
+        let mut other = passkeys::statement("q_1", "approve");
+        other[name] = value;
+        vote(&other, Some(answer)).to_json()
+    };
+    let by = |key: &str| {
+        let mut answer = good.clone();
+        answer["key"] = key.into();
+        vote(&said, Some(&answer)).to_json()
+    };
+    let other = Digest::of(b"other").to_string();
+    // The record says another thing than what was signed.
+    let swapped = |from: &str, to: &str| {
+        let log = forged(APPROVAL, |records| {
+            let denied = passkeys::statement("q_1", if from.contains("deny") { "deny" } else { "approve" });
+            let answer = passkeys::es256(21).answer(&denied, VERIFIED);
+            rewritten(&passkeys::vote(&pen(), 4, &records[ASKED], &denied, Some(&answer)), 2, from, to)
+        });
+        log.bundle(&which).to_json()
+    };
+    let mut dressed = passkeys::vote(&pen(), 4, &history()[ASKED], &said, None);
+    dressed = rewritten(&dressed, 2, "operator_attested", "passkey");
+    let dressed = forged(APPROVAL, |_| dressed);
+    let undressed = forged(APPROVAL, |records| {
+        let signed = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(&good));
+        rewritten(&signed, 2, "\"assurance\":\"passkey\"", "\"assurance\":\"operator_attested\"")
+    });
+    let twice = forged(10, |records| passkeys::vote(&pen(), 10, &records[ASKED], &said, Some(&good)));
+    let mut records = twice.records;
+    records[APPROVAL] = passkeys::vote(&writer_at(200), 4, &records[ASKED], &said, Some(&good));
+    let twice = Log::of(records);
+    let announced = |key: &passkeys::Passkey, answer: &Value| {
+        let mut records = history();
+        records[1] = passkeys::announced(&writer_at(300), 1, key);
+        records[APPROVAL] = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(answer));
+        Log::of(records).bundle(&[KEY, 1, ASKED, APPROVAL, ADMITTED]).to_json()
+    };
+    let somebody =
+        |trust: &mut Value| trust["approvers"] = json!([{"id": "alan", "key": passkeys::es256(21).public()}]);
+    let story = Step::Story;
+    vec![
+        case("vote_attested", &vote(&said, None).to_json(), Valid, None),
+        case("vote_signed", &vote(&said, Some(&good)).to_json(), Valid, None).under(pinned),
+        case("vote_signed_by_an_announced_key", &announced(&mallory, &mallory.answer(&said, VERIFIED)), Valid, None),
+        case("vote_signed_by_an_unknown_key", &vote(&said, Some(&good)).to_json(), Indeterminate, story),
+        case("vote_of_another_person", &vote(&said, Some(&good)).to_json(), Invalid, story).under(somebody),
+        case("vote_on_something_else_shown", &with("shown", other.clone().into(), &good), Invalid, story).under(pinned),
+        case("vote_under_another_rule", &with("definition", other.into(), &good), Invalid, story).under(pinned),
+        case("vote_replayed_on_another_question", &with("question", "q_2".into(), &good), Invalid, story).under(pinned),
+        case("vote_with_more_members", &with("also", "x".into(), &good), Invalid, story).under(pinned),
+        case("vote_under_another_key", &by(&mallory.public()), Invalid, story).under(pinned),
+        case("vote_under_no_key", &by("es256:AAAA"), Invalid, story).under(pinned),
+        case(
+            "vote_swapped",
+            &swapped("\"choice\":\"deny\",\"expires\"", "\"choice\":\"approve\",\"expires\""),
+            Invalid,
+            story,
+        )
+        .under(pinned),
+        case(
+            "vote_moved",
+            &swapped("\"question\":\"q_1\",\"record_id\"", "\"question\":\"q_2\",\"record_id\""),
+            Invalid,
+            story,
+        )
+        .under(pinned),
+        case("vote_unverified", &vote(&said, Some(&grace.answer(&said, 0x01))).to_json(), Invalid, story).under(pinned),
+        case("vote_dressed_as_signed", &dressed.bundle(&which).to_json(), Invalid, story).under(pinned),
+        case("vote_undressed", &undressed.bundle(&which).to_json(), Invalid, story).under(pinned),
+        case("vote_written_down_twice", &twice.bundle(&[KEY, ASKED, APPROVAL, 10]).to_json(), Invalid, story)
+            .under(pinned),
+    ]
+}
+
+/// The writer of the history, at another place of its sequence.
+fn writer_at(seq: u64) -> Writer {
+    let key = Pen(SigningKey::from_bytes(&[2; 32]));
+    Writer::resuming(Box::new(key), TenantId::parse("acme").expect("tenant"), seq)
 }
 
 fn stories() -> Vec<Case> {

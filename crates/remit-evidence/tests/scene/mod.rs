@@ -20,6 +20,7 @@ use remit_evidence::writer::{Sign, SignedRecord, Writer};
 use serde_json::{Value, json};
 
 pub mod cases;
+pub mod passkeys;
 pub mod records;
 pub mod vectors;
 
@@ -155,7 +156,7 @@ impl Log {
         let note = self.note(size);
         let claim = |at: &usize| {
             let record = &self.records[*at];
-            let names = ["arguments", "resource", "user", "approver"];
+            let names = ["arguments", "resource", "user", "approver", "statement_nonce", "shown"];
             Claim::showing(record.envelope.clone(), &record.disclosures, &names, Some(self.proof(*at, &note, size)))
         };
         Bundle::of(which.iter().map(claim).collect(), Vec::new())

@@ -7,8 +7,18 @@ use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
+use crate::edge::EdgeSettings;
+
 /// Reads a vote on this question. Who votes is no part of it: a member that says so is one too many.
-pub(crate) fn read(base_url: &str, question: &str, body: &Value) -> Result<Ballot, Refusal> {
+pub(crate) fn read(settings: &EdgeSettings, question: &str, body: &Value) -> Result<Ballot, Refusal> {
+    ballot(question, body, |assertion| proof(settings, assertion))
+}
+
+fn ballot(
+    question: &str,
+    body: &Value,
+    proof: impl FnOnce(&Value) -> Result<Proof, Refusal>,
+) -> Result<Ballot, Refusal> {
     only(body, &["choice", "rule", "reason", "shown", "assertion"])?;
     let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
     let choice = match text(body, "choice")? {
@@ -21,11 +31,11 @@ pub(crate) fn read(base_url: &str, question: &str, body: &Value) -> Result<Ballo
     let shown = text(body, "shown")?.and_then(Digest::from_hex);
     let shown = shown.ok_or_else(|| malformed("`shown` must be the digest of what was shown: GET the question"))?;
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
-    let proof = body.get("assertion").map(|assertion| proof(base_url, assertion)).transpose()?;
+    let proof = body.get("assertion").map(proof).transpose()?;
     Ok(Ballot { question, rule, choice, reason, shown, proof })
 }
 
-fn proof(base_url: &str, assertion: &Value) -> Result<Proof, Refusal> {
+fn proof(settings: &EdgeSettings, assertion: &Value) -> Result<Proof, Refusal> {
     only(assertion, &["nonce", "credential", "client_data", "authenticator_data", "signature"])?;
     let bytes = |name: &str| {
         let decoded = text(assertion, name)?.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
@@ -38,17 +48,30 @@ fn proof(base_url: &str, assertion: &Value) -> Result<Proof, Refusal> {
         client_data: bytes("client_data")?,
         authenticator_data: bytes("authenticator_data")?,
         signature: bytes("signature")?,
-        site: site(base_url),
+        site: site(settings),
     })
 }
 
-/// Where people sign: the pages of this gateway, and its host.
-pub(crate) fn site(base_url: &str) -> Site {
+/// Where people sign: where they sign in by passkeys. A gateway that has no such place takes its own URL.
+pub(crate) fn site(settings: &EdgeSettings) -> Site {
+    match &settings.console.rp_id {
+        Some(rp_id) => Site { rp_id: rp_id.clone(), origins: settings.console.origins.clone() },
+        None => own(&settings.base_url),
+    }
+}
+
+fn own(base_url: &str) -> Site {
     let origin = base_url.trim_end_matches('/');
     let host = origin.split_once("://").map_or(origin, |(_, rest)| rest);
     let host = host.split('/').next().unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     Site { rp_id: name.map_or(host, |(name, _)| name).to_owned(), origins: vec![origin.to_owned()] }
+}
+
+/// A text that is to be said, and nothing besides.
+pub(crate) fn said(body: &Value) -> Result<String, Refusal> {
+    only(body, &["text"])?;
+    Ok(text(body, "text")?.ok_or_else(|| malformed("`text` is missing"))?.to_owned())
 }
 
 /// Base64url without padding.
@@ -85,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_site_is_the_host_without_its_port() {
-        let site = |url| super::site(url).rp_id;
+        let site = |url| own(url).rp_id;
         assert_eq!(site("https://remit.acme.example"), "remit.acme.example");
         assert_eq!(site("http://localhost:7420/"), "localhost");
         assert_eq!(site("http://[::1]:7420"), "[::1]");
@@ -97,7 +120,7 @@ mod tests {
         let vote = |more: Value| {
             let mut body = serde_json::json!({"choice": "approve", "shown": shown});
             body.as_object_mut().zip(more.as_object().cloned()).into_iter().for_each(|(body, more)| body.extend(more));
-            read("http://localhost", "q_1", &body).map(drop).map_err(|refusal| refusal.reason)
+            ballot("q_1", &body, |_| Err(malformed("none"))).map(drop).map_err(|refusal| refusal.reason)
         };
         assert_eq!(vote(serde_json::json!({})), Ok(()));
         for name in ["by", "approver", "operator", "user", "factor", "assurance", "teams", "at"] {

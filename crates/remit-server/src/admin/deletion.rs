@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use remit_app::erase::NotErased;
 use remit_app::hold::HoldTarget;
 use remit_core::ids::UserId;
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use crate::admin::{answer, body, operator, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::ok;
-use crate::refusal;
 
 /// `POST /admin/v1/erasures`: `{"user", "reason", "also_open"}`.
 pub(super) async fn erase(State(edge): State<Arc<Edge>>, request: Request) -> Response {
@@ -51,14 +50,17 @@ pub(super) async fn erase(State(edge): State<Arc<Edge>>, request: Request) -> Re
         })),
         Err(NotErased::Unavailable(error)) => answer(Err(unavailable(error))),
         Err(refused) => {
-            let remedy = match &refused {
-                NotErased::Oneself => "Somebody else with the role has to order it.",
-                NotErased::Named => "Give a reason without the name: a ticket's number, for example.",
-                NotErased::Held(_) => "Whoever placed the hold knows when it can be lifted: `remit hold`.",
-                _ => "Wait until it is over, or close it too with `--also-open`.",
+            let (code, remedy) = match &refused {
+                NotErased::Oneself => (Code::PolicyNoPermit, "Somebody else with the role has to order it."),
+                NotErased::Named => {
+                    (Code::Malformed, "Give a reason without the name: a ticket's number, for example.")
+                }
+                NotErased::Held(_) => {
+                    (Code::RecordKept, "Whoever placed the hold knows when it can be lifted: `remit hold`.")
+                }
+                _ => (Code::RecordKept, "Wait until it is over, or close it too with `--also-open`."),
             };
-            let refusal = Refusal::new(Code::Malformed, refused.to_string()).with_remedy(remedy);
-            refusal::http(StatusCode::CONFLICT, &refusal, None)
+            answer(Err(Refusal::new(code, refused.to_string()).with_remedy(remedy)))
         }
     }
 }

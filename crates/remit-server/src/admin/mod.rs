@@ -1,10 +1,12 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
+pub(crate) mod access;
 mod ballot;
 mod deletion;
 mod evidence;
 pub(crate) mod halts;
 mod look;
+pub(crate) mod people;
 pub(crate) mod questions;
 
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use serde_json::{Value, json};
 use crate::edge::Edge;
 use crate::gateway::http::{guard, ok, refused};
 use crate::identify::Operator;
-use crate::{accept, refusal};
+use crate::{accept, refusal, visit};
 
 /// The paths.
 pub fn routes(edge: Arc<Edge>) -> Router {
@@ -30,6 +32,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}", get(questions::show))
         .route("/admin/v1/questions/{id}/votes", post(questions::vote))
         .route("/admin/v1/questions/{id}/statements", post(questions::statement))
+        .route("/admin/v1/questions/{id}/remarks", post(questions::ask_back))
+        .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/halts/reach", get(halts::reach))
@@ -46,6 +50,18 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshot", get(look::snapshot))
         .route("/admin/v1/budgets", get(look::budgets))
         .route("/admin/v1/reload", post(reload))
+        .route("/admin/v1/people", get(people::list))
+        .route("/admin/v1/people/{id}/invitations", post(people::invite))
+        .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
+        .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
+        .route("/admin/v1/access-requests", get(access::requests))
+        .route("/admin/v1/access-requests/{id}", get(access::request))
+        .route("/admin/v1/access-requests/{id}/narrow", post(access::narrow))
+        .route("/admin/v1/grants", get(access::grants).post(access::give))
+        .route("/admin/v1/grants/{id}/revoke", post(access::revoke))
+        .route("/admin/v1/grants/{id}/review", post(access::review))
+        .route("/admin/v1/break-glass", get(access::emergencies).post(access::break_glass))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
 }

@@ -48,7 +48,7 @@ pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, 
     let voted = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
         let asked = body(&edge, raw).await?;
-        let ballot = ballot::read(&edge.settings.base_url, &id, &asked)?;
+        let ballot = ballot::read(&edge.settings, &id, &asked)?;
         let question = edge.gate.vote(&voter.approver, ballot).await;
         question.map(|question| shown(&edge, &question)).map_err(not_taken)
     };
@@ -62,7 +62,7 @@ pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<Stri
     let stated = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
         let asked = body(&edge, raw).await?;
-        let ballot = ballot::read(&edge.settings.base_url, &id, &asked)?;
+        let ballot = ballot::read(&edge.settings, &id, &asked)?;
         let (statement, nonce) = edge.gate.statement(&voter.approver, &ballot).await.map_err(not_taken)?;
         let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
         let passkeys = account.into_iter().flat_map(|account| account.passkeys);
@@ -70,11 +70,37 @@ pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<Stri
             "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
             "statement": statement,
             "nonce": nonce.to_string(),
-            "rp_id": ballot::site(&edge.settings.base_url).rp_id,
+            "rp_id": ballot::site(&edge.settings).rp_id,
             "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
         }))
     };
     answer(stated.await)
+}
+
+/// `POST /admin/v1/questions/{id}/remarks`: `{"text"}`. Asks the agent something; the question stays open.
+pub(super) async fn ask_back(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let said = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let text = ballot::said(&body(&edge, raw).await?)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let question = edge.gate.ask_back(&voter.approver, &id, &text).await;
+        question.map(|question| shown(&edge, &question)).map_err(not_taken)
+    };
+    answer(said.await)
+}
+
+/// `POST /admin/v1/questions/{id}/escalations`: `{"text"}`, which says why. Calls in the next people at once.
+pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let escalated = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let text = ballot::said(&body(&edge, raw).await?)?;
+        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+        let question = edge.gate.escalate(&voter.approver, &id, &text).await;
+        question.map(|question| shown(&edge, &question)).map_err(not_taken)
+    };
+    answer(escalated.await)
 }
 
 pub(super) fn unknown() -> Refusal {
@@ -85,6 +111,9 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),
+        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse => {
+            Refusal::new(Code::Conflict, text).with_remedy("Nothing was changed.")
+        }
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
         }

@@ -8,10 +8,11 @@ use remit_core::ids::Digest;
 use serde::Deserialize;
 
 /// Name, media type, text. Each is small and hashed anew for each answer: that costs microseconds.
-const ASSETS: [(&str, &str, &str); 4] = [
+const ASSETS: [(&str, &str, &str); 5] = [
     ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
     ("console.js", "text/javascript; charset=utf-8", include_str!("assets/console.js")),
     ("ballot.js", "text/javascript; charset=utf-8", include_str!("assets/ballot.js")),
+    ("passkey.js", "text/javascript; charset=utf-8", include_str!("assets/passkey.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

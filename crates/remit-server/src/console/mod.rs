@@ -4,6 +4,8 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod access;
+mod account;
 mod agents;
 mod assets;
 mod authority;
@@ -11,10 +13,12 @@ mod budgets;
 mod calls;
 pub(crate) mod decided;
 mod diff;
+mod door;
 mod dress;
 mod gauge;
 mod halts;
 mod ledger;
+mod letting;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
@@ -33,8 +37,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+pub(crate) use door::not_changed;
+
 use crate::edge::Edge;
 use crate::gateway::http::guard;
+use crate::visit;
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 256 * 1024;
@@ -45,6 +52,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console", get(questions::waiting::waiting))
         .route("/console/questions/{id}", get(questions::one::question))
         .route("/console/questions/{id}/votes", post(questions::ballot::vote))
+        .route("/console/questions/{id}/remarks", post(questions::ballot::ask_back))
+        .route("/console/questions/{id}/escalations", post(questions::ballot::escalate))
         .route("/console/calls", get(calls::calls))
         .route("/console/runs", get(runs::runs))
         .route("/console/runs/{id}", get(runs::run))
@@ -54,6 +63,10 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/tools", get(tools::tools))
         .route("/console/tools/{*name}", get(tools::tool))
         .route("/console/authority", get(authority::authority))
+        .route("/console/access", get(access::access))
+        .route("/console/access/requests/{id}/narrow", post(access::narrow))
+        .route("/console/access/grants/{id}/revoke", post(access::revoke))
+        .route("/console/access/grants/{id}/review", post(access::review))
         .route("/console/budgets", get(budgets::budgets))
         .route("/console/halts", get(halts::halts).post(halts::order))
         .route("/console/halts/new", get(halts::confirm))
@@ -63,8 +76,12 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/people", get(people::people))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
+        .merge(door::routes())
+        .merge(account::routes())
+        .merge(letting::routes())
         .route("/console/{*rest}", get(page::nowhere))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .layer(middleware::from_fn(dress::dress))
         .with_state(edge)

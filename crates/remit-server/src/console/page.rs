@@ -164,7 +164,7 @@ impl Page {
             title: bare(title),
             here: Some(here),
             person: Some(shown),
-            csrf: String::new(),
+            csrf: person.csrf.clone(),
             halts: halts.collect(),
             unread: 0,
         };

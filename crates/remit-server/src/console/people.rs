@@ -10,18 +10,17 @@ use remit_core::ids::OperatorId;
 use remit_core::steering::{self, Deed, Role};
 use remit_core::verdict::Refusal;
 
-use super::moment::Moment;
+use super::dress::escaped;
 use super::page::{Page, Place, answer};
 use super::plain::{Plain, line};
 use crate::edge::Edge;
 
 struct Row {
+    path: String,
     id: Plain,
     user: Option<Plain>,
     teams: Plain,
     roles: String,
-    expires: Moment,
-    over: Option<&'static str>,
 }
 
 /// What one role may do.
@@ -34,6 +33,7 @@ struct May {
 #[template(path = "people.html")]
 struct People {
     page: Page,
+    may_let: bool,
     rows: Vec<Row>,
     may: Vec<May>,
 }
@@ -44,25 +44,22 @@ pub(super) async fn people(State(edge): State<Arc<Edge>>, headers: HeaderMap) ->
 }
 
 async fn listed(edge: &Edge, headers: &HeaderMap) -> Result<People, Refusal> {
-    let (_, page) = Page::visit(edge, headers, Deed::Look, Place::People, "People").await?;
-    let now = edge.gate.ports().clock.now();
-    let rows = edge.operator_keys().into_iter().map(|key| {
-        let teams: Vec<_> = key.approver.teams.iter().map(ToString::to_string).collect();
-        let roles: Vec<_> = key.roles.iter().map(|role| role.as_str()).collect();
+    let (person, page) = Page::visit(edge, headers, Deed::Look, Place::People, "People").await?;
+    let mut people: Vec<_> = edge.people().into_iter().collect();
+    people.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let rows = people.into_iter().map(|(id, one)| {
+        let teams: Vec<_> = one.teams.iter().map(ToString::to_string).collect();
+        let roles: Vec<_> = one.roles.iter().map(|role| role.as_str()).collect();
         Row {
-            id: line(key.approver.id.as_str()),
-            user: key.approver.user.as_ref().map(|user| line(user.as_str())),
+            path: format!("{}/{}", Place::People.path(), escaped(id.as_str()).replace('/', "%2F")),
+            id: line(id.as_str()),
+            user: one.user.as_ref().map(|user| line(user.as_str())),
             teams: line(&teams.join(", ")),
             roles: roles.join(", "),
-            expires: Moment::new(key.expires, now),
-            over: match (key.revoked, key.expires <= now) {
-                (true, _) => Some("revoked"),
-                (_, true) => Some("expired"),
-                _ => None,
-            },
         }
     });
-    Ok(People { page, rows: rows.collect(), may: may() })
+    let may_let = person.may(Deed::People);
+    Ok(People { page, may_let, rows: rows.collect(), may: may() })
 }
 
 /// What each role may do, asked of the policy that decides it.

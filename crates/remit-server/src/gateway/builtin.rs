@@ -1,23 +1,32 @@
 //! The tools by which agents ask about themselves: what may I do, why was I refused, what became
-//! of my held call. They change nothing and reveal nothing of other callers.
+//! of my held call. They reveal nothing of other callers, and all but one
+//! change nothing: `remit__request_access` asks people for more.
 
+use remit_app::REASON_CHARS_MAX;
 use remit_app::question::QuestionState;
 use remit_core::Caller;
+use remit_core::access::Whom;
 use remit_core::authority::remit::{Grant, Limit};
 use remit_core::ids::{QuestionId, RecordId};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::Kind;
 use serde_json::{Value, json};
 
+use crate::admin::questions;
 use crate::edge::Edge;
+use crate::gateway::access;
 use crate::refusal;
 
 /// What may I do.
 const MAY: &str = "remit__what_may_i_do";
 /// Why was I refused.
 const WHY: &str = "remit__why";
+/// May I have more for a while.
+const REQUEST: &str = "remit__request_access";
 /// What became of my held call.
 const STATUS: &str = "remit__status";
+/// What an approver of my held call wants to know.
+const ANSWER: &str = "remit__answer";
 
 /// Their definitions, as a tool list shows them.
 #[must_use]
@@ -46,8 +55,52 @@ pub fn tools() -> Vec<Value> {
             id("the reference in the refusal"),
             json!(["id"]),
         ),
-        tool(STATUS, "What became of a held call of yours.", id("the question's id"), json!(["id"])),
+        tool(
+            STATUS,
+            "What became of a held call or an access request of yours.",
+            id("the question's id"),
+            json!(["id"]),
+        ),
+        request(),
+        answering(),
     ]
+}
+
+/// The one that changes something: people are asked.
+fn request() -> Value {
+    let texts = json!({"type": "array", "items": {"type": "string", "maxLength": 256}, "maxItems": 64});
+    json!({
+        "name": REQUEST,
+        "description": "Ask people for more than your remit lets you do, for a while. Without `tools` it lists what you \
+                        may ask for, and asks nobody.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "tools": texts,
+                "where": {"type": "object", "additionalProperties": texts, "description": "bounds: {\"environment\": [\"staging\"]}"},
+                "for_secs": {"type": "integer", "minimum": 1, "description": "for how long, in seconds"},
+                "calls": {"type": "integer", "minimum": 1, "description": "how many calls"},
+                "reason": {"type": "string", "maxLength": 1024, "description": "why; people read it"},
+            },
+            "required": [],
+            "additionalProperties": false,
+        },
+        "annotations": {"readOnlyHint": false, "destructiveHint": false, "openWorldHint": false},
+    })
+}
+
+/// The tool that answers an approver. It changes nothing but what approvers read.
+fn answering() -> Value {
+    let text = |longest: usize, what: &str| json!({"type": "string", "maxLength": longest, "description": what});
+    json!({
+        "name": ANSWER,
+        "description": "Answer what an approver asked back about a held call of yours. They decide; your answer decides nothing.",
+        "inputSchema": {
+            "type": "object", "additionalProperties": false, "required": ["id", "text"],
+            "properties": {"id": text(128, "the question's id"), "text": text(REASON_CHARS_MAX, "your answer")},
+        },
+        "annotations": {"readOnlyHint": false, "destructiveHint": false, "openWorldHint": false},
+    })
 }
 
 /// Answers, when the name is one of these tools: a tool result.
@@ -57,6 +110,12 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
         MAY => may(edge, caller).await,
         WHY => why(edge, caller, id).await,
         STATUS => status(edge, caller, id).await,
+        REQUEST if arguments.get("tools").is_none() => Ok(access::offers(edge, caller)),
+        REQUEST => match unknown_member(arguments) {
+            Some(refusal) => Err(refusal),
+            None => access::request(edge, caller, None, arguments).await,
+        },
+        ANSWER => answer_back(edge, caller, id, arguments).await,
         _ => return None,
     };
     Some(match answer {
@@ -67,6 +126,13 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
         }),
         Err(refusal) => refusal::tool_result(&refusal, None),
     })
+}
+
+fn unknown_member(arguments: &Value) -> Option<Refusal> {
+    let mut members = arguments.as_object()?.keys();
+    let other = members.find(|name| *name != "reason" && !access::TERMS.contains(&name.as_str()))?;
+    let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
+    Some(Refusal::new(Code::InputInvalid, format!("unknown argument `{shown}`")))
 }
 
 /// What the caller's remit says, in its own words.
@@ -86,7 +152,32 @@ pub async fn may(edge: &Edge, caller: &Caller) -> Result<Value, Refusal> {
         "tools": tools.iter().map(|tool| tool.public.as_str()).collect::<Vec<_>>(),
         "grants": grants,
         "limits": remit.map(|remit| remit.limits.iter().map(limit).collect::<Vec<_>>()),
+        "may_request": remit.iter().flat_map(|remit| &remit.may_request).map(access::offered).collect::<Vec<_>>(),
+        "granted": granted(edge, caller).await?,
     }))
+}
+
+/// What people gave this caller for a while.
+async fn granted(edge: &Edge, caller: &Caller) -> Result<Vec<Value>, Refusal> {
+    let live = edge.gate.ports().store.live_grants().await;
+    let (_, live) = live.map_err(|_| Refusal::new(Code::StoreUnavailable, "the grants could not be read"))?;
+    let (snapshot, now) = (edge.gate.snapshot(), edge.gate.ports().clock.now());
+    let own = |grant: &&remit_core::access::AccessGrant| {
+        let whom = match &grant.whom {
+            Whom::Anybody => true,
+            Whom::Exactly(user) => user.as_ref() == caller.user(),
+        };
+        grant.agent == *caller.calling_agent() && whom && now < grant.expires && snapshot.backs(grant)
+    };
+    let shown = live.iter().filter(own).map(|grant| {
+        json!({
+            "grant": grant.id.as_str(),
+            "access": grant.terms.to_json(),
+            "expires": grant.expires.to_string(),
+            "unused_until": grant.unused_until.map(|at| at.to_string()),
+        })
+    });
+    Ok(shown.collect())
 }
 
 fn grant(grant: &Grant) -> Value {
@@ -145,6 +236,14 @@ fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+async fn answer_back(edge: &Edge, caller: &Caller, id: &str, arguments: &Value) -> Result<Value, Refusal> {
+    let id = QuestionId::parse(id).map_err(|_| questions::not_taken(remit_app::NotTaken::Unknown))?;
+    let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
+    let question = edge.gate.answer_back(caller, &id, text).await.map_err(questions::not_taken)?;
+    let next = "The approvers see your answer. Ask again later, or call the tool again with the same arguments.";
+    Ok(json!({"question": question.id.as_str(), "answered": true, "next": next}))
+}
+
 /// Where a question of this caller stands.
 ///
 /// # Errors
@@ -152,6 +251,12 @@ fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
 pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
     let unknown = || Refusal::new(Code::QuestionUnknown, "there is no such question of yours");
     let id = QuestionId::parse(id).map_err(|_| unknown())?;
+    let request = edge.gate.ports().store.request_of(&id).await;
+    let request = request.map_err(|_| Refusal::new(Code::StoreUnavailable, "the question could not be read"))?;
+    if let Some(request) = request {
+        let own = request.agent == *caller.calling_agent() && request.user.as_ref() == caller.user();
+        return if own { access::own(edge, &request).await } else { Err(unknown()) };
+    }
     let question = edge.gate.ports().store.question(&id).await;
     let question = question.map_err(|_| Refusal::new(Code::StoreUnavailable, "the question could not be read"))?;
     let own =
@@ -159,6 +264,9 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
     let question = question.filter(own).ok_or_else(unknown)?;
     let state = question.state(edge.gate.ports().clock.now());
     let next = match state {
+        QuestionState::Open if question.asked_back().is_some() => {
+            "An approver asks you something: see `asked`. Answer with remit__answer, then ask again later."
+        }
         QuestionState::Open => {
             "People have been asked. Ask again later, or call the tool again with the same arguments."
         }
@@ -171,13 +279,14 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
         }
         QuestionState::Used => "The call was made.",
     };
-    let denial = question.votes.iter().find(|vote| !vote.approve).map(|vote| vote.reason.as_str());
+    let denial = question.denial(edge.gate.ports().clock.now());
     Ok(json!({
         "question": id.as_str(),
         "tool": question.tool,
         "state": state.as_str(),
         "expires_at": question.expires_at.to_string(),
         "reason": denial,
+        "asked": question.asked_back().map(|remark| remark.text.as_str()),
         "next": next,
     }))
 }

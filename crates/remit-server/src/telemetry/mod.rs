@@ -28,6 +28,7 @@ pub struct Metrics {
     budgets: Family<Labels, Gauge>,
     reloads: Family<Labels, Counter>,
     questions: Gauge<i64, AtomicI64>,
+    emergencies: Family<Labels, Counter>,
     ledger: Ledger,
     started: std::time::Instant,
 }
@@ -59,9 +60,24 @@ impl Default for Metrics {
         registry.register("reloads", "Attempts to put a configuration into force", reloads.clone());
         let questions = Gauge::default();
         registry.register("questions_open", "Questions that wait for people", questions.clone());
+        let emergencies = Family::default();
+        registry.register("glass_broken", "Emergencies, by the name they are declared under", emergencies.clone());
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
-        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, ledger, started }
+        Self {
+            registry,
+            verdicts,
+            outcomes,
+            rejected,
+            steps,
+            upstreams,
+            budgets,
+            reloads,
+            questions,
+            emergencies,
+            ledger,
+            started,
+        }
     }
 }
 
@@ -110,6 +126,11 @@ impl Metrics {
     /// How many questions wait.
     pub fn questions(&self, open: usize) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Somebody has broken the glass that is declared under this name.
+    pub fn glass_broken(&self, name: &str) {
+        self.emergencies.get_or_create(&vec![("name", name.to_owned())]).inc();
     }
 
     /// How far sealing has come, as of now.

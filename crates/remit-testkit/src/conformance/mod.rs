@@ -9,6 +9,7 @@ mod admission;
 mod approvals;
 mod budgets;
 mod deletion;
+mod grants;
 mod halts;
 mod heads;
 mod identifiers;
@@ -69,6 +70,7 @@ pub fn cases() -> Vec<Case> {
             books_what_was_charged, releases_what_never_started, twice_changes_nothing, of_nothing_is_an_error,
             soon_is_ordered_before_later_deeds, every_outcome_comes_back, unsettled_calls_are_listed,
             only_what_never_started_is_released, money_is_spent_once, books_in_the_span_of_the_reservation,
+            the_outcomes_of_a_run_are_listed,
         },
         runs::{
             come_back_as_they_were, open_once, close_once, a_closed_run_admits_nothing, labels_are_collected,
@@ -78,6 +80,7 @@ pub fn cases() -> Vec<Case> {
             come_back_as_they_were, wait_until_they_lapse, are_kept_for_the_same_call, are_asked_anew_for_other_rules,
             nobody_votes_twice, one_person_under_two_names_counts_once, denials_close_at_their_threshold,
             votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
+            keep_what_is_said_about_them, escalate_one_way,
         },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
@@ -85,6 +88,11 @@ pub fn cases() -> Vec<Case> {
             a_denial_refuses_until_it_lapses,
         },
         halts::{are_in_the_next_case, change_the_basis, are_replaced_on_the_same_target, are_lifted_once},
+        grants::{
+            come_back_as_they_were, the_same_is_asked_once, are_granted_once_and_only_when_approved,
+            are_refused_or_lapse, are_narrowed_in_place, change_the_basis, end_once,
+            are_reviewed_once_by_somebody_else,
+        },
         deletion::{
             takes_what_is_held_of_a_person, leaves_what_is_held_of_others, twice_changes_nothing,
             of_what_is_not_over_is_a_conflict, of_open_questions_lets_them_lapse, of_a_voter_keeps_the_votes,
@@ -95,16 +103,16 @@ pub fn cases() -> Vec<Case> {
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
         },
-        listing::{
-            what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
-            records_are_newest_first, runs_are_newest_first,
-        },
         people::{
             are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
             wrong_passwords_cost_time, many_attempts_at_once_are_many, a_passkey_is_one_persons,
             a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
             a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
             erasure_forgets_how_they_sign_in,
+        },
+        listing::{
+            what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
+            records_are_newest_first, runs_are_newest_first,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

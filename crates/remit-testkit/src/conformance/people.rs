@@ -129,8 +129,8 @@ pub(super) async fn an_invitation_resets_an_account(t: Trial) {
 
 pub(super) async fn an_invitation_lapses(t: Trial) {
     change(&t, "bob", invitation("bob", "welcome")).await.expect("invited");
-    let bob = operator("bob");
-    let late = t.store.change_account(&bob, password_set(Some("welcome"), None), moment(60), t.record(Kind::Key, None));
+    let (bob, record) = (operator("bob"), t.record(Kind::Key, None));
+    let late = t.store.change_account(&bob, password_set(Some("welcome"), None), moment(60), record);
     assert_eq!(conflict(late.await), "invitation");
 }
 

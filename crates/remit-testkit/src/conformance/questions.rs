@@ -1,7 +1,8 @@
 //! Questions and votes.
 
-use remit_app::question::{Question, QuestionRule, QuestionState, Vote};
-use remit_core::ids::QuestionId;
+use remit_app::question::{Question, QuestionRule, QuestionState, REMARKS_MAX, Remark, Vote};
+use remit_core::ids::{OperatorId, QuestionId};
+use remit_evidence::record::Kind;
 
 use super::trial::{Trial, asked, conflict, digest, moment, needed, question, rule, user, vote};
 
@@ -135,4 +136,40 @@ pub(super) async fn an_unknown_one_takes_no_votes(t: Trial) {
     let before = t.count().await;
     conflict(t.vote(vote(&QuestionId::parse("q-9").expect("an id"), "finance", "fiona", true)).await);
     assert_eq!(t.count().await, before);
+}
+
+pub(super) async fn keep_what_is_said_about_them(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    let fiona = OperatorId::parse("fiona").expect("an id");
+    let asks = Remark { by: Some(fiona), text: "why so much?".into(), at: moment(1) };
+    let answers = Remark { by: None, text: "charged twice".into(), at: moment(2) };
+    for remark in [&asks, &answers] {
+        t.store.remark(&id, remark.clone(), t.record(Kind::Approval, None)).await.expect("heard");
+    }
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!((read.remarks.as_slice(), read.asked_back()), (&[asks.clone(), answers][..], None));
+    let late = Remark { at: moment(60), ..asks.clone() };
+    assert_eq!(conflict(t.store.remark(&id, late, t.record(Kind::Approval, None)).await), "expired");
+    while t.store.question(&id).await.expect("read").expect("one").remarks.len() < REMARKS_MAX {
+        t.store.remark(&id, asks.clone(), t.record(Kind::Approval, None)).await.expect("heard");
+    }
+    let before = t.count().await;
+    assert_eq!(conflict(t.store.remark(&id, asks.clone(), t.record(Kind::Approval, None)).await), "remarks");
+    let unknown = QuestionId::parse("q-9").expect("an id");
+    assert_eq!(conflict(t.store.remark(&unknown, asks, t.record(Kind::Approval, None)).await), "question");
+    assert_eq!(t.count().await, before, "and nothing was recorded");
+}
+
+pub(super) async fn escalate_one_way(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    let escalate = async |steps, at| t.store.escalate(&id, steps, moment(at), t.record(Kind::Approval, None)).await;
+    assert_eq!(escalate(2, 1).await.expect("escalated").escalated, 2);
+    let before = t.count().await;
+    assert_eq!(conflict(escalate(2, 1).await), "steps");
+    assert_eq!(conflict(escalate(1, 1).await), "steps");
+    assert_eq!(conflict(escalate(3, 60).await), "expired");
+    assert_eq!(t.count().await, before);
+    assert_eq!(t.store.question(&id).await.expect("read").map(|question| question.escalated), Some(2));
 }

@@ -144,3 +144,18 @@ pub(super) async fn books_in_the_span_of_the_reservation(t: Trial) {
     t.store.settle(late).await.expect("settled");
     assert_eq!(t.store.usage(&[today]).await.expect("read"), [(1, 0)]);
 }
+
+pub(super) async fn the_outcomes_of_a_run_are_listed(t: Trial) {
+    let (run, other) = (t.run("run-1").await, t.run("run-2").await);
+    let first = t.admit(&t.admission(&run, "first").await).await;
+    t.settle(&first, completed()).await;
+    t.admit(&t.admission(&other, "another's").await).await;
+    t.admit(&t.admission(&run, "second").await).await;
+    let third = t.admit(&t.admission(&run, "third").await).await;
+    t.store.settle_soon(t.settlement(&third, not_started())).expect("handed over");
+    let listed = t.store.outcomes(&run, 9).await.expect("read");
+    let outcomes: Vec<_> = listed.into_iter().map(|(_, outcome)| outcome).collect();
+    let settled = StoredOutcome::Settled;
+    assert_eq!(outcomes, [settled(not_started()), StoredOutcome::Pending, settled(completed())], "the newest first");
+    assert_eq!(t.store.outcomes(&run, 1).await.expect("read").len(), 1);
+}

@@ -325,6 +325,8 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         asked_at: moment(0),
         expires_at: moment(60),
         votes: Vec::new(),
+        remarks: Vec::new(),
+        escalated: 0,
         used: false,
     }
 }

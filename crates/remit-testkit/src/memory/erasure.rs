@@ -1,5 +1,6 @@
 //! Deleting in memory: what is held of a person, and what is kept no longer.
 
+use remit_app::access::AccessRequest;
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{Erasure, Retired, Retirement};
@@ -39,11 +40,18 @@ impl State {
         if self.intents.iter().any(|call| call.outcome.is_none() && call.intent.user.as_ref() == Some(person)) {
             return Err(CommitError::Conflict("a call under way"));
         }
+        if self.is_given_to(person) {
+            return Err(CommitError::Conflict("a grant in force"));
+        }
+        let asked = |question: &Question| {
+            let of = |request: &AccessRequest| request.question == question.id && request.user.as_ref() == Some(person);
+            runs.contains(&question.run) || self.requests.iter().any(|(request, _)| of(request))
+        };
         let live = |question: &&Question| {
             matches!(question.state(erasure.now), QuestionState::Open | QuestionState::Approved)
                 && question.expires_at > erasure.now
         };
-        if !erasure.also_open && self.questions.iter().filter(live).any(|question| runs.contains(&question.run)) {
+        if !erasure.also_open && self.questions.iter().filter(live).any(asked) {
             return Err(CommitError::Conflict("an open question"));
         }
         let voted = |question: &Question| question.votes.iter().any(|vote| is(vote, person));
@@ -78,14 +86,21 @@ impl State {
                 }
             }
         }
+        let asked = self.forget_access(person);
         for question in &mut self.questions {
-            if runs.contains(&question.run) {
+            if runs.contains(&question.run) || asked.contains(&question.id) {
                 question.call = Digest::from_bytes([0; 32]);
                 (question.user, question.parties.user) = (None, None);
                 question.arguments = Value::Null;
                 question.resource.clear();
                 question.reason.clear();
+                question.remarks.clear();
                 question.expires_at = question.expires_at.min(erasure.now);
+            }
+            for (at, remark) in question.remarks.iter_mut().enumerate() {
+                if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
+                    (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
+                }
             }
             for (at, vote) in question.votes.iter_mut().enumerate() {
                 if is(vote, person)

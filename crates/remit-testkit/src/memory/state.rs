@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use remit_app::access::{AccessRequest, Given};
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
 use remit_app::ledger::Head;
@@ -28,6 +29,10 @@ pub(crate) struct State {
     pub questions: Vec<Question>,
     pub halts: BTreeMap<HaltTarget, Halt>,
     pub halts_changed: u64,
+    /// Requests with the questions that decided them before they were narrowed.
+    pub requests: Vec<(AccessRequest, Vec<QuestionId>)>,
+    pub grants: Vec<Given>,
+    pub grants_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
     pub people: super::people::Rooms,
     pub head: Option<Head>,
@@ -137,6 +142,9 @@ impl State {
         let Effect::Admit { approvals, .. } = &intent.effect else { return Ok(()) };
         if intent.basis.halts != self.halts_changed {
             return Err(CommitError::Conflict("halts"));
+        }
+        if intent.basis.grants != self.grants_changed {
+            return Err(CommitError::Conflict("grants"));
         }
         let run = self
             .runs

@@ -61,7 +61,12 @@ impl Core {
         let denied = |code, reason: String| {
             Ok(Seen { verdict: Some(Verdict::Deny), code: Some(code), reason, ..Seen::default() })
         };
-        let tool = self.snapshot.registry().tool(&step.tool).filter(|tool| self.snapshot.holds(&caller, tool)).cloned();
+        let tool = self
+            .snapshot
+            .registry()
+            .tool(&step.tool)
+            .filter(|tool| self.snapshot.concedes(&caller, tool, &[]))
+            .cloned();
         let Some(tool) = tool else { return denied(Code::ToolUnknown, format!("unknown tool: {}", step.tool)) };
         let owner = self.snapshot.remit(&actor.agent).and_then(|remit| remit.owner.clone());
         let run = match &step.run {
@@ -155,6 +160,8 @@ impl Core {
             approved: approved.collect(),
             refused: self.live(call.digest()).find_map(|q| q.no.clone()),
             halts: self.halts.clone(),
+            origins: Vec::new(),
+            grants: Vec::new(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::admin::operator;
 use crate::admin::questions::not_taken;
 use crate::console::page::{form, onward};
 use crate::edge::Edge;
+use crate::identify::Operator;
 
 /// What the form says. Who votes comes from the credential: a field that names somebody is one too many.
 #[derive(Deserialize)]
@@ -42,6 +43,58 @@ pub(in crate::console) async fn vote(
     ballot: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     onward(cast(&edge, &id, &headers, ballot).await)
+}
+
+/// Something said about a question.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Words {
+    /// Checked before anybody gets here.
+    #[serde(default, rename = "csrf")]
+    _csrf: String,
+    text: String,
+}
+
+/// `POST /console/questions/{id}/remarks`: asks the agent back.
+pub(in crate::console) async fn ask_back(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    words: Result<Form<Words>, FormRejection>,
+) -> Response {
+    let done = async {
+        let (voter, id, text) = said(&edge, &id, &headers, words).await?;
+        edge.gate.ask_back(&voter.approver, &id, &text).await.map_err(not_taken)?;
+        Ok(format!("/console/questions/{id}"))
+    };
+    onward(done.await)
+}
+
+/// `POST /console/questions/{id}/escalations`: calls in the next people now.
+pub(in crate::console) async fn escalate(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    words: Result<Form<Words>, FormRejection>,
+) -> Response {
+    let done = async {
+        let (voter, id, text) = said(&edge, &id, &headers, words).await?;
+        edge.gate.escalate(&voter.approver, &id, &text).await.map_err(not_taken)?;
+        Ok(format!("/console/questions/{id}"))
+    };
+    onward(done.await)
+}
+
+async fn said(
+    edge: &Edge,
+    id: &str,
+    headers: &HeaderMap,
+    words: Result<Form<Words>, FormRejection>,
+) -> Result<(Operator, QuestionId, String), Refusal> {
+    let voter = operator(edge, headers, Deed::Vote).await?;
+    let text = form(words)?.text.replace("\r\n", "\n").trim().to_owned();
+    let unknown = |_| Refusal::new(Code::QuestionUnknown, "there is no such question");
+    Ok((voter, QuestionId::parse(id).map_err(unknown)?, text))
 }
 
 async fn cast(

@@ -75,6 +75,12 @@ pub(super) struct View {
     /// What else the vote covers.
     pub more: Vec<(Plain, Plain)>,
     pub votes: Vec<VoteShown>,
+    /// What people asked the agent back.
+    pub asked_back: Vec<Said>,
+    /// What the agent answered.
+    pub answers: Vec<Said>,
+    /// Whether somebody else could be called in.
+    pub escalates: bool,
     pub alike: Vec<Alike>,
     pub asked: Moment,
     pub lapses: Moment,
@@ -141,6 +147,13 @@ pub(super) struct VoteShown {
     pub at: Moment,
 }
 
+/// Something said about the question.
+pub(super) struct Said {
+    pub by: Plain,
+    pub text: Plain,
+    pub at: Moment,
+}
+
 /// Another question about the same tool by the same agent.
 pub(super) struct Alike {
     pub id: String,
@@ -196,6 +209,9 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
         more: more(still),
         votes: question.votes.iter().map(|vote| voted(vote, now)).collect(),
+        asked_back: said_by(question, now, true),
+        answers: said_by(question, now, false),
+        escalates: is_open && list(still, "/rules").iter().zip(list(&sight.live, "/rules")).any(escalates),
         alike: alike(edge, question, now).await?,
         asked: Moment::new(question.asked_at, now),
         lapses: Moment::new(question.expires_at, now),
@@ -315,6 +331,23 @@ fn demands(asked: &Value, is: &Value) -> String {
         said.push(format!("after {} also {}", lasting(after), words(step.get("to")).join(", ")));
     }
     said.join("; ")
+}
+
+/// What people, or the agent, have said about it.
+fn said_by(question: &Question, now: Timestamp, people: bool) -> Vec<Said> {
+    let theirs = question.remarks.iter().filter(|remark| remark.by.is_some() == people);
+    let said = theirs.map(|remark| Said {
+        by: line(remark.by.as_ref().map_or(question.agent.as_str(), |by| by.as_str())),
+        text: lines(&remark.text),
+        at: Moment::new(remark.at, now),
+    });
+    said.collect()
+}
+
+/// Whether a rule has steps that are not in force yet.
+fn escalates((still, live): (&Value, &Value)) -> bool {
+    let all = list(still, "/is/escalate").len() as u64;
+    live.get("steps").and_then(Value::as_u64).is_some_and(|steps| steps < all)
 }
 
 fn open_rules(edge: &Edge, person: &Approver, question: &Question) -> Vec<OpenRule> {

@@ -1,5 +1,6 @@
 //! The HTTP API for agents and services without MCP. The same gate, the same words.
 
+mod access;
 mod calls;
 mod evidence;
 mod openapi;
@@ -39,6 +40,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/v1/tools", get(tools))
         .route("/v1/me", get(me))
         .route("/v1/questions/{id}", get(question))
+        .route("/v1/access-requests", get(access::offers).post(access::open))
         .route("/v1/openapi.json", get(openapi::document))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)

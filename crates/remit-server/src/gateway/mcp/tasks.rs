@@ -161,7 +161,8 @@ async fn get(mcp: &Arc<Mcp>, caller: Caller, task: &str, question: &Question) ->
 }
 
 fn denied(question: &Question) -> Value {
-    let why = question.votes.iter().find(|vote| !vote.approve).map_or("", |vote| vote.reason.as_str());
+    // The last no closed it.
+    let why = question.votes.iter().rev().find(|vote| !vote.approve).map_or("", |vote| vote.reason.as_str());
     let reason =
         if why.is_empty() { "a person refused this call".into() } else { format!("a person refused this call: {why}") };
     refusal::tool_result(&Refusal::new(Code::ApprovalDenied, reason), Some(&question.intent))
@@ -234,7 +235,10 @@ async fn question(mcp: &Mcp, id: &QuestionId) -> Result<Option<Question>, Fault>
 
 fn waiting(question: &Question) -> String {
     let rules: Vec<_> = question.rules.iter().map(|rule| rule.id.to_string()).collect();
-    format!("Waiting for approval {} by {}", question.id, rules.join(" and "))
+    let asked = question
+        .asked_back()
+        .map(|remark| format!(". An approver asks: \"{}\"; answer with remit__answer", remark.text));
+    format!("Waiting for approval {} by {}{}", question.id, rules.join(" and "), asked.unwrap_or_default())
 }
 
 fn shown(task: &str, question: &Question, status: &str, message: Option<String>) -> Map<String, Value> {

@@ -193,6 +193,7 @@ fn sources(many: usize) -> Sources {
         mode: Mode::Enforce,
         grants: vec![grant(Class::Read, 0, "files/*", None), grant(Class::Trigger, 0, "pay/refund", Some("finance"))],
         limits: Vec::new(),
+        may_request: Vec::new(),
         locus: Locus::default(),
     };
     let fiona = vec![Voter::Person(UserId::parse("fiona").expect("id"))];
@@ -206,6 +207,7 @@ fn sources(many: usize) -> Sources {
         rules: vec![rule],
         limits: Vec::new(),
         people: Vec::new(),
+        break_glass: Vec::new(),
         remits: vec![bot],
         guardrails: Vec::new(),
         registry: Registry::new(tools).expect("registry"),
@@ -259,6 +261,7 @@ impl World {
             base_url: "https://gate.test/".into(),
             body_bytes_max: 64 * 1024,
             loopback: false,
+            console: crate::edge::ConsoleSettings::default(),
             ledger: None,
         };
         let edge = Edge::new(gate, fleet, settings, notices.clone(), metrics, keyring(), Arc::new(NoReload));

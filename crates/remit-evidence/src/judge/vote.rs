@@ -1,0 +1,181 @@
+//! A vote: what its statement covers, and who stands behind it. A login vouches for a person, a passkey signs; the
+//! two are never said in the same words. Owns whose passkeys are known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use remit_core::ids::Digest;
+use remit_core::json::canonical;
+use serde_json::Value;
+
+use super::statement::Statement;
+use super::{Outcome, Read};
+use crate::members::{Malformed, Members};
+use crate::record::{Kind, disclosed};
+use crate::trust::Trust;
+use crate::webauthn::{Assertion, Expected, PublicKey, verify};
+
+type Answer = (Outcome, String);
+
+/// The type of the statement that a vote covers.
+const STATEMENT_TYPE: &str = "https://remit.dev/approval-statement/v1";
+
+/// Who says that a passkey is a person's.
+enum Known<'t> {
+    /// The trust document, by this name.
+    Pinned(&'t str),
+    /// The operator, in this record.
+    Announced(String),
+}
+
+/// The passkeys that are known: by the trust document, or only by the operator's word.
+pub(super) struct Passkeys<'t> {
+    pinned: HashMap<&'t str, &'t str>,
+    announced: BTreeMap<String, String>,
+}
+
+impl<'t> Passkeys<'t> {
+    /// Those of the trust document, and those that records of this bundle announce.
+    pub(super) fn find(read: &[Read<'_>], trust: &'t Trust) -> Self {
+        let added = read
+            .iter()
+            .filter_map(|read| read.statement.as_ref())
+            .filter(|statement| statement.kind == Kind::Key && statement.text("/event") == Some("passkey_added"));
+        let announced = added.filter_map(|record| Some((record.text("/key")?.to_owned(), record.id.clone())));
+        let pinned = trust.approvers.iter().map(|approver| (approver.key.as_str(), approver.id.as_str()));
+        Self { pinned: pinned.collect(), announced: announced.collect() }
+    }
+
+    fn of(&self, key: &str) -> Option<Known<'t>> {
+        let pinned = self.pinned.get(key).map(|id| Known::Pinned(id));
+        pinned.or_else(|| self.announced.get(key).map(|record| Known::Announced(record.clone())))
+    }
+}
+
+fn fails<T>(detail: impl Into<String>) -> Result<T, Answer> {
+    Err((Outcome::Fails, detail.into()))
+}
+
+/// What stands behind this vote, in words; or why it counts for nothing.
+pub(super) fn assurance(read: &Read<'_>, record: &Statement, passkeys: &Passkeys<'_>) -> Result<Answer, Answer> {
+    let shown: HashMap<String, Value> = disclosed(&read.claim.disclosures).into_iter().collect();
+    let statement = record.value("/statement");
+    if let Some(statement) = statement {
+        covers(record, statement).map_err(|error| (Outcome::Fails, error.0))?;
+        opens(statement, &read.claim.disclosures, &shown)?;
+    }
+    match (record.text("/assurance"), statement) {
+        (Some("operator_attested"), _) if record.value("/assertion").is_none() => {
+            Ok((Outcome::Holds, "a login vouches for the person, who signed nothing".into()))
+        }
+        (Some("passkey"), Some(statement)) => signed(record, statement, &shown, passkeys),
+        _ => fails("it says neither that a login vouches for it nor that a passkey signed it"),
+    }
+}
+
+/// The statement is about this record's own question, call and choice, and about nothing else.
+fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
+    const MEMBERS: [&str; 11] = [
+        "_type",
+        "tenant",
+        "question",
+        "call",
+        "rule",
+        "definition",
+        "choice",
+        "shown",
+        "expires",
+        "approver",
+        "reason",
+    ];
+    let of = Members::of("what the vote covers", statement, &MEMBERS)?;
+    if of.text("_type")? != STATEMENT_TYPE {
+        return Err(of.wrong("_type"));
+    }
+    for (name, path) in [
+        ("tenant", "/tenant"),
+        ("question", "/question"),
+        ("call", "/call"),
+        ("rule", "/rule"),
+        ("choice", "/choice"),
+        ("expires", "/expires"),
+    ] {
+        if Some(of.text(name)?) != record.text(path) {
+            return Err(Malformed(format!("the vote covers another `{name}` than its record says")));
+        }
+    }
+    for name in ["definition", "shown", "approver", "reason"] {
+        of.digest(name)?;
+    }
+    Ok(())
+}
+
+/// The values that are shown are those that the statement commits to.
+fn opens(statement: &Value, texts: &[String], shown: &HashMap<String, Value>) -> Result<(), Answer> {
+    let committed = |name: &str| statement.get(name).and_then(Value::as_str);
+    for sight in texts.iter().filter_map(|text| sight(text)) {
+        if committed("shown") != Some(Digest::of(sight.as_bytes()).to_string().as_str()) {
+            return fails("what was shown is not what the vote covers");
+        }
+    }
+    let Some(nonce) = shown.get("statement_nonce").and_then(Value::as_str) else { return Ok(()) };
+    for name in ["approver", "reason"] {
+        let Some(value) = shown.get(name).and_then(Value::as_str) else { continue };
+        if committed(name) != Some(Digest::of(format!("{nonce}\0{name}\0{value}").as_bytes()).to_string().as_str()) {
+            return fails(format!("the {name} that is shown is not the one that the vote covers"));
+        }
+    }
+    Ok(())
+}
+
+/// The text of what was shown, byte for byte as it stands in its disclosure.
+fn sight(disclosure: &str) -> Option<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(disclosure).ok()?).ok()?;
+    let (_, value) = text.strip_suffix(']')?.split_once(",\"shown\",")?;
+    let read = remit_core::json::parse(text.as_bytes()).ok()?;
+    (read.get(1)?.as_str()? == "shown").then(|| value.to_owned())
+}
+
+fn signed(
+    record: &Statement,
+    statement: &Value,
+    shown: &HashMap<String, Value>,
+    passkeys: &Passkeys<'_>,
+) -> Result<Answer, Answer> {
+    let assertion = record.value("/assertion").ok_or((Outcome::Fails, "it has no passkey's signature".to_owned()))?;
+    let key = answered(assertion, statement).map_err(|error| (Outcome::Fails, error.0))?;
+    match passkeys.of(&key) {
+        Some(Known::Pinned(id)) => {
+            if shown.get("approver").is_some_and(|approver| approver.as_str() != Some(id)) {
+                return fails(format!("the passkey is `{id}`'s, and the vote is said to be another's"));
+            }
+            Ok((Outcome::Holds, format!("signed by the passkey that the trust document knows as `{id}`'s")))
+        }
+        Some(Known::Announced(record)) => {
+            let detail = format!("signed by a passkey that only the operator says is theirs, in {record}");
+            Ok((Outcome::Holds, detail))
+        }
+        None => Err((Outcome::Missing, "signed by a passkey that nobody here knows".into())),
+    }
+}
+
+/// Checks the passkey's signature over the statement; answers the key.
+fn answered(assertion: &Value, statement: &Value) -> Result<String, Malformed> {
+    let members = ["key", "rp_id", "origins", "client_data", "authenticator_data", "signature"];
+    let of = Members::of("the passkey's signature", assertion, &members)?;
+    let bytes = |name| of.member(name, |value| URL_SAFE_NO_PAD.decode(value.as_str()?).ok());
+    let (client_data, authenticator_data, signature) =
+        (bytes("client_data")?, bytes("authenticator_data")?, bytes("signature")?);
+    let origins = of.list("origins")?.iter().map(|origin| origin.as_str().map(str::to_owned));
+    let origins = origins.collect::<Option<Vec<_>>>().ok_or_else(|| of.wrong("origins"))?;
+    let challenge = Digest::of(canonical(statement).as_bytes());
+    let expected =
+        Expected { rp_id: of.text("rp_id")?, origins: &origins, challenge: challenge.as_bytes(), user_verified: true };
+    let assertion =
+        Assertion { client_data: &client_data, authenticator_data: &authenticator_data, signature: &signature };
+    let text = of.text("key")?;
+    let key = PublicKey::parse(text).map_err(|error| Malformed(error.0.into()))?;
+    verify(&key, &expected, &assertion).map_err(|error| Malformed(format!("the approver's passkey: {}", error.0)))?;
+    Ok(text.to_owned())
+}

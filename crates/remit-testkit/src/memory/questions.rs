@@ -1,0 +1,46 @@
+//! What is said about questions, beside the votes on them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use remit_app::intent::CommitError;
+use remit_app::ports::Questions;
+use remit_app::question::{Question, Remark};
+use remit_core::ids::QuestionId;
+use remit_evidence::writer::SignedRecord;
+
+use super::{MemoryStore, State};
+
+#[async_trait]
+impl Questions for MemoryStore {
+    async fn remark(&self, id: &QuestionId, remark: Remark, record: SignedRecord) -> Result<Question, CommitError> {
+        let mut state = self.open()?;
+        let at = find(&state, id)?;
+        let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
+        question.hears(remark.at).map_err(CommitError::Conflict)?;
+        state.append(record)?;
+        question.remarks.push(remark);
+        state.questions.splice(at..=at, [question.clone()]);
+        Ok(question)
+    }
+
+    async fn escalate(
+        &self,
+        id: &QuestionId,
+        steps: u32,
+        now: Timestamp,
+        record: SignedRecord,
+    ) -> Result<Question, CommitError> {
+        let mut state = self.open()?;
+        let at = find(&state, id)?;
+        let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
+        question.escalates(steps, now).map_err(CommitError::Conflict)?;
+        state.append(record)?;
+        question.escalated = steps;
+        state.questions.splice(at..=at, [question.clone()]);
+        Ok(question)
+    }
+}
+
+fn find(state: &State, id: &QuestionId) -> Result<usize, CommitError> {
+    state.questions.iter().position(|question| question.id == *id).ok_or(CommitError::Conflict("question"))
+}

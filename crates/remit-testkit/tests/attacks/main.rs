@@ -1,0 +1,255 @@
+//! What somebody would try at the ballot box, through the doors that they would use. Each test is one attack.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use remit_cli::rehearse::{Rehearsal, play};
+use remit_config::{Folder, Scenario};
+use remit_server::keys::Ed25519;
+use remit_testkit::memory::MemoryStore;
+use serde_json::{Value, json};
+use world::{AGENT, AGENT_OF_BOB, World, operator_key};
+
+/// The rule of the folder, as it is written there.
+const RULE: &str = "  finance-sign-off:\n    quorum: 1\n    from: [team:finance]\n";
+const TWO: &str = "  finance-sign-off:\n    quorum: 2\n    from: [team:finance]\n";
+const SIGNED: &str = "  finance-sign-off:\n    factor: passkey\n    from: [team:finance]\n";
+
+fn refused(answer: &(u16, String), status: u16, words: &str) {
+    assert!(answer.0 == status && answer.1.contains(words), "{answer:?}, not {status} with `{words}`");
+}
+
+/// Plays steps at times of their own, on a gate over a store in memory.
+async fn rehearsed(steps: &str) {
+    let folder = Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("base");
+    let config = remit_config::load(&folder).expect("it loads");
+    let scenario = Scenario::parse("s.yaml", &format!("name: s\nsteps:\n{steps}")).expect("a scenario");
+    let (signer, store) = (Box::new(Ed25519::generate().expect("a key")), Arc::new(MemoryStore::new()));
+    let now: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");
+    let wrong = play(&mut Rehearsal::new(config.snapshot, config.keys, store, signer, now), &scenario).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn refund(at: &str, expect: &str) -> String {
+    format!(
+        "  - at: 2026-11-24T{at}Z\n    call: business/refund\n    as: {{ agent: desk, user: ada@acme.example }}\n    \
+         args: {{ payment: P-1, amount: 200 }}\n    expect: {{ {expect} }}\n"
+    )
+}
+
+fn approves(at: &str, by: &str, expect: &str) -> String {
+    format!("  - at: 2026-11-24T{at}Z\n    approve: finance-sign-off\n    by: {by}\n{expect}")
+}
+
+#[tokio::test]
+async fn self_approval() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    // Ada is in the finance team, and the call is made in her name.
+    refused(&world.vote("ada", &question, "approve").await, 403, "excludes this person");
+    let ballot = world.ballot(&question, "approve").await;
+    // An agent never votes: neither the one that asks, nor one that works for an approver.
+    for key in [AGENT, AGENT_OF_BOB] {
+        refused(&world.cast(key, &question, &ballot).await, 401, "");
+    }
+    assert_eq!((world.state(&question).await.as_str(), world.effects()), ("open", 0));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn quorum_by_one_credential_under_two_names() {
+    let world = World::with(RULE, TWO).await;
+    let laptop = format!(
+        "operators:\n  - id: bob-laptop\n    user: bob@acme.example\n    teams: [finance]\n    roles: [approver]\n    \
+         expires: 2099-01-01\n    sha256: {}\n",
+        remit_core::ids::Digest::of(operator_key("bob-laptop").as_bytes())
+    );
+    world.change("keys.yaml", "operators:\n", &laptop).await;
+    let question = world.held(200).await;
+    assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
+    refused(&world.vote("bob-laptop", &question, "approve").await, 409, "has voted on this rule already");
+    assert_eq!(world.state(&question).await, "open", "one person is no quorum of two");
+    assert_eq!(world.refund(200).await["error"]["code"], Value::Null);
+    assert_eq!(world.effects(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn time_out_as_yes() {
+    let late = approves("10:30:00", "bob", "    expect: { reason: not open any more }\n");
+    let steps = [
+        refund("10:00:00", "verdict: ask"),
+        late,
+        refund("10:30:00", "verdict: ask, executed: false"),
+        refund("11:30:00", "verdict: ask, executed: false"),
+    ];
+    rehearsed(&steps.concat()).await;
+}
+
+#[tokio::test]
+async fn expired_reuse() {
+    let steps = [
+        refund("10:00:00", "verdict: ask"),
+        approves("10:10:00", "bob", ""),
+        refund("10:30:00", "verdict: ask, executed: false"),
+        approves("10:40:00", "bob", ""),
+        refund("10:41:00", "verdict: allow, executed: true"),
+        // What was approved is one call, once.
+        refund("10:42:00", "verdict: ask, executed: false"),
+    ];
+    rehearsed(&steps.concat()).await;
+}
+
+#[tokio::test]
+async fn changed_argument() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
+    let other = world.held(201).await;
+    assert_ne!(other, question, "that is another call, and asked anew");
+    assert_eq!(world.effects(), 0);
+    world.refund(200).await;
+    assert_eq!(world.effects(), 1, "what was approved is made");
+    world.held(200).await;
+    assert_eq!(world.effects(), 1, "once");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn changed_policy() {
+    let world = World::new().await;
+    let (before, pending) = (world.held(200).await, world.held(300).await);
+    let ballot = world.ballot(&pending, "approve").await;
+    assert_eq!(world.vote("bob", &before, "approve").await.0, 200);
+    world.change("remit.yaml", RULE, TWO).await;
+    // The approval was given under a rule that is not so any more; so would be the vote.
+    assert_ne!(world.held(200).await, before);
+    refused(&world.cast(&operator_key("bob"), &pending, &ballot).await, 409, "has changed since this was asked");
+    refused(&world.vote("bob", &pending, "approve").await, 409, "has changed since this was asked");
+    assert_eq!(world.effects(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_shown_has_changed() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    let ballot = world.ballot(&question, "approve").await;
+    // The rule stands, but the agent is trusted less than what the approver saw.
+    world.change("remits/desk.yaml", "stage: supervised", "stage: sandbox").await;
+    refused(&world.cast(&operator_key("bob"), &question, &ballot).await, 409, "what was shown is not what is asked");
+    let guessed = json!({"choice": "approve", "shown": "00".repeat(32)});
+    refused(&world.cast(&operator_key("bob"), &question, &guessed).await, 409, "what was shown is not");
+    let blind = json!({"choice": "approve"});
+    refused(&world.cast(&operator_key("bob"), &question, &blind).await, 400, "`shown` must be the digest");
+    assert_eq!(world.vote("bob", &question, "approve").await.0, 200, "having looked again");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn approver_who_lost_the_role() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    let bob = "  - id: bob\n    user: bob@acme.example\n    teams: [finance]\n    roles: [viewer, approver]\n";
+    let sold = bob.replace("[finance]", "[sales]");
+    world.change("keys.yaml", bob, &sold).await;
+    refused(&world.vote("bob", &question, "approve").await, 403, "does not count votes of this person");
+    world.change("keys.yaml", &sold, &bob.replace("viewer, approver", "viewer")).await;
+    refused(&world.vote("bob", &question, "approve").await, 403, "no role of bob lets them do this: vote");
+    assert_eq!((world.state(&question).await.as_str(), world.effects()), ("open", 0));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn reordered_votes() {
+    // Whatever comes first: who said no closes it, and a yes that comes later opens nothing.
+    for order in [["fiona", "bob"], ["bob", "fiona"]] {
+        let world = World::with(RULE, TWO).await;
+        let fiona = format!(
+            "operators:\n  - id: fiona\n    user: fiona@acme.example\n    teams: [finance]\n    roles: [approver]\n    \
+             expires: 2099-01-01\n    sha256: {}\n",
+            remit_core::ids::Digest::of(operator_key("fiona").as_bytes())
+        );
+        world.change("keys.yaml", "operators:\n", &fiona).await;
+        let question = world.held(200).await;
+        for by in order {
+            world.vote(by, &question, if by == "fiona" { "deny" } else { "approve" }).await;
+        }
+        assert_eq!(world.state(&question).await, "denied", "{order:?}");
+        assert_eq!(world.refund(200).await["error"]["code"], "approval.denied");
+        assert_eq!(world.effects(), 0);
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn replayed_callback() {
+    let world = World::with(RULE, &TWO.replace("quorum: 2", "quorum: 2\n    factor: passkey")).await;
+    let passkey = world.passkey("bob", 7).await;
+    let (first, second) = (world.held(200).await, world.held(300).await);
+    let signed = world.signed("bob", &first, "approve", &passkey).await;
+    let bob = operator_key("bob");
+    assert_eq!(world.cast(&bob, &first, &signed).await, (200, String::new()));
+    // The same again, on another question, and for another choice.
+    refused(&world.cast(&bob, &first, &signed).await, 409, "has voted on this rule already");
+    let mut moved = world.ballot(&second, "approve").await;
+    moved["assertion"] = signed["assertion"].clone();
+    refused(&world.cast(&bob, &second, &moved).await, 403, "another challenge was answered");
+    let mut turned = world.signed("bob", &second, "deny", &passkey).await;
+    turned["choice"] = "approve".into();
+    refused(&world.cast(&bob, &second, &turned).await, 403, "another challenge was answered");
+    assert_eq!((world.look(&first).await["rules"][0]["approved"].as_u64(), world.effects()), (Some(1), 0));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn forged_approver_in_a_body() {
+    let world = World::new().await;
+    let question = world.held(200).await;
+    for (name, value) in [
+        ("by", json!("bob")),
+        ("approver", json!("bob")),
+        ("user", json!("bob@acme.example")),
+        ("teams", json!(["finance"])),
+        ("factor", json!("passkey")),
+    ] {
+        let mut ballot = world.ballot(&question, "approve").await;
+        ballot[name] = value;
+        refused(&world.cast(&operator_key("eve"), &question, &ballot).await, 400, &format!("unknown member `{name}`"));
+    }
+    refused(&world.vote("eve", &question, "approve").await, 403, "does not count votes of this person");
+    assert_eq!(world.look(&question).await["votes"], json!([]));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_vote_that_nobody_signed() {
+    let world = World::with(RULE, SIGNED).await;
+    let (bobs, eves) = (world.passkey("bob", 7).await, world.passkey("eve", 8).await);
+    let question = world.held(200).await;
+    let bob = operator_key("bob");
+    refused(&world.vote("bob", &question, "approve").await, 403, "only if it is signed by the voter's own passkey");
+    // Somebody who has stolen bob's key has not stolen his passkey.
+    let ballot = world.signed("bob", &question, "approve", &eves).await;
+    refused(&world.cast(&bob, &question, &ballot).await, 403, "no passkey of the person who votes");
+    let mut careless = world.passkey("bob", 9).await;
+    careless.verifies = false;
+    let ballot = world.signed("bob", &question, "approve", &careless).await;
+    refused(&world.cast(&bob, &question, &ballot).await, 403, "the user was not verified");
+    let ballot = world.signed("bob", &question, "approve", &bobs).await;
+    refused(&world.cast(&bob, &question, &ballot).await, 403, "no passkey of the person who votes");
+    let bobs = world.passkey("bob", 10).await;
+    let mut altered = world.signed("bob", &question, "approve", &bobs).await;
+    altered["reason"] = "another reason".into();
+    refused(&world.cast(&bob, &question, &altered).await, 403, "another challenge was answered");
+    let ballot = world.signed("bob", &question, "approve", &bobs).await;
+    assert_eq!(world.cast(&bob, &question, &ballot).await, (200, String::new()));
+    assert_eq!(world.look(&question).await["votes"][0]["factor"], "passkey");
+    world.refund(200).await;
+    assert_eq!(world.effects(), 1);
+    world.stop().await;
+}
