@@ -20,6 +20,17 @@ NODE = ROOT / ".cache/bin/node"
 
 AGENT = "GATEWAY_KEY_TS_V1"
 
+REASONS = """  finance-reasons:
+    quorum: 2
+    from: [team:finance]
+    within: 30m
+    reason: required
+"""
+OVER_1000 = """  - tools: [fixture/pay]
+    when: args.amount > 1000
+    approval: finance-reasons
+"""
+
 
 def wait(condition, seconds=20):
     """Waits for something to be true; what it was, or None."""
@@ -76,9 +87,16 @@ class House:
         # What is paid to whom is free text here, so that an agent can write what it likes.
         tools = self.folder / "upstreams/fixture.yaml"
         tools.write_text(tools.read_text().replace("    resource: { kind: account, id: args.to }\n", ""))
+        self.rules()
         self.people()
         self.remit_yaml = (self.folder / "remit.yaml").read_text()
         (self.folder / "remit.yaml").write_text(self.remit_yaml + notify)
+
+    def rules(self):
+        """Payments over 1000 wait under a rule that wants to know why."""
+        settings, remit = self.folder / "remit.yaml", self.folder / "remits/ts-v1.yaml"
+        settings.write_text(settings.read_text().replace("people:\n", f"{REASONS}people:\n", 1))
+        remit.write_text(remit.read_text().replace("approve: none\n", f"{OVER_1000}approve: none\n", 1))
 
     def people(self):
         """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left."""

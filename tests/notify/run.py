@@ -6,6 +6,7 @@
 """
 
 import base64
+import hmac
 import json
 import logging
 import secrets
@@ -231,7 +232,7 @@ def comes_back(scene):
 
 def answered(scene):
     house, question = scene.house, scene.house.evil
-    status, said = request("POST", f"{house.url}/admin/v1/questions/{question}/votes", house.bob_key, {"choice": "deny", "reason": "no"})
+    status, said = request("POST", f"{house.url}/admin/v1/questions/{question}/votes", house.bob_key, {"choice": "deny", "reason": "no", "shown": house.question(question)["shown"]})
     assert status == 200, said
     told = wait(lambda: [json.loads(body) for _, body in scene.hooks(question) if json.loads(body)["type"] == "question.answered"])
     scene.check("those who were asked are told that it needs nobody any more", told and told[0]["data"]["state"] == "denied", told)
@@ -402,6 +403,66 @@ def reloads(scene):
     scene.check("a reload puts other routes into force", pushed)
 
 
+def button_of_ours(scene, question, choice):
+    """What only the gateway can make: by its own key, which lies beside its store."""
+    key, seen = (scene.house.work / "out/session.key").read_bytes(), scene.house.question(question)
+    marked = f"remit slack button v1\nchat\n{question}\n{seen['sight']['call']}\n{seen['shown']}\n{choice}"
+    return f"{choice} {question} {seen['shown']} {hmac.new(key, marked.encode(), 'sha256').hexdigest()}"
+
+
+def demands(scene):
+    """What a click is worth under rules that demand more than a click, and once something has changed."""
+    house = scene.house
+    settings, tools = house.folder / "remit.yaml", house.folder / "upstreams/fixture.yaml"
+
+    def replaced(file, old, new):
+        text = file.read_text()
+        assert old in text, old
+        file.write_text(text.replace(old, new, 1))
+        status, said = request("POST", f"{house.url}/admin/v1/reload", house.bob_key, {})
+        assert status == 200, said
+
+    def asked(amount):
+        question = house.ask(to="demands", amount=amount)
+        return question, wait(lambda: scene.blocks(question)[1])
+
+    def refused(question, value, choice, status, words):
+        found, said = passed_on(scene, *click(scene, value, action=choice))
+        return found == status and words in json.dumps(said) and not house.question(question)["votes"], (found, said)
+
+    question, buttons = asked(509)
+    same = [buttons[choice]["value"] == button_of_ours(scene, question, choice) for choice in ("approve", "deny")]
+    scene.check("this test knows how a button is made", same == [True, True], buttons)
+    replaced(tools, "    risk: high\n    reversible: false\n", "    risk: critical\n    reversible: false\n")
+    replaced(tools, "    risk: high\n    reversible: false\n", "    risk: critical\n    reversible: false\n")
+    for choice in ("approve", "deny"):
+        fine = refused(question, buttons[choice]["value"], choice, 409, "what this message showed is not what is asked any more")
+        scene.check(f"a click to {choice} what has changed since counts nothing", *fine)
+    old = button_of_ours(scene, question, "approve").split(" ")
+    mixed = " ".join([*old[:3], buttons["approve"]["value"].split(" ")[3]])
+    scene.check("and what was shown cannot be replaced in a button", *refused(question, mixed, "approve", 400, "not made by this gateway"))
+
+    # A rule of its own: it wants to know why.
+    question, buttons = asked(1500)
+    scene.check("a rule that wants to know why is not approved by a button", sorted(buttons) == ["deny", "look"], buttons)
+    scene.check("not even by one of ours", *refused(question, button_of_ours(scene, question, "approve"), "approve", 400, "say why"))
+
+    question, _ = asked(510)
+    last = "    quorum: 1\n"
+    for amount, word in enumerate(["password+totp", "oidc", "passkey"], 511):
+        factor = f"    factor: {word}\n"
+        replaced(settings, last, factor if "factor" in last else last + factor)
+        last = factor
+        value = button_of_ours(scene, question, "approve")
+        scene.check("a click under a rule that has changed counts nothing", *refused(question, value, "approve", 409, "has changed since"))
+        question, buttons = asked(amount)
+        scene.check(f"no click is offered under a rule that demands {word}", sorted(buttons) == ["look"], buttons)
+        for choice in ("approve", "deny"):
+            value = button_of_ours(scene, question, choice)
+            words = "signed by the voter's own passkey" if word == "passkey" else "counts no vote by `channel`"
+            scene.check(f"and a click to {choice} is none of its votes", *refused(question, value, choice, 403, words))
+
+
 def main():
     # The mail servers complain when the gateway is killed, and of their own next version.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -412,7 +473,7 @@ def main():
             refuses_to_start(scene)
             scene.house.serve()
             scene.house.approve_tools()
-            for part in [people_are_told, channels_fail, comes_back, answered, clicks, crash, tries, half_a_mail, reloads]:
+            for part in [people_are_told, channels_fail, comes_back, answered, clicks, crash, tries, half_a_mail, reloads, demands]:
                 print(f"\n## {part.__name__}", flush=True)
                 try:
                     part(scene)

@@ -308,6 +308,7 @@ mod tests {
             resource: "production/billing".into(),
             cost: 0,
             reason: "more than 50 USD".into(),
+            origins: Vec::new(),
             rules: rules.iter().map(rule).collect(),
             asked_at: at,
             expires_at: at + SignedDuration::from_secs(60),
