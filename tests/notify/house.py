@@ -20,16 +20,13 @@ NODE = ROOT / ".cache/bin/node"
 
 AGENT = "GATEWAY_KEY_TS_V1"
 
-REASONS = """  finance-reasons:
-    quorum: 2
-    from: [team:finance]
-    within: 30m
-    reason: required
-"""
-OVER_1000 = """  - tools: [fixture/pay]
-    when: args.amount > 1000
-    approval: finance-reasons
-"""
+# Rules that demand more than a click, by what is paid.
+DEMANDS = [
+    (1000, "finance-reasons", "reason: required"),
+    (2000, "finance-password", "factor: password+totp"),
+    (3000, "finance-oidc", "factor: oidc"),
+    (4000, "finance-passkey", "factor: passkey"),
+]
 
 
 def wait(condition, seconds=20):
@@ -93,10 +90,15 @@ class House:
         (self.folder / "remit.yaml").write_text(self.remit_yaml + notify)
 
     def rules(self):
-        """Payments over 1000 wait under a rule that wants to know why."""
+        """Payments over 1000 wait under rules that demand more than a click."""
         settings, remit = self.folder / "remit.yaml", self.folder / "remits/ts-v1.yaml"
-        settings.write_text(settings.read_text().replace("people:\n", f"{REASONS}people:\n", 1))
-        remit.write_text(remit.read_text().replace("approve: none\n", f"{OVER_1000}approve: none\n", 1))
+        rules = [f"  {name}: {{ quorum: 1, from: [team:finance], within: 30m, {more} }}\n" for _, name, more in DEMANDS]
+        calls = [
+            f"  - {{ tools: [fixture/pay], when: args.amount > {over} and args.amount <= {over + 1000}, approval: {name} }}\n"
+            for over, name, _ in DEMANDS
+        ]
+        settings.write_text(settings.read_text().replace("people:\n", "".join(rules) + "people:\n", 1))
+        remit.write_text(remit.read_text().replace("approve: none\n", "".join(calls) + "approve: none\n", 1))
 
     def people(self):
         """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left."""
