@@ -74,6 +74,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
                 people: organisation.people,
                 remits,
                 guardrails,
+                tiers: organisation.tiers,
                 registry,
                 digest: folder.digest(),
             },

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::approval::ApprovalRule;
-use crate::authority::Person;
+use crate::authority::{Person, Tiers};
 use crate::authority::guardrail::Guardrail;
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
@@ -89,6 +89,7 @@ pub struct Snapshot {
     registry: Registry,
     held: Vec<Held>,
     guardrails: Vec<Guardrail>,
+    tiers: Tiers,
     agents: HashMap<AgentId, Profile>,
     workflows: HashMap<WorkflowId, Profile>,
     users: HashMap<UserId, (Vec<TeamId>, Arc<Profile>)>,
@@ -107,6 +108,7 @@ impl Snapshot {
         people: Vec<Person>,
         held: Vec<Held>,
         guardrails: Vec<Guardrail>,
+        tiers: Tiers,
         registry: Registry,
     ) -> Self {
         let rules = rules.into_iter().map(|(id, rule)| (id, (rule.clone(), rule.digest()))).collect();
@@ -151,6 +153,7 @@ impl Snapshot {
             registry,
             held,
             guardrails,
+            tiers,
             agents,
             workflows,
             users,
@@ -175,6 +178,12 @@ impl Snapshot {
     #[must_use]
     pub const fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// What is asked of a call by its risk.
+    #[must_use]
+    pub const fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     /// The tools.

@@ -7,6 +7,7 @@ pub mod guardrail;
 mod index;
 mod permit;
 pub mod remit;
+mod tiers;
 mod vocabulary;
 mod when;
 
@@ -16,6 +17,7 @@ pub use compile::{Person, Sources, compile};
 pub(crate) use facts::Facts;
 pub(crate) use index::{Slice, budget};
 pub use index::{Snapshot, Standing};
+pub use tiers::{Tiers, asks_better};
 pub use vocabulary::cedar_schema;
 
 use guardrail::GuardrailFile;

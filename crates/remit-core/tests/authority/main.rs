@@ -4,3 +4,4 @@
 mod decide;
 mod house;
 mod laws;
+mod tiers;

@@ -23,7 +23,7 @@ use remit_app::secret::Secret;
 use remit_app::{Gate, Habits};
 use remit_core::approval::{ApprovalRule, Approver, Factor, Voter};
 use remit_core::authority::remit::{Grant, Holder, Locus, Mode, Pattern, Remit, Stage};
-use remit_core::authority::{Sources, compile};
+use remit_core::authority::{Sources, Tiers, compile};
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RuleId, TenantId, ToolName, UserId};
 use remit_core::labels::Labels;
@@ -208,6 +208,7 @@ fn sources(many: usize) -> Sources {
         people: Vec::new(),
         remits: vec![bot],
         guardrails: Vec::new(),
+        tiers: Tiers::default(),
         registry: Registry::new(tools).expect("registry"),
         digest: Digest::of(b"world"),
     }
