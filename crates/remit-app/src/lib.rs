@@ -4,7 +4,10 @@
 //! `perform.rs` goes the rest of the way.
 
 pub mod ballot;
+pub mod attention;
+pub mod delegation;
 pub mod erase;
+pub mod escalate;
 pub mod gate;
 pub mod hold;
 pub mod intent;
@@ -17,6 +20,7 @@ pub mod prove;
 pub mod question;
 pub mod replay;
 pub mod retain;
+pub mod review;
 pub mod run;
 pub mod seal;
 pub mod secret;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remit_app::attention::Canaries;
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::{Gate, Habits};
@@ -25,6 +26,7 @@ use remit_server::notices::Notices;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
+use remit_server::tending::Tending;
 use remit_server::vault::References;
 use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
@@ -51,6 +53,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     sealing: Sealing,
     retiring: Retiring,
+    tending: Tending,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -67,6 +70,8 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
+    /// The task that looks after questions.
+    pub tending: Tending,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -98,8 +103,8 @@ impl Running {
         let stopping = async move { drop(stopped.await) };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -107,6 +112,7 @@ impl Running {
         let _ = self.stop.send(());
         self.reloading.abort();
         drop(self.retiring);
+        drop(self.tending);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -157,6 +163,8 @@ impl Booted {
         let habits = Habits {
             batch_reads: matches!(config.settings.records, Records::Batched { .. }),
             idle_secs: config.settings.run_idle_secs,
+            questions_max: config.settings.questions_per_agent_max,
+            canaries: canaries(&config.settings),
         };
         let settings = config.settings;
         let snapshot = Arc::new(config.snapshot);
@@ -182,10 +190,11 @@ impl Booted {
         let keyring = keyring(&config.keys, &settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
+        let tending = Tending::start(gate.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let edge = Arc::new(edge.proving(prover));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, settings, reloader })
     }
 
     /// What the folder chose.
@@ -211,6 +220,12 @@ impl remit_app::ports::Vault for Shared {
 fn retention(settings: &Settings) -> Retention {
     let remit_config::settings::Retention { classes, other, outcomes, budget_spans } = settings.retention.clone();
     Retention { classes, other, outcomes, budget_spans }
+}
+
+/// What the folder says about requests that must be denied, as the gate knows it.
+fn canaries(settings: &Settings) -> Option<Canaries> {
+    let remit_config::settings::Canaries { every_votes, targets } = settings.canaries.clone()?;
+    Some(Canaries { every_votes, targets })
 }
 
 fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::telemetry::Metrics;
 use crate::visit;
@@ -36,7 +36,7 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// Proves places in the log, where there is one.
     pub prover: Option<Prover>,
-    keyring: ArcSwap<Keyring>,
+    keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
 
@@ -101,7 +101,8 @@ impl Edge {
         keyring: Keyring,
         reload: Arc<dyn Reload>,
     ) -> Self {
-        let keyring = ArcSwap::from_pointee(keyring);
+        let keyring = Arc::new(ArcSwap::from_pointee(keyring));
+        gate.knows(Arc::new(Steering(keyring.clone())));
         Self { gate, fleet, settings, notices, metrics, prover: None, keyring, reload }
     }
 

@@ -18,6 +18,7 @@ pub mod retiring;
 pub mod serve;
 pub mod signer;
 pub mod telemetry;
+pub mod tending;
 pub mod upstream;
 pub mod vault;
 pub mod visit;

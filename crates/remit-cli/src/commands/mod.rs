@@ -2,6 +2,7 @@
 
 mod agents;
 mod bundle;
+mod care;
 mod check;
 mod demo;
 mod doctor;
@@ -66,6 +67,12 @@ enum Command {
     Approve(questions::Approve),
     /// Refuse a held call.
     Deny(questions::Deny),
+    /// Let somebody vote in your place for a while; without a name, list who stands in for whom.
+    Delegate(care::Delegate),
+    /// List the calls that went through and wait for somebody to look at them, or close a review.
+    Reviews(care::Reviews),
+    /// Show how much is asked of each approver, and how they answer.
+    Approvers(care::Approvers),
     /// Stop a tenant, agent, tool, upstream, class or run at once; without a target, list what is stopped.
     Halt(halt::Halt),
     /// Lift a halt.
@@ -110,6 +117,9 @@ impl Cli {
             Command::Questions(verb) => verb.run(&folder),
             Command::Approve(verb) => verb.run(&folder),
             Command::Deny(verb) => verb.run(&folder),
+            Command::Delegate(verb) => verb.run(&folder),
+            Command::Reviews(verb) => verb.run(&folder),
+            Command::Approvers(verb) => verb.run(&folder),
             Command::Halt(verb) => verb.run(&folder),
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),

@@ -48,6 +48,8 @@ pub enum Code {
     PolicyGuardrail,
     /// No remit of somebody in the chain of callers covers this call.
     PolicyNoPermit,
+    /// This agent has as many questions open as it may have.
+    QuestionsTooMany,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
     /// Something keeps the values of a record from being deleted.
@@ -80,7 +82,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Halted,
         Self::ApprovalDenied,
         Self::ApprovalRequired,
@@ -97,6 +99,7 @@ impl Code {
         Self::PolicyError,
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
+        Self::QuestionsTooMany,
         Self::QuestionUnknown,
         Self::RecordKept,
         Self::RecordUnknown,
@@ -234,6 +237,12 @@ impl Code {
                 Fault::Caller,
                 "No remit of somebody in the chain of callers covers this call.",
                 "Ask the owner for a wider remit, or call within the present one.",
+            ),
+            Self::QuestionsTooMany => (
+                "question.too_many",
+                Fault::Caller,
+                "This agent has as many questions open as it may have.",
+                "Wait until people have answered some of them, or until they lapse; then repeat the call.",
             ),
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")

@@ -1,12 +1,15 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 mod ballot;
+mod batch;
 mod deletion;
+mod delegations;
 mod evidence;
 mod halts;
 mod look;
 pub(crate) mod people;
 pub(crate) mod questions;
+mod reviews;
 
 use std::sync::Arc;
 
@@ -52,6 +55,12 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/people/{id}/invitations", post(people::invite))
         .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
         .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
+        .route("/admin/v1/questions/votes", post(batch::vote))
+        .route("/admin/v1/delegations", get(delegations::list).post(delegations::delegate))
+        .route("/admin/v1/delegations/{id}/revoke", post(delegations::revoke))
+        .route("/admin/v1/reviews", get(reviews::list))
+        .route("/admin/v1/reviews/{id}", post(reviews::close))
+        .route("/admin/v1/approvers", get(reviews::approvers))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)

@@ -247,7 +247,7 @@ impl World {
         };
         let tenant = TenantId::parse("acme").expect("id");
         let writer = Writer::new(Box::new(Ed25519::generate().expect("key")), tenant);
-        let habits = Habits { batch_reads: true, idle_secs: 600 };
+        let habits = Habits { batch_reads: true, idle_secs: 600, questions_max: 100, canaries: None };
         let gate = Arc::new(Gate::new(Arc::new(snapshot), ports, writer, habits));
         let references = Arc::new(ArcSwap::from_pointee(crate::vault::References::default()));
         let fleet = Fleet::new(Vec::new(), references, metrics.clone(), notices.clone());
