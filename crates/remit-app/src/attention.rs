@@ -296,7 +296,7 @@ fn aimed(snapshot: &Snapshot, model: &Question, target: &str) -> Option<Call> {
     every.into_iter().find_map(|only| {
         let mut arguments = model.arguments.clone();
         aim(&mut arguments, target, only, &mut 0);
-        sight::again(snapshot, &Question { arguments, ..model.clone() })
+        sight::like(snapshot, &Question { arguments, ..model.clone() })
     })
 }
 

@@ -19,7 +19,7 @@ use crate::run::RunFilter;
 /// Most records whose disclosures go in one deed. It bounds how long the writer is busy with it.
 const BATCH: usize = 500;
 /// The names under which a record discloses a person.
-const PERSONS: [&str; 4] = ["user", "approver", "approver_user", "operator"];
+const PERSONS: [&str; 6] = ["user", "approver", "approver_user", "operator", "principal", "stand_in"];
 
 /// What an erasure has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -117,7 +117,7 @@ impl Gate {
         if let Some((proof, key)) = &cast.signed {
             body.object("assertion", |body| assertion(proof, key, body));
         }
-        let behalf = vote.behalf.as_ref().map(|(principal, _)| ("in_place_of", json::quoted(principal.as_str())));
+        let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
             ("reason", json::quoted(&vote.reason)),
@@ -205,9 +205,9 @@ impl Gate {
         body.text_or_null("rule", delegation.rule.as_ref().map(RuleId::as_str));
         body.text("delegation", delegation.id.as_str()).text("until", &millis(delegation.until));
         let disclosures = vec![
-            ("from", json::quoted(delegation.from.as_str())),
-            ("to", json::quoted(delegation.to.as_str())),
-            ("by", json::quoted(by.as_str())),
+            ("principal", json::quoted(delegation.from.as_str())),
+            ("stand_in", json::quoted(delegation.to.as_str())),
+            ("operator", json::quoted(by.as_str())),
         ];
         let id = if begins { delegation.id.clone() } else { self.record_id() };
         Draft { disclosures, ..plain(Kind::Grant, id, now, body) }
@@ -217,7 +217,7 @@ impl Gate {
     pub(crate) fn review_draft(&self, review: &Review, closed: &Closed) -> Draft {
         let mut body = Object::new();
         body.text("event", "reviewed").text("intent", review.call.as_str());
-        let disclosures = vec![("reviewer", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
+        let disclosures = vec![("operator", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
         let links = vec![("decision", review.decision)];
         Draft { run: review.run.clone(), links, disclosures, ..plain(Kind::Grant, self.record_id(), closed.at, body) }
     }
