@@ -214,7 +214,13 @@ impl Gate {
 
     /// A question like one that was answered before, aimed at what nobody may approve. Where no such call would
     /// be valid, none is planted: a request that the gate itself would have refused says nothing about people.
-    async fn plant(&self, targets: &[String], model: &Question, tally: Tally, now: Timestamp) -> Result<bool, Unavailable> {
+    async fn plant(
+        &self,
+        targets: &[String],
+        model: &Question,
+        tally: Tally,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
         let snapshot = self.snapshot.load_full();
         let chance = self.ports.entropy.bytes();
         let at = usize::from(chance[0]) % targets.len().max(1);
@@ -327,10 +333,10 @@ fn aim(value: &mut Value, target: &str, only: Option<usize>, at: &mut usize) {
 fn could_answer(snapshot: &Snapshot, question: &Question, person: &Approver, now: Timestamp) -> bool {
     question.rules.iter().any(|asked| {
         let rule = snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition);
-        let entitled = rule.is_some_and(|rule| {
-            rule.entitles(person, &question.parties, sight::hour(rule, question, now)).is_ok()
-        });
-        entitled && !question.votes.iter().any(|vote| vote.rule == asked.id && vote.is_by(&person.id, person.user.as_ref()))
+        let entitled =
+            rule.is_some_and(|rule| rule.entitles(person, &question.parties, sight::hour(rule, question, now)).is_ok());
+        entitled
+            && !question.votes.iter().any(|vote| vote.rule == asked.id && vote.is_by(&person.id, person.user.as_ref()))
     })
 }
 
@@ -369,7 +375,8 @@ mod tests {
             ..Figures::default()
         };
         assert_eq!(of("ann"), ann);
-        let ben = Figures { votes: 1, votes_last_hour: 1, median_ms: Some(0), canaries_denied: 1, ..Figures::default() };
+        let ben =
+            Figures { votes: 1, votes_last_hour: 1, median_ms: Some(0), canaries_denied: 1, ..Figures::default() };
         assert_eq!(of("ben"), ben, "a clock that went back makes nobody quicker than at once");
     }
 

@@ -78,7 +78,9 @@ impl Gate {
                     let most = self.habits.questions_max;
                     let reason = format!("{} has {most} questions open already", passenger.call.caller.calling_agent());
                     let refusal = Refusal::new(Code::QuestionsTooMany, reason);
-                    return Err(self.refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal).await);
+                    return Err(self
+                        .refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal)
+                        .await);
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
@@ -157,7 +159,8 @@ impl Gate {
             }
             Verdict::Deny(_) => Effect::Refuse,
         };
-        let committed = self.ports.store.commit_intent(self.intent(snapshot, passenger, record, case, effect, now)).await?;
+        let committed =
+            self.ports.store.commit_intent(self.intent(snapshot, passenger, record, case, effect, now)).await?;
         if let Committed::Held(question) = &committed {
             self.ports.notifier.question_changed(question);
         }

@@ -118,7 +118,14 @@ impl Gate {
     /// A gate over a compiled authority.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, ports: Ports, writer: Writer, habits: Habits) -> Self {
-        Self { snapshot: ArcSwap::new(snapshot), ports, writer, habits, implicit: Implicit::default(), roster: ArcSwapOption::empty() }
+        Self {
+            snapshot: ArcSwap::new(snapshot),
+            ports,
+            writer,
+            habits,
+            implicit: Implicit::default(),
+            roster: ArcSwapOption::empty(),
+        }
     }
 
     /// Says where the people are found who steer. Until then nobody stands in for anybody.

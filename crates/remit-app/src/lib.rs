@@ -3,8 +3,8 @@
 //! Read [`gate`] and then `authorize.rs`: the way of a call, from a caller and a request to a permit.
 //! `perform.rs` goes the rest of the way.
 
-pub mod ballot;
 pub mod attention;
+pub mod ballot;
 pub mod delegation;
 pub mod erase;
 pub mod escalate;

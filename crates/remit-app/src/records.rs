@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::attention::{Canary, Verdict as Ended};
 use crate::authorize::Asked;
-use crate::delegation::Delegation;
 use crate::ballot::{Cast, Proof};
+use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
@@ -224,7 +224,13 @@ impl Gate {
 
     /// The record that asks for what must be denied. It reads like any other; the last disclosure, whose place the
     /// second part of the answer says, marks it, and is kept apart until it is over.
-    pub(crate) fn planted_draft(&self, call: &Call, file: &CaseFile, decision: &Decision, now: Timestamp) -> (Draft, usize) {
+    pub(crate) fn planted_draft(
+        &self,
+        call: &Call,
+        file: &CaseFile,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> (Draft, usize) {
         let body = decision_body(call, file, decision);
         let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
         draft.disclosures.push(("canary", "true".to_owned()));

@@ -67,7 +67,9 @@ pub enum NotReviewed {
     #[error("no call of this record waits for a review")]
     Unknown,
     /// It is the user for whom the call was made.
-    #[error("the call was made for this person, or keys.yaml does not say which user they are; somebody else has to look at it")]
+    #[error(
+        "the call was made for this person, or keys.yaml does not say which user they are; somebody else has to look at it"
+    )]
     OwnMatter,
     /// It does not say what was found.
     #[error("say what you found")]

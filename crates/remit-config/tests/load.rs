@@ -87,7 +87,10 @@ fn a_rule_that_cannot_be_satisfied_is_refused_where_it_stands() {
 
 /// The house with a second rule, and with tiers and canaries.
 fn careful(from: &str, to: &str) -> String {
-    let text = house::REMIT.replace("  finance-sign-off:\n", "  by-passkey: {from: [team:finance], within: 30m, factor: passkey}\n  finance-sign-off:\n");
+    let text = house::REMIT.replace(
+        "  finance-sign-off:\n",
+        "  by-passkey: {from: [team:finance], within: 30m, factor: passkey}\n  finance-sign-off:\n",
+    );
     let text = text.replace(house::WAIT, house::RISK);
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1)
@@ -96,7 +99,8 @@ fn careful(from: &str, to: &str) -> String {
 #[test]
 fn risk_becomes_tiers_and_attention_has_bounds() {
     let text = careful("", "");
-    let config = load(&changed("remit.yaml", house::REMIT, &text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let config =
+        load(&changed("remit.yaml", house::REMIT, &text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
     let tiers = config.snapshot.tiers();
     let named = |rule: &Option<RuleId>| rule.as_ref().map(ToString::to_string);
     assert!(tiers.review_medium);

@@ -83,7 +83,12 @@ impl Attention for SqliteStore {
         self.read(canaries)
     }
 
-    async fn end_canary(&self, question: &QuestionId, verdict: Verdict, record: SignedRecord) -> Result<(), CommitError> {
+    async fn end_canary(
+        &self,
+        question: &QuestionId,
+        verdict: Verdict,
+        record: SignedRecord,
+    ) -> Result<(), CommitError> {
         let question = question.clone();
         let deed = move |desk: &Desk<'_>| {
             let sql = "UPDATE canaries SET ended = ?2 WHERE question = ?1 AND ended IS NULL";

@@ -40,7 +40,8 @@ impl Reviews for SqliteStore {
 
     async fn backlog(&self) -> Result<Backlog, Unavailable> {
         self.read(|db| {
-            let sql = "SELECT count(*), min(intents.at) FROM reviews JOIN intents USING (position) WHERE closed_at IS NULL";
+            let sql =
+                "SELECT count(*), min(intents.at) FROM reviews JOIN intents USING (position) WHERE closed_at IS NULL";
             let (waiting, oldest): (i64, Option<i64>) =
                 db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Backlog { waiting: amount(waiting), oldest: oldest.map(time).transpose()? })

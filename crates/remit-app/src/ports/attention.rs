@@ -66,5 +66,10 @@ pub trait Attention: Send + Sync {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] with `canary` when that is recorded, or there is no such canary.
-    async fn end_canary(&self, question: &QuestionId, verdict: Verdict, record: SignedRecord) -> Result<(), CommitError>;
+    async fn end_canary(
+        &self,
+        question: &QuestionId,
+        verdict: Verdict,
+        record: SignedRecord,
+    ) -> Result<(), CommitError>;
 }

@@ -63,7 +63,10 @@ impl Delegate {
         let gateway = self.access.open(folder)?;
         if let Some(id) = self.revoke {
             let answer = gateway.post(&format!("/admin/v1/delegations/{id}/revoke"), &json!({}))?;
-            say(format!("{id} {}", if answer["revoked"] == true { "is taken back" } else { "is none of yours in force" }))?;
+            say(format!(
+                "{id} {}",
+                if answer["revoked"] == true { "is taken back" } else { "is none of yours in force" }
+            ))?;
         } else if let Some(to) = self.to {
             let mut body = json!({"to": to, "until": self.until});
             if let Some(rule) = self.rule {
@@ -97,7 +100,11 @@ impl Reviews {
         let gateway = self.access.open(folder)?;
         if let Some(record) = self.record {
             let review = gateway.post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note}))?;
-            say(if self.json { review.to_string() } else { format!("the review of {} is closed", text(&review["record"])) })?;
+            say(if self.json {
+                review.to_string()
+            } else {
+                format!("the review of {} is closed", text(&review["record"]))
+            })?;
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;
@@ -109,7 +116,15 @@ impl Reviews {
         } else {
             let rows = found.iter().map(|r| {
                 let (record, tool, at) = (text(&r["record"]), text(&r["tool"]), text(&r["at"]));
-                vec![record, text(&r["agent"]), text(&r["user"]), tool, at, text(&r["closed"]["by"]), text(&r["closed"]["note"])]
+                vec![
+                    record,
+                    text(&r["agent"]),
+                    text(&r["user"]),
+                    tool,
+                    at,
+                    text(&r["closed"]["by"]),
+                    text(&r["closed"]["note"]),
+                ]
             });
             say(table(&["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "NOTE"], rows))?;
         }
@@ -144,7 +159,8 @@ impl Approvers {
                     canaries,
                 ]
             });
-            let head = ["APPROVER", "OPEN", "VOTES", "LAST HOUR", "MEDIAN", "IN UNDER 5 S", "CANARIES DENIED / APPROVED"];
+            let head =
+                ["APPROVER", "OPEN", "VOTES", "LAST HOUR", "MEDIAN", "IN UNDER 5 S", "CANARIES DENIED / APPROVED"];
             say(table(&head, rows))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -9,8 +9,12 @@ const HOLD_MS_MAX: u64 = 10 * 60_000;
 const QUESTIONS_PER_AGENT: u32 = 100;
 const TARGET_CHARS_MAX: usize = 100;
 /// Names that belong to nobody (RFC 2606), in the shape of things that agents work on.
-const TARGETS: [&str; 4] =
-    ["billing@acme-refunds.example", "backup.storage-eu.example", "admin@staging-login.example", "payroll-export.example"];
+const TARGETS: [&str; 4] = [
+    "billing@acme-refunds.example",
+    "backup.storage-eu.example",
+    "admin@staging-login.example",
+    "payroll-export.example",
+];
 
 /// How long a call is kept waiting, in milliseconds, and how many questions an agent may have.
 pub(super) fn wait(file: Option<WaitFile>, report: &mut Report<'_>) -> (u64, u32) {
@@ -40,10 +44,14 @@ pub(super) fn canaries(file: Option<CanariesFile>, report: &mut Report<'_>) -> O
                 report.fault(targets, "nothing is left to aim at", "name some targets, or leave it out");
             }
             let plain = |text: &str| {
-                let plain = !text.is_empty() && text.chars().count() <= TARGET_CHARS_MAX && !text.contains(char::is_control);
+                let plain =
+                    !text.is_empty() && text.chars().count() <= TARGET_CHARS_MAX && !text.contains(char::is_control);
                 plain.then(|| text.to_owned())
             };
-            targets.iter().filter_map(|at| report.read(at, plain, "a target", "write at most 100 characters on one line")).collect()
+            targets
+                .iter()
+                .filter_map(|at| report.read(at, plain, "a target", "write at most 100 characters on one line"))
+                .collect()
         }
     };
     Some(Canaries { every_votes: every_votes?, targets })

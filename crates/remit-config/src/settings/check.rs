@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use remit_core::approval::ApprovalRule;
-use remit_core::authority::{Person, Tiers};
 use remit_core::authority::remit::Limit;
+use remit_core::authority::{Person, Tiers};
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, TenantId};
 
@@ -14,7 +14,8 @@ use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
-    Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, retention, risk, rules,
+    Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, retention, risk,
+    rules,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;

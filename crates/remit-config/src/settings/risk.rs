@@ -16,7 +16,9 @@ pub(super) fn tiers(file: Option<RiskFile>, rules: &[ApprovalRule], report: &mut
         && !asks_better(own, high)
     {
         let message = match high.and_then(|high| high.factor.map(|factor| (&high.id, factor))) {
-            Some((id, factor)) => format!("`{}` demands no better proof of its voters than `{id}`: {}", own.id, factor.as_str()),
+            Some((id, factor)) => {
+                format!("`{}` demands no better proof of its voters than `{id}`: {}", own.id, factor.as_str())
+            }
             None => format!("`{}` demands no proof of its voters", own.id),
         };
         report.fault(&ask.approval, message, "write `factor: passkey` in that rule, or name another");

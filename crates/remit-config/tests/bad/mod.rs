@@ -495,11 +495,7 @@ pub const CARE: &[(&str, &str, &str)] = &[
         "remit.yaml:26:33: then no agent could ask anything (write at least 1, or leave it out)",
     ),
     ("50 votes", "0 votes", "remit.yaml:32:19: `0 votes` is not a number of votes (write `50 votes`)"),
-    (
-        "[nobody.example]",
-        "[]",
-        "remit.yaml:32:38: nothing is left to aim at (name some targets, or leave it out)",
-    ),
+    ("[nobody.example]", "[]", "remit.yaml:32:38: nothing is left to aim at (name some targets, or leave it out)"),
 ];
 
 /// What is changed in the bucket of a ledger to what, and all that is said about it.

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::approval::ApprovalRule;
-use crate::authority::{Person, Tiers};
 use crate::authority::guardrail::Guardrail;
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
+use crate::authority::{Person, Tiers};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
 use crate::calendar::Calendar;
 use crate::call::Call;

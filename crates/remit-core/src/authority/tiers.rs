@@ -40,7 +40,12 @@ impl Tiers {
         };
         let asks = [
             (&self.high, "risk-high", high, "a mistake with this tool would hurt people or the organisation"),
-            (&self.irreversible, "risk-irreversible", "!context.reversible".into(), "what this tool does cannot be undone"),
+            (
+                &self.irreversible,
+                "risk-irreversible",
+                "!context.reversible".into(),
+                "what this tool does cannot be undone",
+            ),
         ];
         let asks = asks.into_iter().filter_map(|(rule, id, when, reason)| {
             let rule = quoted(rule.as_ref()?.as_str());

@@ -2,8 +2,8 @@
 
 mod ballot;
 mod batch;
-mod deletion;
 mod delegations;
+mod deletion;
 mod evidence;
 mod halts;
 mod look;

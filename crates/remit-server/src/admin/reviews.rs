@@ -94,7 +94,9 @@ fn not_reviewed(error: NotReviewed) -> Refusal {
     let text = error.to_string();
     match error {
         NotReviewed::Unknown => Refusal::new(Code::RecordUnknown, text),
-        NotReviewed::OwnMatter => Refusal::new(Code::PolicyNoPermit, text).with_remedy("Ask somebody else to look at it."),
+        NotReviewed::OwnMatter => {
+            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Ask somebody else to look at it.")
+        }
         NotReviewed::NoNote | NotReviewed::TooLong => Refusal::new(Code::Malformed, text),
         NotReviewed::Unavailable(error) => unavailable(error),
     }

@@ -64,14 +64,33 @@ impl Default for Metrics {
         let questions = Gauge::default();
         registry.register("questions_open", "Questions that wait for people", questions.clone());
         let reviews = Gauge::default();
-        registry.register("reviews_waiting", "Calls that went through and wait for a person to look at them", reviews.clone());
+        registry.register(
+            "reviews_waiting",
+            "Calls that went through and wait for a person to look at them",
+            reviews.clone(),
+        );
         let review_age = Gauge::default();
         registry.register("review_age_seconds", "For how long the oldest of them has waited", review_age.clone());
         let canaries = Family::default();
         registry.register("canaries", "Requests that had to be denied, by how they ended", canaries.clone());
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
-        Self { registry, verdicts, outcomes, rejected, steps, upstreams, budgets, reloads, questions, reviews, review_age, canaries, ledger, started }
+        Self {
+            registry,
+            verdicts,
+            outcomes,
+            rejected,
+            steps,
+            upstreams,
+            budgets,
+            reloads,
+            questions,
+            reviews,
+            review_age,
+            canaries,
+            ledger,
+            started,
+        }
     }
 }
 

@@ -155,7 +155,10 @@ pub(super) async fn a_step_is_reached_once(t: Trial) {
     assert!(reach(mark("q-1", "finance", 2)).await);
     assert!(reach(mark("q-1", "security", 1)).await);
     assert!(reach(mark("q-2", "finance", 1)).await);
-    assert_eq!((steps("q-1", "finance").await, steps("q-1", "security").await, steps("Q-1", "finance").await), (2, 1, 0));
+    assert_eq!(
+        (steps("q-1", "finance").await, steps("q-1", "security").await, steps("Q-1", "finance").await),
+        (2, 1, 0)
+    );
 }
 
 async fn bounded(t: &Trial, most: u32, asked: Question) -> Result<Committed, CommitError> {
@@ -168,7 +171,8 @@ async fn bounded(t: &Trial, most: u32, asked: Question) -> Result<Committed, Com
 pub(super) async fn an_agent_has_so_many_questions_and_no_more(t: Trial) {
     t.run("run-1").await;
     let ask = async |id: &str, call: &str, at| {
-        let asked = Question { asked_at: moment(at), expires_at: moment(at + 60), ..question(id, call, &[("finance", 1)]) };
+        let asked =
+            Question { asked_at: moment(at), expires_at: moment(at + 60), ..question(id, call, &[("finance", 1)]) };
         bounded(&t, 2, asked).await
     };
     ask("q-1", "a", 0).await.expect("the first");

@@ -200,7 +200,12 @@ impl Attention for MemoryStore {
         Ok(with.collect())
     }
 
-    async fn end_canary(&self, question: &QuestionId, verdict: Verdict, record: SignedRecord) -> Result<(), CommitError> {
+    async fn end_canary(
+        &self,
+        question: &QuestionId,
+        verdict: Verdict,
+        record: SignedRecord,
+    ) -> Result<(), CommitError> {
         let mut state = self.open()?;
         let waits = |(canary, ended): &(Canary, Option<Verdict>)| canary.question == *question && ended.is_none();
         if !state.care.canaries.iter().any(waits) {

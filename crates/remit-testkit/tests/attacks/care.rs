@@ -73,7 +73,8 @@ async fn a_delegation_is_explicit_bounded_and_ones_own() {
     let forged = json!({"to": "eve", "until": in_days(1), "from": "carol"});
     let (status, answer) = post(&world, "bob", "/admin/v1/delegations", forged).await;
     assert_eq!((status, &answer["error"]["reason"]), (400, &json!("unknown member `from`")));
-    let agents = world.wire.send(AGENT, "/admin/v1/delegations", Some(&json!({"to": "eve", "until": in_days(1)}))).await;
+    let agents =
+        world.wire.send(AGENT, "/admin/v1/delegations", Some(&json!({"to": "eve", "until": in_days(1)}))).await;
     assert_eq!(agents.expect("an answer").0, 401);
     assert_eq!(get(&world, "bob", "/admin/v1/delegations").await["delegations"], json!([]));
     world.running.stop().await;
