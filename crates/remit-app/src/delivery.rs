@@ -20,7 +20,7 @@ pub const ERROR_CHARS_MAX: usize = 200;
 pub enum Event {
     /// It was asked.
     Asked,
-    /// It went to further people, by the step of its rule.
+    /// It went to further people: how often it has by now, under all of its rules.
     Escalated(u8),
     /// It will lapse soon, and nobody has answered.
     Lapsing,

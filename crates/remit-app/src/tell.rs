@@ -9,6 +9,7 @@ use remit_core::Snapshot;
 use remit_core::approval::{ApprovalRule, Approver, Factor};
 use remit_core::ids::{ChannelId, QuestionId, RuleId};
 
+use crate::delegation::Delegation;
 use crate::delivery::{Delivery, DeliveryFilter, DeliveryState, ERROR_CHARS_MAX, Event, Progress};
 use crate::gate::Gate;
 use crate::intent::Unavailable;
@@ -153,7 +154,8 @@ impl Gate {
             (Some(question), None) => (Progress::Gone, self.routed(telling, &question, delivery, now).await?),
             (Some(question), Some(channel)) => {
                 let snapshot = self.snapshot.load_full();
-                let setting = setting(telling, &snapshot, &question, now);
+                let delegations = self.ports.store.delegations(now).await?;
+                let setting = self.setting(telling, &snapshot, &question, &delegations, now);
                 let message = Message::about(&question, delivery, setting);
                 let sent = messenger.send(channel, &message).await;
                 self.concluded(telling, &question, delivery, channel, sent)
@@ -169,6 +171,35 @@ impl Gate {
     /// When the store is unavailable.
     pub async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Unavailable> {
         self.ports.store.forget_deliveries(before).await
+    }
+
+    /// What is said about a question at this moment, of one authority: to those whose votes would count, in their
+    /// own right or in somebody's place, with what an approver would see now.
+    fn setting<'t>(
+        &self,
+        telling: &'t Telling,
+        snapshot: &Snapshot,
+        question: &Question,
+        delegations: &[Delegation],
+        now: Timestamp,
+    ) -> Setting<'t> {
+        let asked = question.rules.iter().filter_map(|asked| {
+            // Nobody's vote counts under a rule that has changed since.
+            snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition)
+        });
+        let rules: Vec<_> = asked.collect();
+        let counts = |addressee: &&Addressee| {
+            let votes =
+                |rule: &&ApprovalRule| self.votes_as(rule, question, &addressee.approver, delegations, now).is_ok();
+            addressee.until.is_none_or(|until| until > now) && rules.iter().any(votes)
+        };
+        let recipient =
+            |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
+        let clicked = || rules.iter().filter(|rule| rule.accepts(Factor::Channel, false).is_ok());
+        let clicks = Clicks { deny: clicked().next().is_some(), approve: clicked().any(|rule| !rule.reason_required) };
+        let to = telling.addressees.iter().filter(counts).map(recipient).collect();
+        let shown = sight::digest(&sight::still(snapshot, question));
+        Setting { to, console: &telling.console, shown, clicks, now }
     }
 
     /// The same news, once for each channel. That a question needs nobody any more is said where it was asked.
@@ -228,29 +259,6 @@ impl Gate {
         let pause = i64::try_from(patience.pause_ms(attempts, chance)).unwrap_or(i64::MAX);
         now.checked_add(SignedDuration::from_millis(pause)).ok()
     }
-}
-
-/// What is said about a question at this moment, of one authority: to those whose votes would count, with what
-/// an approver would see now.
-fn setting<'t>(telling: &'t Telling, snapshot: &Snapshot, question: &Question, now: Timestamp) -> Setting<'t> {
-    let asked = question.rules.iter().filter_map(|asked| {
-        // Nobody's vote counts under a rule that has changed since.
-        snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition)
-    });
-    let rules: Vec<_> = asked.collect();
-    let counts = |addressee: &&Addressee| {
-        let entitles = |rule: &&ApprovalRule| {
-            rule.entitles(&addressee.approver, &question.parties, sight::hour(rule, question, now)).is_ok()
-        };
-        addressee.until.is_none_or(|until| until > now) && rules.iter().any(entitles)
-    };
-    let recipient =
-        |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
-    let clicked = || rules.iter().filter(|rule| rule.accepts(Factor::Channel, false).is_ok());
-    let clicks = Clicks { deny: clicked().next().is_some(), approve: clicked().any(|rule| !rule.reason_required) };
-    let to = telling.addressees.iter().filter(counts).map(recipient).collect();
-    let shown = sight::digest(&sight::still(snapshot, question));
-    Setting { to, console: &telling.console, shown, clicks, now }
 }
 
 /// The same news through this channel, at once.

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::notify::Channels;
 use crate::telemetry::Metrics;
@@ -43,7 +43,7 @@ pub struct Edge {
     pub trust: Option<Arc<str>>,
     /// Ways to tell people, where there are any.
     pub channels: Option<Arc<Channels>>,
-    keyring: ArcSwap<Keyring>,
+    keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
 
@@ -155,7 +155,8 @@ impl Edge {
         keyring: Keyring,
         reload: Arc<dyn Reload>,
     ) -> Self {
-        let keyring = ArcSwap::from_pointee(keyring);
+        let keyring = Arc::new(ArcSwap::from_pointee(keyring));
+        gate.knows(Arc::new(Steering(keyring.clone())));
         let (prover, trust, channels) = (None, None, None);
         Self { gate, fleet, settings, notices, metrics, prover, trust, channels, keyring, reload }
     }
