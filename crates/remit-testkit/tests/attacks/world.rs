@@ -80,8 +80,8 @@ impl World {
         let pending = reloaded.expect("put forward")["pending"]["change"].as_str().map(str::to_owned);
         let Some(change) = pending else { return };
         let vote = json!({"choice": "approve", "reason": "a test"});
-        let voted = self.wire.done(&operator_key("rehearsal"), &format!("/admin/v1/changes/{change}/votes"), Some(&vote));
-        voted.await.expect("in force");
+        let path = format!("/admin/v1/changes/{change}/votes");
+        self.wire.done(&operator_key("rehearsal"), &path, Some(&vote)).await.expect("in force");
     }
 
     /// Asks for a refund; what was answered.
