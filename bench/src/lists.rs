@@ -217,6 +217,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         expires_at: at(i64::try_from(3_600 + number).ok()?),
         votes: Vec::new(),
         remarks: Vec::new(),
+        origins: Vec::new(),
         escalated: 0,
         uses: 0,
         used: false,

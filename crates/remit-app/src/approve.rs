@@ -283,6 +283,7 @@ pub(crate) fn question(
             .collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
+        origins: Vec::new(),
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,

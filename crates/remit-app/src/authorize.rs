@@ -158,7 +158,9 @@ impl Gate {
                 batched: self.habits.batch_reads && mild(&call.tool),
             },
             Verdict::Ask { rules, refusal } => {
-                let question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await?;
+                question.origins = sources.of(&call.arguments);
                 Effect::Hold(Box::new(question))
             }
             Verdict::Deny(_) => Effect::Refuse,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use remit_core::approval::{CallParties, Factor, same_person};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
+use remit_core::origin::Origin;
 use serde_json::Value;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
@@ -44,6 +45,8 @@ pub struct Question {
     pub asked_at: Timestamp,
     /// From when on nobody can answer, and what was approved cannot be used.
     pub expires_at: Timestamp,
+    /// Where each value of the arguments came from, by its place (RFC 6901), as it was known when it was asked.
+    pub origins: Vec<(String, Origin)>,
     /// Votes so far.
     pub votes: Vec<Vote>,
     /// What people asked back, and what the agent answered.

@@ -135,6 +135,7 @@ pub(crate) fn still(snapshot: &Snapshot, question: &Question) -> Value {
         },
         "tool": tool.map_or_else(|| json!({"name": question.tool}), tool_shown),
         "arguments": question.arguments,
+        "origins": question.origins.iter().map(|(place, origin)| json!([place, origin.as_str()])).collect::<Vec<_>>(),
         "resource": {"name": question.resource, "in": dimensions},
         "cost_micro_usd": question.cost,
         "why": question.reason,

@@ -38,8 +38,9 @@ impl Origin {
         }
     }
 
-    /// How little it is to be trusted.
-    const fn doubt(self) -> u8 {
+    /// How little it is to be trusted; the largest is `untrusted`.
+    #[must_use]
+    pub const fn doubt(self) -> u8 {
         match self {
             Self::User => 0,
             Self::Config => 1,

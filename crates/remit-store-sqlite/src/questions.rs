@@ -9,6 +9,7 @@ use remit_app::ports::Questions;
 use remit_app::question::{Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
+use remit_core::origin::Origin;
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, Params, params};
 use serde_json::{Value, json};
@@ -126,6 +127,7 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
         parties: CallParties { user: None, ..question.parties },
         resource: String::new(),
         reason: String::new(),
+        origins: Vec::new(),
         expires_at: question.expires_at.min(now),
         ..question
     };
@@ -201,6 +203,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             rules: Vec::new(),
             asked_at: time(row.get(9)?)?,
             expires_at: time(row.get(10)?)?,
+            origins: Vec::new(),
             votes: Vec::new(),
             remarks: Vec::new(),
             escalated: row.get(12)?,
@@ -322,6 +325,7 @@ fn particulars(question: &Question) -> Value {
         "cost": question.cost,
         "reason": question.reason,
         "rules": rules.collect::<Vec<_>>(),
+        "origins": question.origins.iter().map(|(place, origin)| json!([place, origin.as_str()])).collect::<Vec<_>>(),
     })
 }
 
@@ -345,6 +349,10 @@ fn add_particulars(question: &mut Question, text: &str) -> Result<(), Failure> {
     question.resource = string(found.get("resource")).ok_or_else(shape)?;
     question.cost = found.get("cost").and_then(Value::as_u64).ok_or_else(shape)?;
     question.reason = string(found.get("reason")).ok_or_else(shape)?;
+    for origin in list("origins")? {
+        let word = origin.get(1).and_then(Value::as_str).and_then(Origin::parse).ok_or_else(shape)?;
+        question.origins.push((string(origin.get(0)).ok_or_else(shape)?, word));
+    }
     for rule in list("rules")? {
         question.rules.push(QuestionRule {
             id: RuleId::parse(&string(rule.get(0)).ok_or_else(shape)?)?,

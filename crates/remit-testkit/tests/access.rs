@@ -201,8 +201,16 @@ impl House {
         asked["question"].as_str().expect("an id").to_owned()
     }
 
+    /// Casts a vote on what is shown; the status and the answer.
+    async fn vote(&self, key: &str, question: &str, choice: &str) -> (u16, Value) {
+        let shown = self.get(CHIEF, &format!("/admin/v1/questions/{question}")).await["shown"].clone();
+        let ballot = json!({"choice": choice, "reason": "no need", "shown": shown});
+        self.post(key, &format!("/admin/v1/questions/{question}/votes"), ballot).await
+    }
+
     async fn approve(&self, key: &str, question: &str) {
-        self.done(key, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "approve"})).await;
+        let (status, answer) = self.vote(key, question, "approve").await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     async fn status(&self, key: &str, question: &str) -> Value {
@@ -275,11 +283,9 @@ async fn an_agent_asks_is_given_and_loses_it_again() {
     let question = house.ask(asked.clone()).await;
     assert_eq!(house.ask(asked).await, question, "asking again asks nobody anew");
     house.delete(ADA).await.expect_err("nobody has said yes");
-    let (status, _) =
-        house.post(ADA, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "approve"})).await;
+    let (status, _) = house.vote(ADA, &question, "approve").await;
     assert_eq!(status, 401, "an agent cannot vote, least of all for itself");
-    let votes = format!("/admin/v1/questions/{question}/votes");
-    let own = house.post("scenario-operator-ada", &votes, json!({"choice": "approve"})).await;
+    let own = house.vote("scenario-operator-ada", &question, "approve").await;
     assert_eq!(own.0, 403, "nor can the user for whom it asks");
     let stranger =
         house.wire.send("agent-for-grace", &format!("/v1/questions/{question}"), None).await.expect("an answer");
@@ -335,9 +341,7 @@ async fn people_give_less_or_nothing_or_without_being_asked() {
     assert_eq!(house.delete(ADA).await.expect_err("and no more")["code"], "budget.exhausted");
 
     let question = house.ask(ask("second")).await;
-    house
-        .done(BOB, &format!("/admin/v1/questions/{question}/votes"), json!({"choice": "deny", "reason": "no need"}))
-        .await;
+    assert_eq!(house.vote(BOB, &question, "deny").await.0, 200);
     let status = house.status(ADA, &question).await;
     assert_eq!((&status["state"], &status["reason"]), (&json!("refused"), &json!("no need")), "{status}");
 

@@ -31,6 +31,26 @@ const GUARDRAIL: &str = r#"
 forbid (principal, action in [Action::"expose"], resource) when { context.run.labels.contains("<i>odd</i>") };
 "#;
 
+/// What the agent may ask people for, and what was declared for emergencies.
+const OFFERS: &str = "
+may_request:
+  - tools: [business/delete_customer]
+    up_to: 8h
+    calls: 4
+    approval: finance-sign-off
+";
+const EMERGENCY: &str = "
+break_glass:
+  leak:
+    agents: [desk]
+    tools: [business/send_mail]
+    up_to: 10m
+    calls: 1
+    people: [team:operations]
+    reviewers: [team:security]
+    instead_of: [two-person]
+";
+
 struct House {
     running: Running,
     wire: Wire,
@@ -64,6 +84,8 @@ impl House {
             let text = match name {
                 "keys.yaml" => format!("{agent}{text}"),
                 "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
+                "remits/desk.yaml" => format!("{text}{OFFERS}"),
+                "remit.yaml" => format!("{text}{EMERGENCY}"),
                 "guardrails/data.cedar" => format!("{text}{GUARDRAIL}"),
                 _ => text.to_owned(),
             };
@@ -224,6 +246,7 @@ async fn nobody_sees_a_page_without_a_persons_key() {
         "ledger",
         "ledger/trust",
         "people",
+        "access",
     ] {
         for key in [None, Some(AGENT), Some("wrong")] {
             let answer = house.ask(key, &format!("/console/{path}"), None).await;
@@ -359,5 +382,52 @@ async fn a_record_is_judged_on_the_page_and_the_page_says_by_whom() {
     let bundle = house.ask(Some(CHIEF), &format!("/admin/v1/evidence?record={record}"), None).await;
     let report = remit_evidence::judge::judge(bundle.text.as_bytes(), &trust, &[]);
     assert_eq!(report.verdict.as_str(), "VALID");
+    house.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_is_looked_at_and_taken_back_on_its_page() {
+    let house = House::start().await;
+    has(
+        &house.page(VIEWER, "/console/access").await,
+        &["Nobody asks for anything", "No grant is in force", "remit break-glass leak"],
+    );
+    let asked = json!({"tools": ["business/delete_customer"], "for_secs": 7200, "calls": 3, "why": "<script>alert(3)</script>\u{202E}"});
+    let request = house.wire.done(AGENT, "/v1/access-requests", Some(&asked)).await.expect("asked");
+    let question = request["question"].as_str().expect("a question").to_owned();
+    let waiting = house.page(VIEWER, "/console/access?agent=desk").await;
+    has(
+        &waiting,
+        &[
+            "at most 3 calls",
+            &format!("/console/questions/{question}"),
+            "Give less",
+            "&lt;script&gt;alert(3)",
+            "⟨U+202E⟩",
+        ],
+    );
+    let (ours, theirs) = waiting.split_once("agent-words").expect("what the agent wrote is marked");
+    assert!(!ours.contains("alert(3)") && theirs.contains("alert(3)"), "and stands last");
+    assert!(!house.page(VIEWER, "/console/access?agent=other").await.contains(&question));
+
+    let broken = json!({"name": "leak", "incident": "INC-7", "reason": "<b>the list leaks</b>"});
+    let broken = house.wire.done(CHIEF, "/admin/v1/break-glass", Some(&broken)).await.expect("broken");
+    let grant = broken["grant"].as_str().expect("a grant").to_owned();
+    let live = house.page(CHIEF, "/console/access").await;
+    has(&live, &["must review", "INC-7: &lt;b&gt;the list leaks", "0 of 1 calls used", "Take back"]);
+    assert!(!house.page(VIEWER, "/console/access").await.contains("Take back"));
+    let (revoke, review) =
+        (format!("/console/access/grants/{grant}/revoke"), format!("/console/access/grants/{grant}/review"));
+    assert_eq!(house.ask(Some(VIEWER), &revoke, Some("reason=because")).await.status, 403);
+    assert_eq!(house.ask(Some(CHIEF), &revoke, Some("reason=+")).await.status, 400);
+    assert_eq!(house.ask(Some(CHIEF), "/console/access/grants/g-1/revoke", Some("reason=x")).await.status, 404);
+    assert_eq!(house.ask(Some(CHIEF), &revoke, Some("reason=it+is+over")).await.status, 303);
+    assert_ne!(
+        house.ask(Some(CHIEF), &review, Some("justified=yes&note=fine")).await.status,
+        303,
+        "not by who broke it"
+    );
+    let over = house.page(CHIEF, "/console/access?all=1").await;
+    has(&over, &["No grant is in force", "revoked", "by rehearsal: it is over", "must review"]);
     house.running.stop().await;
 }

@@ -220,7 +220,7 @@ fn grant_id(id: &str) -> Result<GrantId, Refusal> {
     GrantId::parse(id).map_err(|_| Refusal::new(Code::GrantUnknown, "there is no such grant"))
 }
 
-fn not_given(error: NotGiven) -> Refusal {
+pub(crate) fn not_given(error: NotGiven) -> Refusal {
     match error {
         NotGiven::Refused(refusal) => refusal,
         NotGiven::NotTaken(error) => not_taken(error),

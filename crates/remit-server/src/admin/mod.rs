@@ -1,6 +1,6 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
-mod access;
+pub(crate) mod access;
 mod ballot;
 mod changes;
 mod deletion;

@@ -4,6 +4,7 @@
 //! Pages are rendered here, whole, and work without scripts; `console.js` only keeps them fresh. Nothing
 //! that a caller wrote gets onto a page but through a template's escaping or [`plain`].
 
+mod access;
 mod account;
 mod agents;
 mod assets;
@@ -62,6 +63,10 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/tools", get(tools::tools))
         .route("/console/tools/{*name}", get(tools::tool))
         .route("/console/authority", get(authority::authority))
+        .route("/console/access", get(access::access))
+        .route("/console/access/requests/{id}/narrow", post(access::narrow))
+        .route("/console/access/grants/{id}/revoke", post(access::revoke))
+        .route("/console/access/grants/{id}/review", post(access::review))
         .route("/console/budgets", get(budgets::budgets))
         .route("/console/halts", get(halts::halts).post(halts::order))
         .route("/console/halts/new", get(halts::confirm))

@@ -148,7 +148,7 @@ pub(super) async fn for_a_run_are_counted_down(t: Trial) {
     let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
     let cast = for_run(&id, "fiona", 2, u64::MAX, 30);
     let answered = t.vote(cast.clone()).await.expect("it counts");
-    assert_eq!(answered.votes, [cast.clone()]);
+    assert_eq!(answered.votes, std::slice::from_ref(&cast));
     assert_eq!(t.store.question(&id).await.expect("read").map(|question| question.votes), Some(vec![cast]));
     let rules = [needed("finance", 1)];
     let elsewhere = admission(&t, &other, "call", &rules, 2).await;

@@ -16,6 +16,7 @@ use remit_core::ids::{
     AgentId, ChangeId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
 };
 use remit_core::labels::Labels;
+use remit_core::origin::Origin;
 use remit_core::verdict::Code;
 use remit_evidence::dsse::{Envelope, Signature};
 use remit_evidence::record::Kind;
@@ -331,6 +332,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         expires_at: moment(60),
         votes: Vec::new(),
         remarks: Vec::new(),
+        origins: vec![("/amount".into(), Origin::User), ("/to".into(), Origin::Untrusted)],
         escalated: 0,
         uses: 0,
         used: false,

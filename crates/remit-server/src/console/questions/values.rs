@@ -1,8 +1,10 @@
 //! Arguments as people read them: every value, exactly, with its kind; long ones folded, none cut off.
 
+use remit_core::origin::Origin;
 use serde_json::Value;
 
 use crate::console::plain::{Plain, head, line, lines};
+use crate::console::tag::Tag;
 
 /// How many characters of a value are shown at once.
 const FOLD_CHARS: usize = 1_200;
@@ -14,6 +16,8 @@ const SUMMARY_CHARS: usize = 140;
 pub(super) struct Argument {
     /// Its name.
     pub name: Plain,
+    /// Where its value came from, when that is known.
+    pub origin: Option<Tag>,
     /// What kind of value it is, when that cannot be seen from the value itself.
     pub kind: &'static str,
     /// The value, or its beginning.
@@ -41,10 +45,32 @@ fn argument(name: &str, value: &Value) -> Argument {
     let (beginning, rest) = head(&text, FOLD_CHARS);
     Argument {
         name: line(name),
+        origin: None,
         kind,
         value: lines(beginning),
         whole: (rest > 0).then(|| lines(&text)),
         chars: text.chars().count(),
+    }
+}
+
+/// Marks each argument with where it came from: of several parts, each by its place.
+pub(super) fn mark(arguments: &mut [Argument], value: &Value, origins: &Value) {
+    let Some(members) = value.as_object() else { return };
+    for (argument, name) in arguments.iter_mut().zip(members.keys()) {
+        let place = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let own = |of: &str| of == place || of.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let found = origins.as_array().into_iter().flatten().filter_map(|one| {
+            let (of, word) = (one.get(0)?.as_str()?, one.get(1)?.as_str()?);
+            own(of).then(|| Origin::parse(word)).flatten()
+        });
+        argument.origin = found.max_by_key(|origin| origin.doubt()).map(|origin| match origin {
+            Origin::User => Tag::good("named by the user"),
+            Origin::Config => Tag::plain("named by the tool's schema"),
+            Origin::Trusted => Tag::good("named by a trusted tool"),
+            Origin::Model => Tag::wait("named by nobody but the model"),
+            Origin::Unknown => Tag::wait("nobody known has named it"),
+            Origin::Untrusted => Tag::bad("only outsiders have named it"),
+        });
     }
 }
 

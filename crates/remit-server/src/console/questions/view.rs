@@ -13,7 +13,7 @@ use remit_core::verdict::Refusal;
 use serde_json::Value;
 
 use super::open_to;
-use super::values::{Argument, arguments, summary};
+use super::values::{Argument, arguments, mark, summary};
 use crate::admin::unavailable;
 use crate::console::decided::{Read, money, short};
 use crate::console::moment::{Moment, lasting};
@@ -26,7 +26,7 @@ const ALIKE: usize = 8;
 /// How much of the agent's own words is shown.
 const WORDS_CHARS_MAX: usize = 4_000;
 /// What stands still and has a place of its own on the page.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "question",
     "tenant",
     "asked_at",
@@ -34,6 +34,7 @@ const KNOWN: [&str; 14] = [
     "chain",
     "tool",
     "arguments",
+    "origins",
     "resource",
     "cost_micro_usd",
     "why",
@@ -197,7 +198,7 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         owner: line(said("/chain/owner")),
         workflow: line(said("/chain/workflow")),
         run: question.run.to_string(),
-        arguments: still.get("arguments").map(arguments).unwrap_or_default(),
+        arguments: marked(still),
         resource: line(said("/resource/name")),
         belongs,
         reaches: reaches(said("/resource/name"), classed(still).is_some()),
@@ -390,6 +391,13 @@ async fn alike(edge: &Edge, question: &Question, now: Timestamp) -> Result<Vec<A
             asked: Moment::new(other.asked_at, now),
         })
         .collect())
+}
+
+fn marked(still: &Value) -> Vec<Argument> {
+    let Some(value) = still.get("arguments") else { return Vec::new() };
+    let mut arguments = arguments(value);
+    mark(&mut arguments, value, still.get("origins").unwrap_or(&Value::Null));
+    arguments
 }
 
 #[cfg(test)]
