@@ -19,7 +19,7 @@ async function ask(url, key, body, headers = {}) {
   const said = body && { method: 'POST', body: JSON.stringify(body) };
   const own = key && { authorization: `Bearer ${key}` };
   const answer = await fetch(url, { headers: { 'content-type': 'application/json', ...own, ...headers }, ...said });
-  return { status: answer.status, ...(await answer.json()) };
+  return { http: answer.status, ...(await answer.json()) };
 }
 
 /** As the operator with a key. */
@@ -34,8 +34,11 @@ export const call = (tool, args, run) => ask(`${GATEWAY_ADMIN}/v1/calls`, run ? 
 /** A run that the host application opens, with what it says the user wanted. */
 export const openRun = async (user, intent) => (await ask(`${GATEWAY_ADMIN}/v1/runs`, HOST_KEY, { user, intent })).run;
 
+/** The agent asks for more. */
+export const askForAccess = (asked) => ask(`${GATEWAY_ADMIN}/v1/access-requests`, GATEWAY_KEY, asked);
+
 /** The agent's answer to what an approver asked. */
-export const answerBack = (question, text) => ask(`${GATEWAY_ADMIN}/v1/questions/${question}`, HOST_KEY, { text });
+export const answerBack = (question, text) => ask(`${GATEWAY_ADMIN}/v1/questions/${question}`, GATEWAY_KEY, { text });
 
 /** What the system behind the gateway has really carried out, by tool. */
 export const executed = async () => (await ask(`${FIXTURE_CONTROL}/calls`)).counts;

@@ -86,11 +86,11 @@ export async function wrong(page) {
 export function run(program, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { timeout: 60_000, ...options });
-    let out = '';
-    child.stdout.on('data', (text) => (out += text));
+    let [stdout, out] = ['', ''];
+    child.stdout.on('data', (text) => ((stdout += text), (out += text)));
     child.stderr.on('data', (text) => (out += text));
-    child.on('close', (status) => resolve({ status, out }));
-    child.on('error', (error) => resolve({ status: -1, out: error.message }));
+    child.on('close', (status) => resolve({ status, stdout, out }));
+    child.on('error', (error) => resolve({ status: -1, stdout, out: error.message }));
   });
 }
 
