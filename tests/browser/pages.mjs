@@ -142,5 +142,5 @@ export async function everyPage(tally, people, folder) {
     await Promise.all([alice.page.waitForNavigation(), alice.page.keyboard.press('Enter')]);
     assert.ok(alice.page.url().endsWith(second));
   });
-  await tally.check('no page broke the content policy, and no script failed', () => assert.deepEqual(complaints.filter((said) => !/console\/nothing/.test(said)), []));
+  await tally.check('no page broke the content policy, and no script failed', () => assert.deepEqual(complaints.filter((said) => !said.includes("/console/nothing")), []));
 }

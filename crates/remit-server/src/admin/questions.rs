@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::question::Question;
+use remit_core::approval::NotEntitled;
 use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
@@ -116,6 +117,9 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
         }
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
+        }
+        NotTaken::NotEntitled(NotEntitled::Unsigned(_)) => {
+            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Nothing was counted; sign this vote by your passkey.")
         }
         NotTaken::NotEntitled(_) => {
             Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
