@@ -6,7 +6,7 @@ use std::time::Instant;
 use remit_core::approval::{ApprovalRule, Voter};
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Grant, Holder, Limit, Locus, Mode, Pattern, Remit, Stage};
-use remit_core::authority::{Sources, compile};
+use remit_core::authority::{Sources, Tiers, compile};
 use remit_core::budget::BudgetState;
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, Digest, RuleId, RunId, TeamId, TenantId, ToolName, UserId};
@@ -141,6 +141,7 @@ fn snapshot(agents: usize, tools: usize) -> Snapshot {
         break_glass: Vec::new(),
         remits,
         guardrails: vec![GuardrailFile { name: "guardrails/a.cedar".into(), text: guardrails.into() }],
+        tiers: Tiers::default(),
         #[expect(clippy::expect_used, reason = "the names are numbered")]
         registry: Registry::new((0..tools).map(tool)).expect("registry"),
         digest: Digest::of(b"bench"),

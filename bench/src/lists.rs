@@ -233,5 +233,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         basis: Basis::default(),
         idempotency: None,
         effect: Effect::Hold(Box::new(question)),
+        questions_max: u32::MAX,
+        review: false,
     })
 }

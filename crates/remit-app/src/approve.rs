@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 use remit_core::Snapshot;
-use remit_core::approval::{ApprovalRule, Approver, CallParties, Factor};
+use remit_core::approval::{ApprovalRule, Approver, CallParties, Distinct, Factor, NotEntitled};
 use remit_core::call::Call;
-use remit_core::ids::{QuestionId, RuleId};
+use remit_core::ids::{OperatorId, QuestionId, RuleId};
 use remit_core::verdict::Refusal;
 use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::SignedRecord;
 
 use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
+use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
@@ -79,7 +80,8 @@ impl Gate {
     pub async fn vote(&self, approver: &Approver, ballot: Ballot) -> Result<Question, NotTaken> {
         let now = self.now();
         let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
-        let (rule, asked, sight) = self.covered(&question, approver, &ballot, now)?;
+        let delegations = self.ports.store.delegations(now).await?;
+        let Covers { rule, asked, sight, principal } = self.covered(&question, approver, &delegations, &ballot, now)?;
         let nonce = ballot.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
         let snapshot = self.snapshot.load();
         let covered = Covered {
@@ -104,6 +106,7 @@ impl Gate {
             rule: asked.id.clone(),
             by: approver.id.clone(),
             user: approver.user.clone(),
+            behalf: principal.map(|principal| (principal.id, principal.user)),
             factor,
             approve: ballot.choice.approves(),
             bounds: ballot.choice.bounds(),
@@ -120,6 +123,8 @@ impl Gate {
                 // The vote stands whatever comes of this: what could not be completed now, the next round of
                 // `tend_grants` completes.
                 let _later = self.complete_request(&answered).await;
+                // The vote counts, whatever becomes of this: what is missed here is noticed by the next round.
+                let _missed = self.look_after(&answered).await;
                 self.ports.notifier.question_changed(&question.id);
                 Ok(answered)
             }
@@ -138,7 +143,8 @@ impl Gate {
     /// As for [`Gate::vote`].
     pub async fn statement(&self, approver: &Approver, ballot: &Ballot) -> Result<(String, Nonce), NotTaken> {
         let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
-        let (_, asked, _) = self.covered(&question, approver, ballot, self.now())?;
+        let delegations = self.ports.store.delegations(self.now()).await?;
+        let Covers { asked, .. } = self.covered(&question, approver, &delegations, ballot, self.now())?;
         let nonce = self.ballot_nonce();
         let snapshot = self.snapshot.load();
         let covered = Covered {
@@ -159,14 +165,16 @@ impl Gate {
         &self,
         question: &Question,
         approver: &Approver,
+        delegations: &[Delegation],
         ballot: &Ballot,
         now: Timestamp,
-    ) -> Result<(ApprovalRule, QuestionRule, String), NotTaken> {
+    ) -> Result<Covers, NotTaken> {
         if question.state(now) != QuestionState::Open {
             return Err(NotTaken::NotOpen(question.state(now).as_str()));
         }
         let snapshot = self.snapshot.load();
-        let rule = rule_to_vote_on(&snapshot, question, ballot.rule.as_ref(), approver, now)?;
+        let (rule, principal) =
+            self.rule_to_vote_on(&snapshot, question, ballot.rule.as_ref(), approver, delegations, now)?;
         if ballot.reason.chars().count() > REASON_CHARS_MAX {
             return Err(NotTaken::TooLong);
         }
@@ -185,7 +193,7 @@ impl Gate {
         }
         let asked = question.rules.iter().find(|asked| asked.id == rule.id);
         let asked = asked.ok_or(NotTaken::RuleChanged(rule.id.clone()))?.clone();
-        Ok((rule, asked, remit_core::json::canonical(&still)))
+        Ok(Covers { rule, asked, sight: remit_core::json::canonical(&still), principal })
     }
 
     /// The passkey is this person's, it signed this statement, and it has not been copied.
@@ -210,36 +218,77 @@ impl Gate {
     fn ballot_nonce(&self) -> Nonce {
         Nonce::new(self.randomness().nonce)
     }
+
+    fn rule_to_vote_on(
+        &self,
+        snapshot: &Snapshot,
+        question: &Question,
+        named: Option<&RuleId>,
+        approver: &Approver,
+        delegations: &[Delegation],
+        now: Timestamp,
+    ) -> Result<(ApprovalRule, Option<Approver>), NotTaken> {
+        let mut entitled = Vec::new();
+        let mut refusal = NotTaken::NotEntitled("this question asks for none of the rules named".into());
+        for asked in question.rules.iter().filter(|asked| named.is_none_or(|named| asked.id == *named)) {
+            match snapshot.rule(&asked.id) {
+                Some(rule) if rule.digest() == asked.definition => {
+                    match self.votes_as(rule, question, approver, delegations, now) {
+                        Ok(principal) => entitled.push((rule.clone(), principal)),
+                        Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
+                    }
+                }
+                _ => refusal = NotTaken::RuleChanged(asked.id.clone()),
+            }
+        }
+        if entitled.len() > 1 {
+            let names: Vec<_> = entitled.iter().map(|(rule, _)| format!("`{}`", rule.id)).collect();
+            return Err(NotTaken::Ambiguous(names.join(" and ")));
+        }
+        entitled.pop().ok_or(refusal)
+    }
+
+    /// Whether this person's vote counts: their own, or else one in the place of somebody who has not voted yet.
+    fn votes_as(
+        &self,
+        rule: &ApprovalRule,
+        question: &Question,
+        approver: &Approver,
+        delegations: &[Delegation],
+        now: Timestamp,
+    ) -> Result<Option<Approver>, NotEntitled> {
+        let (hour, parties) = (sight::hour(rule, question, now), &question.parties);
+        let cast = || question.votes.iter().filter(|vote| vote.rule == rule.id);
+        if rule.distinct_from.contains(&Distinct::ApproverDelegates) {
+            let lent = |from: &OperatorId, to: &OperatorId| {
+                delegations.iter().any(|delegation| delegation.from == *from && delegation.lets(to, &rule.id))
+            };
+            if cast().any(|vote| lent(&vote.by, &approver.id) || lent(&approver.id, &vote.by)) {
+                let why = "they stand in for somebody who has voted, or the other way round";
+                return Err(NotEntitled::NotDistinct(rule.id.clone(), why));
+            }
+        }
+        let refusal = match rule.entitles(approver, parties, hour) {
+            Ok(()) => return Ok(None),
+            Err(refusal) => refusal,
+        };
+        let mut principals = self.principals(delegations, approver, &rule.id).into_iter();
+        let found = principals.find(|principal| {
+            rule.entitles_in_place(approver, principal, parties, hour).is_ok()
+                && !cast().any(|vote| vote.is_by(&principal.id, principal.user.as_ref()))
+        });
+        found.map(Some).ok_or(refusal)
+    }
 }
 
-fn rule_to_vote_on(
-    snapshot: &Snapshot,
-    question: &Question,
-    named: Option<&RuleId>,
-    approver: &Approver,
-    now: Timestamp,
-) -> Result<ApprovalRule, NotTaken> {
-    let mut entitled = Vec::new();
-    let mut refusal = NotTaken::NotEntitled("this question asks for none of the rules named".into());
-    for asked in question.rules.iter().filter(|asked| named.is_none_or(|named| asked.id == *named)) {
-        match snapshot.rule(&asked.id) {
-            Some(rule) if rule.digest() == asked.definition => {
-                match rule.entitles(approver, &question.parties, sight::hour(rule, question, now)) {
-                    Ok(()) => entitled.push(rule),
-                    Err(error) => refusal = NotTaken::NotEntitled(error.to_string()),
-                }
-            }
-            _ => refusal = NotTaken::RuleChanged(asked.id.clone()),
-        }
-    }
-    match entitled.as_slice() {
-        [] => Err(refusal),
-        [one] => Ok((*one).clone()),
-        several => {
-            let names: Vec<_> = several.iter().map(|rule| format!("`{}`", rule.id)).collect();
-            Err(NotTaken::Ambiguous(names.join(" and ")))
-        }
-    }
+/// What a ballot is about.
+struct Covers {
+    rule: ApprovalRule,
+    asked: QuestionRule,
+    /// What is shown, as canonical JSON.
+    sight: String,
+    /// In whose place it is cast.
+    principal: Option<Approver>,
 }
 
 /// The question for a call that needs these rules satisfied.

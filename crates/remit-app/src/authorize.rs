@@ -75,6 +75,14 @@ impl Gate {
             meter.step(Step::Commit, began);
             match committed {
                 Ok(settled) => return self.conclude(passenger, &case, settled, passage).await,
+                Err(CommitError::Conflict("questions")) => {
+                    let most = self.habits.questions_max;
+                    let reason = format!("{} has {most} questions open already", passenger.call.caller.calling_agent());
+                    let refusal = Refusal::new(Code::QuestionsTooMany, reason);
+                    return Err(self
+                        .refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal)
+                        .await);
+                }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
                     return Err(Reply::Refused { record: None, refusal: unavailable(&error) });
@@ -165,7 +173,8 @@ impl Gate {
             }
             Verdict::Deny(_) => Effect::Refuse,
         };
-        let committed = self.ports.store.commit_intent(self.intent(passenger, record, case, effect, now)).await?;
+        let committed =
+            self.ports.store.commit_intent(self.intent(snapshot, passenger, record, case, effect, now)).await?;
         if let Committed::Held(question) = &committed {
             self.ports.notifier.question_changed(question);
         }
@@ -189,6 +198,7 @@ impl Gate {
 
     fn intent(
         &self,
+        snapshot: &Snapshot,
         passenger: &Passenger,
         record: SignedRecord,
         case: &Case,
@@ -206,6 +216,8 @@ impl Gate {
             at,
             basis: case.basis.clone(),
             idempotency: passenger.idempotency.clone(),
+            review: snapshot.tiers().reviews(&call.tool),
+            questions_max: self.habits.questions_max,
             effect,
         }
     }
@@ -316,6 +328,8 @@ impl Gate {
             at: self.now(),
             basis: crate::intent::Basis::default(),
             idempotency: None,
+            review: false,
+            questions_max: self.habits.questions_max,
             effect: Effect::Refuse,
         };
         match self.ports.store.commit_intent(intent).await {
@@ -325,7 +339,7 @@ impl Gate {
         }
     }
 
-    fn question_id(&self) -> QuestionId {
+    pub(crate) fn question_id(&self) -> QuestionId {
         crate::records::question_id(self.now(), &self.ports.entropy.bytes())
     }
 }

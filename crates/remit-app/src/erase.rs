@@ -19,7 +19,7 @@ use crate::run::RunFilter;
 /// Most records whose disclosures go in one deed. It bounds how long the writer is busy with it.
 const BATCH: usize = 500;
 /// The names under which a record discloses a person.
-const PERSONS: [&str; 5] = ["user", "approver", "approver_user", "operator", "by"];
+const PERSONS: [&str; 7] = ["user", "approver", "approver_user", "operator", "by", "principal", "stand_in"];
 
 /// What an erasure has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use remit_core::authority::weakening::Steering;
 use remit_core::budget::Reservation;
@@ -14,10 +14,11 @@ use remit_core::{Caller, Snapshot};
 use remit_evidence::writer::Writer;
 use serde_json::Value;
 
+use crate::attention::Canaries;
 use crate::intent::IdempotencyKey;
 use crate::outcome::Outcome;
 use crate::permit::Passage;
-use crate::ports::Ports;
+use crate::ports::{Ports, Roster};
 use crate::runs::Implicit;
 
 /// Everything a call needs on its way.
@@ -28,7 +29,12 @@ pub struct Gate {
     pub(crate) writer: Writer,
     pub(crate) habits: Habits,
     pub(crate) implicit: Implicit,
+    /// None until somebody says who steers; then nobody stands in for anybody.
+    pub(crate) roster: ArcSwapOption<Known>,
 }
+
+/// Sized, so that it can be swapped.
+pub(crate) struct Known(pub Arc<dyn Roster>);
 
 /// What an operator chose about recording and runs.
 #[derive(Clone, Debug)]
@@ -37,6 +43,10 @@ pub struct Habits {
     pub batch_reads: bool,
     /// After how many idle seconds calls without a run begin a new one.
     pub idle_secs: u64,
+    /// How many questions one agent may have open, or approved and not yet used.
+    pub questions_max: u32,
+    /// The requests that must be denied, if there are any.
+    pub canaries: Option<Canaries>,
 }
 
 /// A request as an edge understood it, from an identified caller.
@@ -110,8 +120,20 @@ impl Gate {
     /// A gate over a compiled authority.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, ports: Ports, writer: Writer, habits: Habits) -> Self {
-        let (snapshot, steering) = (ArcSwap::new(snapshot), ArcSwap::default());
-        Self { snapshot, steering, ports, writer, habits, implicit: Implicit::default() }
+        Self {
+            snapshot: ArcSwap::new(snapshot),
+            steering: ArcSwap::default(),
+            ports,
+            writer,
+            habits,
+            implicit: Implicit::default(),
+            roster: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Says where the people are found who steer. Until then nobody stands in for anybody.
+    pub fn knows(&self, roster: Arc<dyn Roster>) {
+        self.roster.store(Some(Arc::new(Known(roster))));
     }
 
     /// The authority in force.

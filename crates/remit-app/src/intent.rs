@@ -72,6 +72,10 @@ pub struct Intent {
     pub basis: Basis,
     /// A key under which the caller may ask for the same outcome again.
     pub idempotency: Option<IdempotencyKey>,
+    /// Whether a person has to look at the call afterwards, if it is admitted.
+    pub review: bool,
+    /// How many questions this agent may have open, or approved and not yet used, once this one is asked.
+    pub questions_max: u32,
     /// What the decision does.
     pub effect: Effect,
 }

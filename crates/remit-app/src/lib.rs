@@ -4,10 +4,13 @@
 //! `perform.rs` goes the rest of the way.
 
 pub mod access;
+pub mod attention;
 pub mod ballot;
 pub mod change;
 pub mod deed;
+pub mod delegation;
 pub mod erase;
+pub mod escalate;
 pub mod gate;
 pub mod history;
 pub mod hold;
@@ -23,6 +26,7 @@ pub mod question;
 pub mod reach;
 pub mod replay;
 pub mod retain;
+pub mod review;
 pub mod run;
 pub mod seal;
 pub mod secret;

@@ -1,12 +1,15 @@
 //! What the use cases need from the outside, on one page. Each deed of the [`Store`] states its
 //! atomicity and durability; the conformance suite in `remit-testkit` holds every adapter to it.
 
+mod attention;
 mod changes;
+mod delegations;
 mod grants;
 pub mod listing;
 mod outbox;
 mod people;
 mod questions;
+mod reviews;
 
 use std::sync::Arc;
 
@@ -28,12 +31,15 @@ use crate::question::{Question, Vote};
 use crate::run::{Run, RunFilter};
 use crate::secret::Secret;
 
+pub use attention::Attention;
 pub use changes::Changes;
+pub use delegations::Delegations;
 pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
 pub use people::People;
 pub use questions::Questions;
+pub use reviews::Reviews;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -41,7 +47,9 @@ pub use questions::Questions;
 /// A deed that returned an error has not happened, or the store has declared itself dead: once an
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
-pub trait Store: People + Questions + Grants + Outbox + Listing + Changes + Send + Sync {
+pub trait Store:
+    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Send + Sync
+{
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
 
@@ -50,8 +58,10 @@ pub trait Store: People + Questions + Grants + Outbox + Listing + Changes + Send
     /// * Admit: reserves every budget, uses up every approval and counts the call in its run. It is
     ///   a [`CommitError::Conflict`] when the basis has changed (halts, run, approvals), or when a
     ///   budget has no room any more.
+    ///   If it asks for a review, that waits from then on.
     /// * Hold: stores the question; when one is open for the same call already and asks the same rules
-    ///   under the same definitions, that one is kept.
+    ///   under the same definitions, that one is kept. It is a [`CommitError::Conflict`] with `questions` when the
+    ///   agent has as many open, or approved and not yet used, as the intent allows; canaries do not count.
     /// * Refuse: only the record.
     ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
@@ -277,6 +287,19 @@ pub trait Notifier: Send + Sync {
     fn question_changed(&self, question: &QuestionId);
     /// The authority, a halt or a tool changed: lists that agents hold may be stale.
     fn authority_changed(&self);
+    /// A question has reached this step of its escalation under this rule, counted from one: others are asked besides.
+    fn escalated(&self, question: &QuestionId, rule: &RuleId, step: usize) {
+        let _ = (rule, step);
+        self.question_changed(question);
+    }
+}
+
+/// The people who steer the gateway, as its configuration has them now.
+pub trait Roster: Send + Sync {
+    /// One of them, whose key is in force.
+    fn person(&self, id: &remit_core::ids::OperatorId) -> Option<remit_core::approval::Approver>;
+    /// All of them whose keys are in force, each once.
+    fn people(&self) -> Vec<remit_core::approval::Approver>;
 }
 
 /// A verb of a call's way, as metrics and traces name it.
@@ -347,6 +370,10 @@ pub trait Meter: Send + Sync {
     fn verdict(&self, verdict: &'static str, code: Option<remit_core::verdict::Code>);
     /// An admitted call has ended.
     fn outcome(&self, state: &'static str);
+    /// A request that had to be denied has ended.
+    fn canary(&self, verdict: crate::attention::Verdict) {
+        let _ = verdict;
+    }
 }
 
 /// The ports together.

@@ -123,6 +123,8 @@ pub struct Vote {
     pub by: OperatorId,
     /// The user they are, when that is known: one person under two names counts once.
     pub user: Option<UserId>,
+    /// In whose place, when it is not their own vote: operator and user.
+    pub behalf: Option<(OperatorId, Option<UserId>)>,
     /// How they proved who they are.
     pub factor: Factor,
     /// Yes or no.
@@ -274,10 +276,22 @@ impl Question {
 }
 
 impl Vote {
-    /// Whether the other vote is the same person's.
+    /// Whether the two cannot both count: one person casts both, or both are one person's, cast by themselves
+    /// or in their place.
     #[must_use]
     pub fn is_of(&self, other: &Self) -> bool {
-        same_person((&self.by, self.user.as_ref()), (&other.by, other.user.as_ref()))
+        other.people().any(|(operator, user)| self.is_by(operator, user))
+    }
+
+    /// Whether this person cast it, or it was cast in their place.
+    #[must_use]
+    pub fn is_by(&self, operator: &OperatorId, user: Option<&UserId>) -> bool {
+        self.people().any(|person| same_person(person, (operator, user)))
+    }
+
+    fn people(&self) -> impl Iterator<Item = (&OperatorId, Option<&UserId>)> {
+        let behalf = self.behalf.as_ref().map(|(operator, user)| (operator, user.as_ref()));
+        std::iter::once((&self.by, self.user.as_ref())).chain(behalf)
     }
 }
 

@@ -16,13 +16,16 @@ use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
+use crate::attention::{Canary, Verdict as Ended};
 use crate::authorize::Asked;
 use crate::ballot::{Cast, Proof};
+use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
 use crate::question::{Question, Remark, Vote};
+use crate::review::{Closed, Review};
 use crate::run::Run;
 
 impl Gate {
@@ -110,11 +113,15 @@ impl Gate {
         if let Some(bounds) = &vote.bounds {
             body.text("bounds", &crate::ballot::written(bounds));
         }
+        if vote.behalf.is_some() {
+            body.flag("in_place", true);
+        }
         // Vouched for by the operator's login, or signed by the person: the two must never look alike.
         body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
         if let Some((proof, key)) = &cast.signed {
             body.object("assertion", |body| assertion(proof, key, body));
         }
+        let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
             ("reason", json::quoted(&vote.reason)),
@@ -124,6 +131,7 @@ impl Gate {
         // Whoever is erased is found by these: what was shown names the user, too.
         disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
+        disclosures.extend(behalf);
         Draft {
             run: Some(question.run.clone()),
             links: vec![("decision", question.decision)],
@@ -191,6 +199,59 @@ impl Gate {
             disclosures,
             ..plain(Kind::Run, self.record_id(), remark.at, body)
         }
+    }
+
+    /// That somebody may vote in another's place, or may no longer.
+    pub(crate) fn delegation_draft(&self, delegation: &Delegation, by: &OperatorId, now: Timestamp) -> Draft {
+        let mut body = Object::new();
+        let begins = delegation.until > now;
+        body.text("event", if begins { "delegated" } else { "delegation_revoked" });
+        body.text_or_null("rule", delegation.rule.as_ref().map(RuleId::as_str));
+        body.text("delegation", delegation.id.as_str()).text("until", &millis(delegation.until));
+        let disclosures = vec![
+            ("principal", json::quoted(delegation.from.as_str())),
+            ("stand_in", json::quoted(delegation.to.as_str())),
+            ("operator", json::quoted(by.as_str())),
+        ];
+        let id = if begins { delegation.id.clone() } else { self.record_id() };
+        Draft { disclosures, ..plain(Kind::Grant, id, now, body) }
+    }
+
+    /// That a person has looked at a call that went through before.
+    pub(crate) fn review_draft(&self, review: &Review, closed: &Closed) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "reviewed").text("intent", review.call.as_str());
+        let disclosures = vec![("operator", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
+        let links = vec![("decision", review.decision)];
+        Draft { run: review.run.clone(), links, disclosures, ..plain(Kind::Grant, self.record_id(), closed.at, body) }
+    }
+
+    /// The record that asks for what must be denied. It reads like any other; the last disclosure, whose place the
+    /// second part of the answer says, marks it, and is kept apart until it is over.
+    pub(crate) fn planted_draft(
+        &self,
+        call: &Call,
+        file: &CaseFile,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> (Draft, usize) {
+        let body = decision_body(call, file, decision);
+        let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
+        draft.disclosures.push(("canary", "true".to_owned()));
+        let at = draft.disclosures.len() - 1;
+        (draft, at)
+    }
+
+    /// How a request ended that had to be denied, with the seal of the record that asked.
+    pub(crate) fn canary_draft(&self, canary: &Canary, question: &Question, verdict: Ended, now: Timestamp) -> Draft {
+        let mut body = Object::new();
+        body.text("event", "canary").text("question", canary.question.as_str());
+        body.text("ended", verdict.as_str()).text("seal", &canary.seal);
+        let by = question.votes.iter().find(|vote| vote.approve).map(|vote| vote.by.as_str());
+        let disclosures = by.map(|by| ("approver", json::quoted(by))).into_iter().collect();
+        let links = vec![("decision", question.decision)];
+        let run = Some(question.run.clone());
+        Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), now, body) }
     }
 
     pub(crate) fn run_draft(&self, run: &Run, closed: Option<Timestamp>) -> Draft {

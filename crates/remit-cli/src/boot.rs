@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use remit_app::attention::Canaries;
 use remit_app::change::{NotChanged, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
@@ -71,7 +72,7 @@ pub struct Booted {
     pub sealing: Sealing,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
-    /// The task that tends requests and grants.
+    /// The task that tends questions, requests and grants.
     pub tending: Tending,
     settings: Settings,
     reloader: Arc<Reloader>,
@@ -167,6 +168,8 @@ impl Booted {
         let habits = Habits {
             batch_reads: matches!(config.settings.records, Records::Batched { .. }),
             idle_secs: config.settings.run_idle_secs,
+            questions_max: config.settings.questions_per_agent_max,
+            canaries: canaries(&config.settings),
         };
         // The sequence of a long-lived key must go on over restarts; milliseconds do.
         let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
@@ -289,6 +292,12 @@ impl remit_app::ports::Vault for Shared {
 fn retention(settings: &Settings) -> Retention {
     let remit_config::settings::Retention { classes, other, outcomes, budget_spans } = settings.retention.clone();
     Retention { classes, other, outcomes, budget_spans }
+}
+
+/// What the folder says about requests that must be denied, as the gate knows it.
+fn canaries(settings: &Settings) -> Option<Canaries> {
+    let remit_config::settings::Canaries { every_votes, targets } = settings.canaries.clone()?;
+    Some(Canaries { every_votes, targets })
 }
 
 fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {

@@ -144,7 +144,7 @@ impl Rehearsal {
             meter: props.clone(),
         };
         let writer = Writer::new(signer, snapshot.tenant().clone());
-        let habits = Habits { batch_reads: false, idle_secs: 1800 };
+        let habits = Habits { batch_reads: false, idle_secs: 1800, questions_max: 1000, canaries: None };
         let gate = Gate::new(Arc::new(snapshot), ports, writer, habits);
         Self { gate, props, keys, runs: HashMap::new(), asked: None }
     }

@@ -130,6 +130,7 @@ pub fn load(folder: &Folder) -> Result<Config, Vec<Fault>> {
                 break_glass: organisation.break_glass,
                 remits,
                 guardrails,
+                tiers: organisation.tiers,
                 registry,
                 digest: folder.digest(),
             },

@@ -85,6 +85,49 @@ fn a_rule_that_cannot_be_satisfied_is_refused_where_it_stands() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The house with a second rule, and with tiers and canaries.
+fn careful(from: &str, to: &str) -> String {
+    let text = house::REMIT.replace(
+        "  finance-sign-off:\n",
+        "  by-passkey: {from: [team:finance], within: 30m, factor: passkey}\n  finance-sign-off:\n",
+    );
+    let text = text.replace(house::WAIT, house::RISK);
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn risk_becomes_tiers_and_attention_has_bounds() {
+    let text = careful("", "");
+    let config =
+        load(&changed("remit.yaml", house::REMIT, &text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let tiers = config.snapshot.tiers();
+    let named = |rule: &Option<RuleId>| rule.as_ref().map(ToString::to_string);
+    assert!(tiers.review_medium);
+    assert_eq!(named(&tiers.high).as_deref(), Some("finance-sign-off"));
+    assert_eq!(named(&tiers.irreversible).as_deref(), Some("by-passkey"));
+    assert_eq!((config.settings.questions_per_agent_max, config.settings.hold_ms), (7, 45_000));
+    let canaries = config.settings.canaries.expect("canaries");
+    assert_eq!((canaries.every_votes, canaries.targets), (50, vec!["nobody.example".to_owned()]));
+    let value: Value = serde_saphyr::from_str(&text).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+    let plain = good();
+    assert_eq!((plain.settings.questions_per_agent_max, plain.settings.canaries), (100, None));
+    assert_eq!(*plain.snapshot.tiers(), Default::default());
+}
+
+#[test]
+fn tiers_that_ask_for_nothing_better_are_refused_where_they_stand() {
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::CARE {
+        let found = faults(&changed("remit.yaml", house::REMIT, &careful(from, to)));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn a_ledger_may_be_in_a_bucket() {
     let folder = changed("remit.yaml", house::LEDGER_FOLDER, house::LEDGER_BUCKET);

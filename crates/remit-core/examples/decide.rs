@@ -4,7 +4,7 @@
 
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Grant, Holder, Limit, Locus, Mode, Pattern, Remit, Stage};
-use remit_core::authority::{Sources, compile};
+use remit_core::authority::{Sources, Tiers, compile};
 use remit_core::budget::BudgetState;
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, Digest, RunId, TenantId, ToolName};
@@ -72,6 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         break_glass: Vec::new(),
         remits: vec![remit],
         guardrails: vec![GuardrailFile { name: "guardrails/freeze.cedar".into(), text: guardrail.into() }],
+        tiers: Tiers::default(),
         registry: Registry::new([refund])?,
         digest: Digest::of(b"example"),
     };

@@ -2,6 +2,7 @@
 
 mod on_call;
 mod rule;
+mod stand_in;
 
 use crate::call::Call;
 use crate::ids::{OperatorId, TeamId, UserId};

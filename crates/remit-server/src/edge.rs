@@ -19,7 +19,7 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person};
+use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::telemetry::Metrics;
 use crate::visit;
@@ -40,7 +40,7 @@ pub struct Edge {
     pub prover: Option<Prover>,
     /// The gateway's own trust document, where it keeps a log: what its auditors hold.
     pub trust: Option<Arc<str>>,
-    keyring: ArcSwap<Keyring>,
+    keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
 
@@ -152,7 +152,8 @@ impl Edge {
         keyring: Keyring,
         reload: Arc<dyn Reload>,
     ) -> Self {
-        let keyring = ArcSwap::from_pointee(keyring);
+        let keyring = Arc::new(ArcSwap::from_pointee(keyring));
+        gate.knows(Arc::new(Steering(keyring.clone())));
         Self { gate, fleet, settings, notices, metrics, prover: None, trust: None, keyring, reload }
     }
 

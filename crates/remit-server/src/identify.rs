@@ -2,13 +2,16 @@
 //! texts, so a look-up by digest needs no further protection against guessing or timing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use remit_app::people::{Session, SessionId};
+use remit_app::ports::Roster;
 use remit_core::Caller;
-use remit_core::approval::Approver;
+use remit_core::approval::{Approver, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, TenantId, UserId};
 use remit_core::steering::{self, Deed, Role};
 
@@ -167,6 +170,27 @@ impl Keyring {
         };
         Ok(Operator { approver, roles: person.roles.clone(), came: Came::Session(session.id), csrf })
     }
+}
+
+/// The people who steer, as the configuration in force has them.
+pub(crate) struct Steering(pub Arc<ArcSwap<Keyring>>);
+
+impl Roster for Steering {
+    fn person(&self, id: &OperatorId) -> Option<Approver> {
+        self.0.load().people.get(id).map(|person| known(id, person))
+    }
+
+    fn people(&self) -> Vec<Approver> {
+        let ring = self.0.load();
+        let mut people: Vec<_> = ring.people.iter().map(|(id, person)| known(id, person)).collect();
+        people.sort_by(|a, b| a.id.cmp(&b.id));
+        people
+    }
+}
+
+/// Somebody who is known, and has proved nothing.
+fn known(id: &OperatorId, person: &Person) -> Approver {
+    Approver { id: id.clone(), user: person.user.clone(), teams: person.teams.clone(), factor: Factor::Key }
 }
 
 fn in_force(revoked: bool, expires: Timestamp, now: Timestamp) -> Result<(), &'static str> {

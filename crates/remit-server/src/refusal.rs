@@ -25,7 +25,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::PolicyNoPermit
         | Code::RemitExpired => StatusCode::FORBIDDEN,
         Code::ApprovalRequired => StatusCode::ACCEPTED,
-        Code::BudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::BudgetExhausted | Code::QuestionsTooMany => StatusCode::TOO_MANY_REQUESTS,
         Code::CallSettled
         | Code::Conflict
         | Code::IdempotencyMismatch
@@ -128,6 +128,7 @@ fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
     let (reason, remedy) = (&refusal.reason, &refusal.remedy);
     match refusal.code {
         Code::BudgetExhausted => format!("BUDGET EXHAUSTED (not executed): {reason}. {remedy}{reference}"),
+        Code::QuestionsTooMany => format!("TOO MANY QUESTIONS (not executed): {reason}. {remedy}{reference}"),
         Code::InputInvalid => format!("INVALID ARGUMENTS (not executed): {reason}. {remedy}{reference}"),
         Code::EffectUnknown | Code::UpstreamFailed => {
             format!("OUTCOME UNKNOWN (it may have taken effect): {reason}. {remedy}{reference}")

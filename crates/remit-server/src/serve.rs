@@ -60,6 +60,11 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
         edge.metrics.questions(open.len());
     }
+    if let Ok(backlog) = store.backlog().await {
+        let now = edge.gate.ports().clock.now();
+        let age = backlog.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
+        edge.metrics.reviews(backlog.waiting, age);
+    }
     if let (Ok(head), Ok(records)) = (store.head().await, store.count().await) {
         let sealed = head.map_or(0, |head| head.edge.size());
         edge.metrics.ledger(sealed, records, edge.gate.ports().clock.now());

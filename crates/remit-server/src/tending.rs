@@ -1,5 +1,6 @@
-//! The task that tends requests and grants: it completes what people have decided and nobody completed, ends
-//! what is over, and reminds of emergencies that nobody has reviewed.
+//! The task that tends what waits for people: it notices steps of escalations that are due, plants and ends
+//! canaries, completes requests that people have decided and nobody completed, ends grants that are over, and
+//! reminds of emergencies that nobody has reviewed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use remit_app::Gate;
 use tokio::task::JoinHandle;
 
-/// How often it looks. A decision does not wait for it: what is over counts for nothing from its moment on.
-const EVERY: Duration = Duration::from_secs(5);
+/// How often it looks. No decision waits for it: whose votes count, and which grants do, follows from the time.
+const EVERY: Duration = Duration::from_secs(2);
+/// After how many rounds it looks at grants again.
+const GRANTS: u64 = 2;
 /// After how many rounds it reminds again.
-const REMIND: u64 = 720;
+const REMIND: u64 = 1800;
 
 /// The task. It ends when this is dropped; each of its deeds is done or not, never half.
 pub struct Tending(JoinHandle<()>);
@@ -22,7 +25,10 @@ impl Tending {
         Self(tokio::spawn(async move {
             let mut round = 0u64;
             loop {
-                if let Err(error) = gate.tend_grants().await {
+                questions(&gate).await;
+                if round.is_multiple_of(GRANTS)
+                    && let Err(error) = gate.tend_grants().await
+                {
                     tracing::error!(%error, "requests and grants could not be tended");
                 }
                 if round.is_multiple_of(REMIND) {
@@ -34,6 +40,17 @@ impl Tending {
                 tokio::time::sleep(EVERY).await;
             }
         }))
+    }
+}
+
+async fn questions(gate: &Gate) {
+    match gate.notice_steps(gate.ports().clock.now()).await {
+        Ok(0) => {}
+        Ok(steps) => tracing::info!(steps, "questions escalated"),
+        Err(error) => tracing::error!(%error, "escalations could not be tended"),
+    }
+    if let Err(error) = gate.tend_canaries().await {
+        tracing::error!(%error, "canaries could not be tended");
     }
 }
 

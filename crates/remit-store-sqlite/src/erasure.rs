@@ -12,7 +12,7 @@ use rusqlite::{Connection, Params, params};
 use crate::columns::{int, micros};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{changes, grants, halts, holds, people, questions, records};
+use crate::{attention, changes, delegations, grants, halts, holds, people, questions, records, reviews};
 
 /// Most rows of a table in one deed. It bounds how long the writer is busy with it.
 const ROWS: u32 = 500;
@@ -49,11 +49,18 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
         .execute(params![person, ROWS])?;
     db.prepare_cached("UPDATE remarks SET operator = 'erased-' || position, text = '' WHERE operator = ?1")?
         .execute([person])?;
+    db.prepare_cached(
+        "UPDATE votes SET behalf = 'erased-' || position, behalf_user = NULL WHERE behalf = ?1 OR behalf_user = ?1",
+    )?
+    .execute([person])?;
     halts::forget(desk, person)?;
     holds::forget(db, person)?;
     people::forget(db, person)?;
     grants::forget(desk, person, erasure.now)?;
     let more_changes = changes::forget(db, person, ROWS)?;
+    delegations::forget(db, person)?;
+    reviews::forget(db, person)?;
+    attention::forget(db, person)?;
     let full = |rows: usize| rows >= ROWS as usize;
     let mut more = full(calls.len()) || full(asked.len()) || full(votes) || more_changes;
     // Runs go last: by them the rest is found.
@@ -111,7 +118,7 @@ fn check(db: &Connection, erasure: &Erasure) -> Result<(), Failure> {
     }
     let voted = format!(
         "SELECT 1 FROM votes JOIN questions ON question = questions.id
-         WHERE (operator = ?1 OR votes.user = ?1) AND {open}"
+         WHERE (operator = ?1 OR votes.user = ?1 OR behalf = ?1 OR behalf_user = ?1) AND {open}"
     );
     if exists(&voted, &[&person, &now])? {
         return Err(Failure::Conflict("an open question that they voted on"));

@@ -93,7 +93,8 @@ fn open_request(
     record: &SignedRecord,
 ) -> Result<AccessRequest, Failure> {
     let db = desk.db;
-    let held = questions::hold(desk, question)?;
+    // Requests have a bound of their own.
+    let held = questions::hold(desk, question, u32::MAX)?;
     if held != question.id {
         // The same is asked already. A question without a request is a held call's, and none of ours.
         let sql = format!("{REQUESTS} WHERE question = ?1 AND state = 'open'");
@@ -129,7 +130,7 @@ fn narrow_request(
         return Err(Failure::Conflict(old.state(question.asked_at).as_str()));
     }
     questions::lapse(db, from, question.asked_at)?;
-    if questions::hold(desk, question)? != question.id {
+    if questions::hold(desk, question, u32::MAX)? != question.id {
         return Err(Failure::Conflict("question"));
     }
     (request.question, request.terms) = (question.id.clone(), terms.clone());

@@ -12,7 +12,7 @@ use crate::book::Pending;
 use crate::columns::{OutcomeColumns, digest, micros, reservations, reservations_text, time};
 use crate::failure::Failure;
 use crate::writer::Desk;
-use crate::{budgets, questions, records, runs};
+use crate::{budgets, questions, records, reviews, runs};
 
 /// What a commit did, before it is durable. The receipt is made from it only after the group's
 /// commit has succeeded.
@@ -40,7 +40,7 @@ pub(crate) fn commit(desk: &Desk<'_>, intent: &Intent) -> Result<Applied, Failur
             Ok(Applied::Admitted(intent.record.id.clone()))
         }
         Effect::Hold(question) => {
-            let held = questions::hold(desk, question)?;
+            let held = questions::hold(desk, question, intent.questions_max)?;
             records::append(desk.db, &intent.record)?;
             Ok(Applied::Held(held))
         }
@@ -119,6 +119,9 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
         intent.idempotency.as_ref().map(|key| &key.0),
         reservations_text(reservations),
     ])?;
+    if intent.review {
+        reviews::ask(db, position)?;
+    }
     let pending = Pending { position, run: intent.run.clone(), reservations: reservations.to_vec() };
     desk.book().began(&intent.record.id, pending);
     Ok(())

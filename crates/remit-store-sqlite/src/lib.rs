@@ -35,11 +35,13 @@
 //! gap between the writer's sequence in the file and what others have received shows it. A failed
 //! fsync, a full disk or any other error of the file ends the store: see `writer.rs`.
 
+mod attention;
 mod book;
 mod budgets;
 mod case;
 mod changes;
 mod columns;
+mod delegations;
 mod erasure;
 mod failure;
 mod grants;
@@ -54,6 +56,7 @@ mod people;
 mod questions;
 mod readers;
 mod records;
+mod reviews;
 mod runs;
 mod schema;
 mod store;

@@ -14,7 +14,7 @@ use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, Params, params};
 use serde_json::{Value, json};
 
-use crate::columns::{digest, malformed, micros, time, value};
+use crate::columns::{amount, digest, malformed, micros, time, value};
 use crate::erasure::NO_CALL;
 use crate::failure::Failure;
 use crate::records;
@@ -28,9 +28,8 @@ const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, argum
 ///
 /// One that asks for fewer rules, or for rules that have been defined anew since, is not kept: votes
 /// on it could never let the call pass, and the caller would wait for it until it lapses.
-pub(crate) fn hold(desk: &Desk<'_>, question: &Question) -> Result<QuestionId, Failure> {
+pub(crate) fn hold(desk: &Desk<'_>, question: &Question, most: u32) -> Result<QuestionId, Failure> {
     let db = desk.db;
-    desk.book().will_ask(question.call);
     let known = live(db, &question.call, question.asked_at)?;
     let same = |old: &&Question| {
         old.state(question.asked_at) == QuestionState::Open && question.rules.iter().all(|r| old.rules.contains(r))
@@ -38,6 +37,26 @@ pub(crate) fn hold(desk: &Desk<'_>, question: &Question) -> Result<QuestionId, F
     if let Some(old) = known.iter().rev().find(same) {
         return Ok(old.id.clone());
     }
+    if unsettled(db, &question.agent, question.asked_at)? >= u64::from(most) {
+        return Err(Failure::Conflict("questions"));
+    }
+    insert(desk, question)?;
+    Ok(question.id.clone())
+}
+
+/// How many questions of this agent are open, or approved and not yet used.
+fn unsettled(db: &Connection, agent: &AgentId, now: Timestamp) -> Result<u64, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT count(*) FROM questions WHERE agent = ?1 AND expires_at > ?2 AND NOT used AND NOT denied
+         AND NOT EXISTS (SELECT 1 FROM canaries WHERE question = questions.id)",
+    )?;
+    Ok(amount(statement.query_row(params![agent.as_str(), micros(now)], |row| row.get(0))?))
+}
+
+/// Stores a question as it is.
+pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure> {
+    let db = desk.db;
+    desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
            expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -55,7 +74,7 @@ pub(crate) fn hold(desk: &Desk<'_>, question: &Question) -> Result<QuestionId, F
         micros(question.asked_at),
         micros(question.expires_at),
     ])?;
-    Ok(question.id.clone())
+    Ok(())
 }
 
 /// Checks that the approval of one rule can be used for this call at this moment. The decision has
@@ -95,8 +114,8 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     let mut question = one(db, &vote.question)?.ok_or(Failure::Conflict("question"))?;
     question.takes(vote).map_err(Failure::Conflict)?;
     db.prepare_cached(
-        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor, bounds)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO votes (question, rule, operator, approve, reason, at, record, user, factor, bounds, behalf,
+           behalf_user) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         vote.question.as_str(),
@@ -109,6 +128,8 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
         vote.user.as_ref().map(UserId::as_str),
         vote.factor.as_str(),
         vote.bounds.map(|of| json!([of.calls_max, of.cost_max, of.until.as_microsecond()]).to_string()),
+        vote.behalf.as_ref().map(|(operator, _)| operator.as_str()),
+        vote.behalf.as_ref().and_then(|(_, user)| user.as_ref().map(UserId::as_str)),
     ])?;
     records::append(db, record)?;
     question.votes.push(vote.clone());
@@ -220,16 +241,23 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
 
 fn votes(db: &Connection, question: &QuestionId) -> Result<Vec<Vote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, operator, approve, reason, at, record, user, factor, bounds FROM votes WHERE question = ?1 ORDER BY position",
+        "SELECT rule, operator, approve, reason, at, record, user, factor, bounds, behalf, behalf_user FROM votes
+         WHERE question = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([question.as_str()])?;
     let mut votes = Vec::new();
     while let Some(row) = rows.next()? {
+        let user = |at: usize| -> Result<Option<UserId>, Failure> {
+            Ok(row.get::<_, Option<String>>(at)?.as_deref().map(UserId::parse).transpose()?)
+        };
+        let behalf = row.get::<_, Option<String>>(9)?.as_deref().map(OperatorId::parse).transpose()?;
+        let behalf_user = user(10)?;
         votes.push(Vote {
             question: question.clone(),
             rule: RuleId::parse(&row.get::<_, String>(0)?)?,
             by: OperatorId::parse(&row.get::<_, String>(1)?)?,
-            user: row.get::<_, Option<String>>(6)?.as_deref().map(UserId::parse).transpose()?,
+            user: user(6)?,
+            behalf: behalf.map(|operator| (operator, behalf_user)),
             factor: Factor::parse(&row.get::<_, String>(7)?).ok_or_else(|| malformed("vote", "unknown factor"))?,
             approve: row.get(2)?,
             bounds: row.get::<_, Option<String>>(8)?.as_deref().map(bounds).transpose()?,

@@ -201,6 +201,7 @@ CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
 CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
 CREATE INDEX questions_alike ON questions (tool, agent);
+CREATE INDEX questions_by_agent ON questions (agent, expires_at) WHERE NOT used AND NOT denied;
 
 -- Votes. Nobody votes twice on the same rule of the same question.
 CREATE TABLE votes (
@@ -209,6 +210,8 @@ CREATE TABLE votes (
   rule TEXT NOT NULL,
   operator TEXT NOT NULL,
   user TEXT,
+  behalf TEXT,
+  behalf_user TEXT,
   factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
@@ -218,6 +221,8 @@ CREATE TABLE votes (
   UNIQUE (question, rule, operator)
 ) STRICT;
 CREATE INDEX votes_by_operator ON votes (operator);
+CREATE INDEX votes_by_principal ON votes (behalf) WHERE behalf IS NOT NULL;
+CREATE INDEX votes_by_age ON votes (at);
 CREATE INDEX votes_by_user ON votes (user) WHERE user IS NOT NULL;
 
 -- What is said about questions; without an operator it is the agent's answer.
@@ -375,4 +380,56 @@ CREATE TABLE challenges (
   digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
   until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Who may vote in whose place.
+CREATE TABLE delegations (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  principal TEXT NOT NULL,
+  stand_in TEXT NOT NULL,
+  rule TEXT,
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  CHECK (since < until),
+  CHECK (principal <> stand_in)
+) STRICT;
+
+-- Calls that went through and wait for a person to look at them, at the position of their decision record.
+CREATE TABLE reviews (
+  position INTEGER PRIMARY KEY,
+  closed_by TEXT,
+  note TEXT,
+  closed_at INTEGER,
+  CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
+  CHECK ((closed_at IS NULL) = (note IS NULL))
+) STRICT;
+CREATE INDEX reviews_waiting ON reviews (position) WHERE closed_at IS NULL;
+
+-- Who was first shown which question when.
+CREATE TABLE sightings (
+  question TEXT NOT NULL,
+  operator TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (question, operator)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sightings_by_operator ON sightings (operator);
+
+-- Steps of escalations that were told about.
+CREATE TABLE escalations (
+  question TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  step INTEGER NOT NULL CHECK (step > 0),
+  at INTEGER NOT NULL,
+  PRIMARY KEY (question, rule, step)
+) STRICT, WITHOUT ROWID;
+
+-- Questions that must be denied, each with what its record commits to.
+CREATE TABLE canaries (
+  position INTEGER PRIMARY KEY,
+  question TEXT NOT NULL UNIQUE,
+  at_votes INTEGER NOT NULL CHECK (at_votes >= 0),
+  seal TEXT NOT NULL,
+  ended TEXT CHECK (ended IN ('approved', 'denied', 'expired'))
+) STRICT;
+CREATE INDEX canaries_waiting ON canaries (position) WHERE ended IS NULL;
 ";

@@ -150,6 +150,14 @@ impl SqliteStore {
         self.write_as(Urgency::Now, true, deed).await
     }
 
+    /// Hands a deed over that nobody waits for.
+    pub(crate) fn write_soon<F>(&self, deed: F) -> Result<(), Failure>
+    where
+        F: FnOnce(&Desk<'_>) -> Result<(), Failure> + Send + 'static,
+    {
+        self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, false, None))))
+    }
+
     async fn write_as<T, F>(&self, urgency: Urgency, guarded: bool, deed: F) -> Result<T, Failure>
     where
         T: Send + 'static,

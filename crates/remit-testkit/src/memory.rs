@@ -2,6 +2,7 @@
 //! reader. One lock, no durability. It is the reference that other stores are compared with, so it
 //! shares no code with them.
 
+mod care;
 mod changes;
 mod erasure;
 mod grants;
@@ -115,7 +116,7 @@ impl Store for MemoryStore {
                 state.intents.push(Admitted { intent, reservations, outcome: None });
                 Committed::Admitted(Receipt::assert_committed(record.id.clone()))
             }
-            Effect::Hold(question) => Committed::Held(state.hold(&question)),
+            Effect::Hold(question) => Committed::Held(state.hold(&question, intent.questions_max)?),
             Effect::Refuse => Committed::Refused,
         };
         state.append(record)?;
@@ -245,6 +246,7 @@ impl Store for MemoryStore {
         let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
         question.takes(&vote).map_err(CommitError::Conflict)?;
         state.append(record)?;
+        state.care.answered.push(question.id.clone());
         question.votes.push(vote);
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)

@@ -2,6 +2,7 @@
 
 mod agents;
 mod bundle;
+mod care;
 mod changes;
 mod check;
 mod demo;
@@ -83,6 +84,12 @@ enum Command {
     BreakGlass(grants::BreakGlass),
     /// Say of an emergency whether it was right, as a second person.
     Review(grants::Review),
+    /// Let somebody vote in your place for a while; without a name, list who stands in for whom.
+    Delegate(care::Delegate),
+    /// List the calls that went through and wait for somebody to look at them, or close a review.
+    Reviews(care::Reviews),
+    /// Show how much is asked of each approver, and how they answer.
+    Approvers(care::Approvers),
     /// Stop a tenant, agent, tool, upstream, class or run at once; without a target, list what is stopped.
     Halt(halt::Halt),
     /// Lift a halt.
@@ -144,6 +151,9 @@ impl Cli {
             Command::Revoke(verb) => verb.run(&folder),
             Command::BreakGlass(verb) => verb.run(&folder),
             Command::Review(verb) => verb.run(&folder),
+            Command::Delegate(verb) => verb.run(&folder),
+            Command::Reviews(verb) => verb.run(&folder),
+            Command::Approvers(verb) => verb.run(&folder),
             Command::Halt(verb) => verb.run(&folder),
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),

@@ -24,8 +24,9 @@ pub struct Questions {
 /// Approve a held call.
 #[derive(Args)]
 pub struct Approve {
-    /// The question.
-    id: String,
+    /// The question. Several are decided together if they are about the same tool, agent and rules.
+    #[arg(required = true)]
+    ids: Vec<String>,
     /// The rule, when the question asks for several.
     #[arg(long)]
     rule: Option<String>,
@@ -89,12 +90,36 @@ impl Approve {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         // The person sees what they approve, as the store knows it, before their vote is cast.
-        let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
-        say(shown(&seen))?;
-        let vote = json!({"choice": "approve", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
-        let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
-        say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
-        Ok(ExitCode::SUCCESS)
+        let mut votes = Vec::with_capacity(self.ids.len());
+        for id in &self.ids {
+            let seen = gateway.get(&format!("/admin/v1/questions/{id}"))?;
+            say(shown(&seen))?;
+            votes.push(without_nulls(json!({
+                "choice": "approve", "rule": self.rule, "reason": self.reason, "shown": seen["shown"],
+            })));
+        }
+        if let ([id], [vote]) = (self.ids.as_slice(), votes.as_slice()) {
+            let question = gateway.post(&format!("/admin/v1/questions/{id}/votes"), vote)?;
+            say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for (vote, id) in votes.iter_mut().zip(&self.ids) {
+            vote["question"] = id.as_str().into();
+        }
+        let answer = gateway.post("/admin/v1/questions/votes", &json!({"votes": votes}))?;
+        let results = answer["votes"].as_array().cloned().unwrap_or_default();
+        let mut all = results.len() == self.ids.len();
+        say("")?;
+        for result in &results {
+            let id = text(&result["question"]);
+            if result["counted"] == true {
+                say(format!("{id}: your approval counts; it is now {}", text(&result["state"])))?;
+            } else {
+                all = false;
+                say(format!("{id}: not counted: {}", text(&result["reason"])))?;
+            }
+        }
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use remit_core::access::BreakGlass;
 use remit_core::approval::ApprovalRule;
-use remit_core::authority::Person;
 use remit_core::authority::remit::Limit;
 use remit_core::authority::weakening::Needed;
+use remit_core::authority::{Person, Tiers};
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, TenantId};
 
@@ -16,12 +16,11 @@ use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
-    Authentication, Records, Settings, StorePlace, Transport, approvals, calendar, ledger, retention, rules,
+    Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, retention, risk,
+    rules,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
-const HOLD_MS: u64 = 45_000;
-const HOLD_MS_MAX: u64 = 10 * 60_000;
 const BATCH_MS: u64 = 100;
 const BATCH_MS_MAX: u64 = 10_000;
 /// Most people that a change may need.
@@ -36,6 +35,7 @@ pub(crate) struct Organisation {
     pub limits: Vec<Limit>,
     pub people: Vec<Person>,
     pub break_glass: Vec<BreakGlass>,
+    pub tiers: Tiers,
 }
 
 pub(crate) fn check(
@@ -47,8 +47,11 @@ pub(crate) fn check(
     let environments = Environments::new(file.environments.unwrap_or_default(), report);
     let calendar = file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
     let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
+    let asked: Vec<_> =
+        file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect();
     let organisation = Organisation {
-        rules: file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect(),
+        tiers: risk::tiers(file.risk, &asked, report),
+        rules: asked,
         limits: rules::limits(&file.limits, None, report),
         people: rules::people(&file.people, report),
         break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
@@ -110,13 +113,8 @@ pub(crate) fn check(
     let records = records(file.records, report);
     let retention = retention::check(file.retention, report);
     let run_idle_secs = file.runs.and_then(|runs| report.length_secs(&runs.idle)).unwrap_or(RUN_IDLE_SECS);
-    let hold_ms = file.wait.and_then(|wait| {
-        let hold = report.length_ms(&wait.hold)?;
-        if hold > HOLD_MS_MAX {
-            report.fault(&wait.hold, "no client waits that long", "write at most `10m`");
-        }
-        Some(hold)
-    });
+    let (hold_ms, questions_per_agent_max) = attention::wait(file.wait, report);
+    let canaries = attention::canaries(file.canaries, report);
     let console = super::console::check(file.console, report);
     let changes = changes(file.changes, report);
     let settings = || {
@@ -133,7 +131,9 @@ pub(crate) fn check(
             retention,
             environments: environments.names().map(str::to_owned).collect(),
             run_idle_secs,
-            hold_ms: hold_ms.unwrap_or(HOLD_MS),
+            hold_ms,
+            questions_per_agent_max,
+            canaries,
             console,
             changes,
         })

@@ -61,6 +61,10 @@ pub(crate) struct SettingsFile {
     pub console: Option<ConsoleFile>,
     /// How many people a change of this folder needs before it is put into force.
     pub changes: Option<ChangesFile>,
+    /// What is asked of a call by how bad a mistake would be, whatever remits grant.
+    pub risk: Option<RiskFile>,
+    /// Made-up requests that approvers must deny, asked among the real ones. Default: none.
+    pub canaries: Option<CanariesFile>,
 }
 
 /// PEM files for TLS.
@@ -362,7 +366,60 @@ pub(crate) struct RunsFile {
 #[schemars(inline)]
 pub(crate) struct WaitFile {
     /// How long a held call is kept waiting before it is answered with the id of its question: `45s`, which is the default.
-    pub hold: At<String>,
+    pub hold: Option<At<String>>,
+    /// How many questions one agent may have open, or approved and not yet used. What it asks beyond is refused. Default: 100.
+    pub questions_per_agent_max: Option<At<u32>>,
+}
+
+/// What is asked of a call by how bad a mistake would be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RiskFile {
+    /// By the risk of the tool. What is not named goes through; so does what is of low risk.
+    pub tiers: TiersFile,
+}
+
+/// What is asked, by the risk of the tool.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct TiersFile {
+    /// `review`: calls of medium risk go through and are queued; a person looks at each afterwards.
+    pub medium: Option<ReviewWord>,
+    /// Calls of high and critical risk ask people first.
+    pub high: Option<AskFile>,
+    /// Calls of tools that are `reversible: false` ask people first, whatever their risk. The rule must demand a better proof than that of `high`.
+    pub irreversible: Option<AskFile>,
+}
+
+/// Somebody looks at it afterwards.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ReviewWord {
+    /// It is queued.
+    Review,
+}
+
+/// People are asked first.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct AskFile {
+    /// The approval rule.
+    pub approval: At<String>,
+}
+
+/// Made-up requests that approvers must deny.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct CanariesFile {
+    /// One after so many votes: `50 votes`.
+    pub every: At<String>,
+    /// What they are aimed at; nobody may ever approve a real call on any of these. Default: some names under `.example`.
+    pub targets: Option<At<Vec<At<String>>>>,
 }
 
 /// The console.

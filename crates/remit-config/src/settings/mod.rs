@@ -2,6 +2,7 @@
 //! whole organisation shares: calendar, environments, approval rules, limits, people.
 
 mod approvals;
+mod attention;
 mod bucket;
 mod calendar;
 mod check;
@@ -9,6 +10,7 @@ mod console;
 pub(crate) mod file;
 mod ledger;
 mod retention;
+mod risk;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -58,6 +60,10 @@ pub struct Settings {
     pub console: Console,
     /// How many people a change of the folder needs.
     pub changes: Needed,
+    /// How many questions one agent may have open, or approved and not yet used; at least one.
+    pub questions_per_agent_max: u32,
+    /// The requests that must be denied, if there are any.
+    pub canaries: Option<Canaries>,
 }
 
 /// The console, and how long people stay signed in.
@@ -71,6 +77,15 @@ pub struct Console {
     pub idle_secs: u64,
     /// The domain that passkeys are made for; none when that follows from where it listens.
     pub rp_id: Option<String>,
+}
+
+/// Made-up requests that approvers must deny.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canaries {
+    /// One after so many votes; at least one.
+    pub every_votes: u32,
+    /// What they are aimed at; at least one.
+    pub targets: Vec<String>,
 }
 
 /// Whether connections are encrypted.

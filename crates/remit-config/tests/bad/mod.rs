@@ -488,6 +488,29 @@ pub const RULES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The same for risk tiers, bounds and canaries.
+pub const CARE: &[(&str, &str, &str)] = &[
+    ("medium: review", "medium: ask", "remit.yaml:29:13: unknown word `ask` (one of `review`)"),
+    (
+        "high: {approval: finance-sign-off}",
+        "high: {approval: finance}",
+        "remit.yaml:30:22: unknown approval rule `finance` (known here: `by-passkey`, `finance-sign-off`)",
+    ),
+    (
+        "{approval: by-passkey}",
+        "{approval: finance-sign-off}",
+        "remit.yaml:31:30: `finance-sign-off` demands no proof of its voters \
+         (write `factor: passkey` in that rule, or name another)",
+    ),
+    (
+        "questions_per_agent_max: 7",
+        "questions_per_agent_max: 0",
+        "remit.yaml:26:33: then no agent could ask anything (write at least 1, or leave it out)",
+    ),
+    ("50 votes", "0 votes", "remit.yaml:32:19: `0 votes` is not a number of votes (write `50 votes`)"),
+    ("[nobody.example]", "[]", "remit.yaml:32:38: nothing is left to aim at (name some targets, or leave it out)"),
+];
+
 /// What is changed in the bucket of a ledger to what, and all that is said about it.
 pub const BUCKETS: &[(&str, &str, &str)] = &[
     (

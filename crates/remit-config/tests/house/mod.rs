@@ -58,6 +58,17 @@ on_call:
       - {from: 2026-12-23, every: 1d, people: [user:bob@acme.example]}
 ";
 
+/// Where calls wait; and with that what is asked by their risk, and whether people look.
+pub const WAIT: &str = "wait: {hold: 45s}\n";
+pub const RISK: &str = "wait: {questions_per_agent_max: 7}
+risk:
+  tiers:
+    medium: review
+    high: {approval: finance-sign-off}
+    irreversible: {approval: by-passkey}
+canaries: {every: 50 votes, targets: [nobody.example]}
+";
+
 /// Where the files of the ledger are, and another place for them.
 pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
 pub const LEDGER_BUCKET: &str = "  bucket:

@@ -122,6 +122,13 @@ impl ApprovalRule {
         self.escalate.iter().take_while(|step| step.after_secs <= passed).count()
     }
 
+    /// When the step after so many is due for a question asked at that time; `None` when there is none.
+    #[must_use]
+    pub fn next_step(&self, asked_at: Timestamp, steps: usize) -> Option<Timestamp> {
+        let after = i64::try_from(self.escalate.get(steps)?.after_secs).ok()?;
+        asked_at.checked_add(jiff::SignedDuration::from_secs(after)).ok()
+    }
+
     /// Whose votes count once so many steps of the escalation are in force.
     pub fn voters(&self, steps: usize) -> impl Iterator<Item = &Voter> {
         self.from.iter().chain(self.escalate.iter().take(steps).flat_map(|step| &step.to))
@@ -135,6 +142,14 @@ impl ApprovalRule {
         if !self.voters(hour.steps).any(|voter| voter.is(approver, hour.now)) {
             return Err(NotEntitled::NotListed(self.id.clone()));
         }
+        self.admits(approver, call)
+    }
+
+    /// Whether nothing of the call excludes this person.
+    ///
+    /// # Errors
+    /// Says what does.
+    pub fn admits(&self, approver: &Approver, call: &CallParties) -> Result<(), NotEntitled> {
         for distinct in &self.distinct_from {
             let same = match distinct {
                 // An approver whose own user nobody has named cannot be told apart from the caller's.

@@ -11,7 +11,7 @@ use crate::authority::guardrail::{Guardrail, GuardrailFile, read};
 use crate::authority::index::{Covered, Held, Snapshot};
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Locus, Pattern, Remit};
-use crate::authority::{Fault, locate, vocabulary, when};
+use crate::authority::{Fault, Tiers, locate, vocabulary, when};
 use crate::calendar::Calendar;
 use crate::ids::{Digest, RuleId, TeamId, TenantId, UserId};
 use crate::registry::{Registry, Shape, Tool, quoted};
@@ -44,6 +44,8 @@ pub struct Sources {
     pub remits: Vec<Remit>,
     /// The guardrails.
     pub guardrails: Vec<GuardrailFile>,
+    /// What is asked of a call by its risk.
+    pub tiers: Tiers,
     /// The tools.
     pub registry: Registry,
     /// Digest over the texts all this was read from.
@@ -75,8 +77,9 @@ pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
     for remit in sources.remits {
         held.push(grants(remit, &sources.registry, &rules, &mut faults, &mut warnings));
     }
+    let files: Vec<_> = sources.guardrails.into_iter().chain(sources.tiers.guardrails()).collect();
     let mut guardrails = Vec::new();
-    for file in &sources.guardrails {
+    for file in &files {
         guardrails.extend(read(file, &mut faults));
     }
     check_rules(&guardrails, &rules, &mut faults);
@@ -87,7 +90,7 @@ pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
         check_glass(glass, &held, &rules, &sources.registry, &mut faults, &mut warnings);
     }
     if faults.is_empty() {
-        validate(&sources.registry, &held, &guardrails, &sources.guardrails, &mut faults, &mut warnings);
+        validate(&sources.registry, &held, &guardrails, &files, &mut faults, &mut warnings);
     }
     if !faults.is_empty() {
         return Err(faults);
@@ -102,6 +105,7 @@ pub fn compile(sources: Sources) -> Result<(Snapshot, Vec<Fault>), Vec<Fault>> {
         sources.break_glass,
         held,
         guardrails,
+        sources.tiers,
         sources.registry,
     );
     Ok((snapshot, warnings))

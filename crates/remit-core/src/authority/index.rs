@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::access::{AccessGrant, BreakGlass, Ground, Offer};
 use crate::approval::ApprovalRule;
-use crate::authority::Person;
 use crate::authority::guardrail::{Bound, Guardrail};
 use crate::authority::permit::Permit;
 use crate::authority::remit::{Grant, Holder, Limit, Mode, Remit, Stage};
+use crate::authority::{Person, Tiers};
 use crate::budget::{Budget, BudgetKey, Span, Unit};
 use crate::calendar::Calendar;
 use crate::call::Call;
@@ -90,6 +90,7 @@ pub struct Snapshot {
     registry: Registry,
     held: Vec<Held>,
     guardrails: Vec<Guardrail>,
+    tiers: Tiers,
     agents: HashMap<AgentId, Profile>,
     workflows: HashMap<WorkflowId, Profile>,
     users: HashMap<UserId, (Vec<TeamId>, Arc<Profile>)>,
@@ -114,6 +115,7 @@ impl Snapshot {
         break_glass: Vec<BreakGlass>,
         held: Vec<Held>,
         guardrails: Vec<Guardrail>,
+        tiers: Tiers,
         registry: Registry,
     ) -> Self {
         let rules = rules.into_iter().map(|(id, rule)| (id, (rule.clone(), rule.digest()))).collect();
@@ -162,6 +164,7 @@ impl Snapshot {
             registry,
             held,
             guardrails,
+            tiers,
             agents,
             workflows,
             users,
@@ -189,6 +192,12 @@ impl Snapshot {
     #[must_use]
     pub const fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// What is asked of a call by its risk.
+    #[must_use]
+    pub const fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     /// The tools.

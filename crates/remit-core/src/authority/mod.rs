@@ -7,6 +7,7 @@ pub mod guardrail;
 mod index;
 mod permit;
 pub mod remit;
+mod tiers;
 mod vocabulary;
 pub mod weakening;
 mod when;
@@ -17,6 +18,7 @@ pub use compile::{Person, Sources, compile};
 pub(crate) use facts::Facts;
 pub(crate) use index::{Profile, Slice, budget};
 pub use index::{Snapshot, Standing};
+pub use tiers::{Tiers, asks_better};
 pub use vocabulary::cedar_schema;
 
 use guardrail::GuardrailFile;

@@ -52,6 +52,8 @@ pub enum Code {
     PolicyGuardrail,
     /// No remit of somebody in the chain of callers covers this call.
     PolicyNoPermit,
+    /// This agent has as many questions open as it may have.
+    QuestionsTooMany,
     /// There is no such question, or it is not yours.
     QuestionUnknown,
     /// Something keeps the values of a record from being deleted.
@@ -84,7 +86,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessNotOffered,
         Self::Halted,
         Self::ApprovalDenied,
@@ -103,6 +105,7 @@ impl Code {
         Self::PolicyError,
         Self::PolicyGuardrail,
         Self::PolicyNoPermit,
+        Self::QuestionsTooMany,
         Self::QuestionUnknown,
         Self::RecordKept,
         Self::RecordUnknown,
@@ -249,6 +252,12 @@ impl Code {
                 Fault::Caller,
                 "No remit of somebody in the chain of callers covers this call.",
                 "Ask the owner for a wider remit, or call within the present one.",
+            ),
+            Self::QuestionsTooMany => (
+                "question.too_many",
+                Fault::Caller,
+                "This agent has as many questions open as it may have.",
+                "Wait until people have answered some of them, or until they lapse; then repeat the call.",
             ),
             Self::QuestionUnknown => {
                 ("question.unknown", Fault::Caller, "There is no such question, or it is not yours.", "Check the id.")

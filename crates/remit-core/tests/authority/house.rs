@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use remit_core::approval::{ApprovalRule, Voter};
 use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Grant, Holder, Limit, Locus, Mode, Pattern, Remit, Stage};
-use remit_core::authority::{Sources, compile};
+use remit_core::authority::{Sources, Tiers, compile};
 use remit_core::budget::BudgetState;
 use remit_core::calendar::{Calendar, Freeze};
 use remit_core::halt::{Halt, HaltTarget};
@@ -159,6 +159,7 @@ pub fn sources(mode: Mode, guardrails: &str) -> Sources {
         break_glass: Vec::new(),
         remits: vec![agent, remit(Holder::AnyUser, Mode::Enforce, everybody)],
         guardrails: vec![GuardrailFile { name: "guardrails/a.cedar".into(), text: guardrails.into() }],
+        tiers: Tiers::default(),
         registry: Registry::new(tools).expect("registry"),
         digest: Digest::of(guardrails.as_bytes()),
     }

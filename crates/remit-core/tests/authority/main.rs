@@ -5,3 +5,4 @@ mod access;
 mod decide;
 mod house;
 mod laws;
+mod tiers;

@@ -99,7 +99,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn only(value: &Value, known: &[&str]) -> Result<(), Refusal> {
+/// Refuses members that are not among these.
+pub(crate) fn only(value: &Value, known: &[&str]) -> Result<(), Refusal> {
     let members = value.as_object().ok_or_else(|| malformed("an object is expected"))?;
     match members.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
@@ -110,7 +111,8 @@ fn only(value: &Value, known: &[&str]) -> Result<(), Refusal> {
     }
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> Result<Option<&'v str>, Refusal> {
+/// A member that must be a text, if it is there.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Result<Option<&'v str>, Refusal> {
     match value.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

@@ -2,7 +2,9 @@
 
 pub(crate) mod access;
 mod ballot;
+mod batch;
 mod changes;
+mod delegations;
 mod deletion;
 mod evidence;
 pub(crate) mod halts;
@@ -10,6 +12,7 @@ mod history;
 mod look;
 pub(crate) mod people;
 pub(crate) mod questions;
+mod reviews;
 
 use std::sync::Arc;
 
@@ -70,6 +73,12 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/snapshots/{digest}", get(history::show))
         .route("/admin/v1/snapshots/{digest}/restore", post(history::restore))
         .route("/admin/v1/agents/{id}/standing", get(history::standing))
+        .route("/admin/v1/questions/votes", post(batch::vote))
+        .route("/admin/v1/delegations", get(delegations::list).post(delegations::delegate))
+        .route("/admin/v1/delegations/{id}/revoke", post(delegations::revoke))
+        .route("/admin/v1/reviews", get(reviews::list))
+        .route("/admin/v1/reviews/{id}", post(reviews::close))
+        .route("/admin/v1/approvers", get(reviews::approvers))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)

@@ -30,9 +30,14 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> R
 /// `GET /admin/v1/questions/{id}`: with it what an approver is to look at, and the digest of that.
 pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
+        let looks = operator(&edge, &headers, Deed::Look).await?;
         let id = QuestionId::parse(&id).map_err(|_| unknown())?;
         let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+        if looks.may(Deed::Vote) {
+            // How long people look before they decide is counted; nothing is decided on it.
+            let now = edge.gate.ports().clock.now();
+            let _lost = edge.gate.ports().store.saw(&id, &looks.approver.id, now);
+        }
         let mut answer = shown(&edge, &sight.question);
         answer["sight"] = sight.still;
         answer["live"] = sight.live;
@@ -146,6 +151,7 @@ fn shown(edge: &Edge, question: &Question) -> Value {
             "by": vote.by.as_str(), "rule": vote.rule.as_str(), "reason": vote.reason,
             "choice": if vote.approve { "approve" } else { "deny" }, "at": vote.at.to_string(),
             "factor": vote.factor.as_str(),
+            "in_place_of": vote.behalf.as_ref().map(|(principal, _)| principal.as_str()),
         })
     });
     json!({

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use remit_app::attention::Verdict;
 use remit_app::ports::{Meter, Step};
 use remit_core::verdict::Code;
 
@@ -29,6 +30,9 @@ pub struct Metrics {
     reloads: Family<Labels, Counter>,
     questions: Gauge<i64, AtomicI64>,
     emergencies: Family<Labels, Counter>,
+    reviews: Gauge<i64, AtomicI64>,
+    review_age: Gauge<i64, AtomicI64>,
+    canaries: Family<Labels, Counter>,
     ledger: Ledger,
     started: std::time::Instant,
 }
@@ -62,6 +66,16 @@ impl Default for Metrics {
         registry.register("questions_open", "Questions that wait for people", questions.clone());
         let emergencies = Family::default();
         registry.register("glass_broken", "Emergencies, by the name they are declared under", emergencies.clone());
+        let reviews = Gauge::default();
+        registry.register(
+            "reviews_waiting",
+            "Calls that went through and wait for a person to look at them",
+            reviews.clone(),
+        );
+        let review_age = Gauge::default();
+        registry.register("review_age_seconds", "For how long the oldest of them has waited", review_age.clone());
+        let canaries = Family::default();
+        registry.register("canaries", "Requests that had to be denied, by how they ended", canaries.clone());
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
         Self {
@@ -75,6 +89,9 @@ impl Default for Metrics {
             reloads,
             questions,
             emergencies,
+            reviews,
+            review_age,
+            canaries,
             ledger,
             started,
         }
@@ -131,6 +148,12 @@ impl Metrics {
     /// Somebody has broken the glass that is declared under this name.
     pub fn glass_broken(&self, name: &str) {
         self.emergencies.get_or_create(&vec![("name", name.to_owned())]).inc();
+    }
+
+    /// How many calls wait for a review, and for how many seconds the oldest has.
+    pub fn reviews(&self, waiting: u64, age_secs: i64) {
+        self.reviews.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.review_age.set(age_secs.max(0));
     }
 
     /// How far sealing has come, as of now.
@@ -198,6 +221,13 @@ impl Meter for Metrics {
 
     fn outcome(&self, state: &'static str) {
         self.outcomes.get_or_create(&vec![("state", state.to_owned())]).inc();
+    }
+
+    fn canary(&self, verdict: Verdict) {
+        if verdict == Verdict::Approved {
+            tracing::error!("a request that must be denied was approved; `remit approvers` says by whom");
+        }
+        self.canaries.get_or_create(&vec![("ended", verdict.as_str().to_owned())]).inc();
     }
 }
 

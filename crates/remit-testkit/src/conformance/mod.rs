@@ -8,6 +8,7 @@
 mod admission;
 mod approvals;
 mod budgets;
+mod care;
 mod changes;
 mod deletion;
 mod grants;
@@ -118,6 +119,13 @@ pub fn cases() -> Vec<Case> {
         listing::{
             what_waits_lapses_in_order, what_waits_goes_on_where_it_ended, what_was_asked_is_newest_first,
             records_are_newest_first, runs_are_newest_first,
+        },
+        care::{
+            delegations_are_in_force_until_they_lapse, delegations_are_taken_back_once, votes_in_anothers_place_come_back,
+            reviews_wait_from_the_admission, a_call_that_was_not_admitted_waits_for_no_review, reviews_are_closed_once,
+            a_step_is_reached_once, an_agent_has_so_many_questions_and_no_more, a_canary_is_a_question_like_any_other,
+            a_canary_ends_once, a_canary_takes_no_room_of_its_agent, votes_say_when_they_were_seen_and_given,
+            erasure_ends_what_a_person_lent_and_forgets_what_they_wrote,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

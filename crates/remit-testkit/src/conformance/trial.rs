@@ -53,6 +53,8 @@ pub struct Admission {
     pub approvals: Vec<RuleId>,
     /// Whether it may become durable later.
     pub batched: bool,
+    /// Whether a person has to look at it afterwards.
+    pub review: bool,
 }
 
 impl Trial {
@@ -131,6 +133,7 @@ impl Trial {
             reservations: Vec::new(),
             approvals: Vec::new(),
             batched: false,
+            review: false,
         }
     }
 
@@ -156,6 +159,8 @@ impl Trial {
             at: admission.at,
             basis: admission.basis.clone(),
             idempotency: admission.key.map(|key| IdempotencyKey(key.to_owned())),
+            review: admission.review,
+            questions_max: 1000,
             effect,
         }
     }
@@ -359,6 +364,7 @@ pub fn vote(question: &QuestionId, on: &str, by: &str, approve: bool) -> Vote {
         rule: rule(on),
         by: OperatorId::parse(by).expect("an operator"),
         user: None,
+        behalf: None,
         factor: Factor::Key,
         approve,
         bounds: None,

@@ -112,6 +112,14 @@ impl State {
                     (vote.by, vote.user) = (nobody, None);
                     vote.reason.clear();
                 }
+                let theirs = |(operator, user): &(OperatorId, Option<UserId>)| {
+                    operator.as_str() == person.as_str() || user.as_ref() == Some(person)
+                };
+                if vote.behalf.as_ref().is_some_and(theirs)
+                    && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
+                {
+                    vote.behalf = Some((nobody, None));
+                }
             }
         }
         for halt in self.halts.values_mut().filter(|halt| halt.by == person.as_str()) {
@@ -122,6 +130,7 @@ impl State {
         self.holds.values_mut().filter(placed).for_each(|hold| "erased".clone_into(&mut hold.by));
         self.people.forget(person.as_str());
         self.changes.forget(person.as_str());
+        self.care.forget(person.as_str());
         for (run, _) in self.runs.iter_mut().filter(|(run, _)| run.user.as_ref() == Some(person)) {
             (run.user, run.intent) = (None, None);
         }

@@ -87,7 +87,7 @@ impl Grants for MemoryStore {
     ) -> Result<AccessRequest, CommitError> {
         let mut state = self.open()?;
         state.check_new(&record)?;
-        let held = state.hold(&question);
+        let held = state.hold(&question, u32::MAX)?;
         if held != question.id {
             let open = |known: &&(AccessRequest, _)| known.0.question == held && known.0.state == RequestState::Open;
             let known = state.requests.iter().find(open).map(|(request, _)| request.clone());
@@ -124,7 +124,7 @@ impl Grants for MemoryStore {
         for old in state.questions.iter_mut().filter(|known| known.id == *from) {
             old.expires_at = question.asked_at;
         }
-        let held = state.hold(&question);
+        let held = state.hold(&question, u32::MAX)?;
         let (request, before) = state.requests.get_mut(at).ok_or(CommitError::Conflict("request"))?;
         before.push(std::mem::replace(&mut request.question, held));
         request.terms = terms;

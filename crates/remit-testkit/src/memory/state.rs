@@ -35,6 +35,7 @@ pub(crate) struct State {
     pub grants_changed: u64,
     pub holds: BTreeMap<HoldTarget, Hold>,
     pub people: super::people::Rooms,
+    pub care: super::care::Rooms,
     pub head: Option<Head>,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
@@ -221,14 +222,17 @@ impl State {
     }
 
     /// Stores a question, or keeps an open one for the same call that asks the same.
-    pub(super) fn hold(&mut self, question: &Question) -> QuestionId {
+    pub(super) fn hold(&mut self, question: &Question, most: u32) -> Result<QuestionId, CommitError> {
         let same = |old: &&Question| {
             old.state(question.asked_at) == QuestionState::Open && question.rules.iter().all(|r| old.rules.contains(r))
         };
         if let Some(old) = self.live(question.call, question.asked_at).rev().find(same) {
-            return old.id.clone();
+            return Ok(old.id.clone());
+        }
+        if self.unsettled_questions(&question.agent, question.asked_at) >= most as usize {
+            return Err(CommitError::Conflict("questions"));
         }
         self.questions.push(question.clone());
-        question.id.clone()
+        Ok(question.id.clone())
     }
 }

@@ -1,6 +1,7 @@
 //! What somebody would try at the ballot box, through the doors that they would use. Each test is one attack.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod care;
 mod world;
 
 use std::path::Path;

@@ -23,7 +23,7 @@ use remit_app::secret::Secret;
 use remit_app::{Gate, Habits};
 use remit_core::approval::{ApprovalRule, Approver, Factor, Voter};
 use remit_core::authority::remit::{Grant, Holder, Locus, Mode, Pattern, Remit, Stage};
-use remit_core::authority::{Sources, compile};
+use remit_core::authority::{Sources, Tiers, compile};
 use remit_core::calendar::Calendar;
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RuleId, TenantId, ToolName, UserId};
 use remit_core::labels::Labels;
@@ -210,6 +210,7 @@ fn sources(many: usize) -> Sources {
         break_glass: Vec::new(),
         remits: vec![bot],
         guardrails: Vec::new(),
+        tiers: Tiers::default(),
         registry: Registry::new(tools).expect("registry"),
         digest: Digest::of(b"world"),
     }
@@ -248,7 +249,7 @@ impl World {
         };
         let tenant = TenantId::parse("acme").expect("id");
         let writer = Writer::new(Box::new(Ed25519::generate().expect("key")), tenant);
-        let habits = Habits { batch_reads: true, idle_secs: 600 };
+        let habits = Habits { batch_reads: true, idle_secs: 600, questions_max: 100, canaries: None };
         let gate = Arc::new(Gate::new(Arc::new(snapshot), ports, writer, habits));
         let references = Arc::new(ArcSwap::from_pointee(crate::vault::References::default()));
         let fleet = Fleet::new(Vec::new(), references, metrics.clone(), notices.clone());

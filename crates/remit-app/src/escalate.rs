@@ -1,0 +1,54 @@
+//! Escalation: when nobody has decided for a while, others are asked besides, and they are told once.
+//!
+//! Whose votes count follows from the rule and the time alone, so nothing here has to run for it. What runs here
+//! notices that a step is due, and says so exactly once.
+
+use jiff::Timestamp;
+use remit_core::ids::{QuestionId, RuleId};
+
+use crate::gate::Gate;
+use crate::intent::Unavailable;
+use crate::sight;
+
+/// A step of an escalation that a question has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The question.
+    pub question: QuestionId,
+    /// The rule.
+    pub rule: RuleId,
+    /// The step, counted from one.
+    pub step: usize,
+    /// When it was noticed.
+    pub at: Timestamp,
+}
+
+impl Gate {
+    /// Notices the steps that are in force by now, by the clock or because a person said so, and tells whoever listens about each of them once, over restarts too.
+    /// Returns how many it noticed.
+    ///
+    /// # Errors
+    /// When the store is unavailable; what was not noticed is noticed the next time.
+    pub async fn notice_steps(&self, now: Timestamp) -> Result<usize, Unavailable> {
+        let snapshot = self.snapshot.load_full();
+        let mut noticed = 0;
+        for question in self.ports.store.open_questions(now).await? {
+            for asked in &question.rules {
+                let rule = snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition);
+                let due = rule.map_or(0, |rule| sight::hour(rule, &question, now).steps);
+                if due == 0 || question.yes(&asked.id) >= asked.quorum as usize {
+                    continue;
+                }
+                let reached = self.ports.store.steps_reached(&question.id, &asked.id).await?;
+                for step in reached + 1..=due {
+                    let (id, rule) = (question.id.clone(), asked.id.clone());
+                    if self.ports.store.reach_step(Mark { question: id, rule, step, at: now }).await? {
+                        self.ports.notifier.escalated(&question.id, &asked.id, step);
+                        noticed += 1;
+                    }
+                }
+            }
+        }
+        Ok(noticed)
+    }
+}

@@ -1,0 +1,168 @@
+//! `remit delegate`, `remit reviews`, `remit approvers`: people's time and care.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::client::Access;
+use crate::terminal::{Outcome, say, table, text};
+
+/// Let somebody vote in your place for a while; without a name, list who stands in for whom.
+#[derive(Args)]
+pub struct Delegate {
+    /// Who votes in your place.
+    #[arg(requires = "until", conflicts_with = "revoke")]
+    to: Option<String>,
+    /// Until when, at most 30 days from now: `2026-12-01T09:00:00Z`.
+    #[arg(long, requires = "to")]
+    until: Option<String>,
+    /// Only under this approval rule.
+    #[arg(long, requires = "to")]
+    rule: Option<String>,
+    /// Take this one back.
+    #[arg(long, value_name = "DELEGATION")]
+    revoke: Option<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// List the calls that went through and wait for somebody to look at them; with a record, close its review.
+#[derive(Args)]
+pub struct Reviews {
+    /// The record of a call that you have looked at.
+    #[arg(requires = "note")]
+    record: Option<String>,
+    /// What you found.
+    #[arg(long, requires = "record")]
+    note: Option<String>,
+    /// List those that were closed, too.
+    #[arg(long)]
+    closed: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// Show how much is asked of each approver, how they answer, and whether they denied what must be denied.
+#[derive(Args)]
+pub struct Approvers {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Delegate {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let gateway = self.access.open(folder)?;
+        if let Some(id) = self.revoke {
+            let answer = gateway.post(&format!("/admin/v1/delegations/{id}/revoke"), &json!({}))?;
+            say(format!(
+                "{id} {}",
+                if answer["revoked"] == true { "is taken back" } else { "is none of yours in force" }
+            ))?;
+        } else if let Some(to) = self.to {
+            let mut body = json!({"to": to, "until": self.until});
+            if let Some(rule) = self.rule {
+                body["rule"] = rule.into();
+            }
+            let made = gateway.post("/admin/v1/delegations", &body)?;
+            say(format!(
+                "{} may vote in your place until {}; take it back with `remit delegate --revoke {}`",
+                text(&made["to"]),
+                text(&made["until"]),
+                text(&made["delegation"])
+            ))?;
+        } else {
+            let found = gateway.get("/admin/v1/delegations")?["delegations"].as_array().cloned().unwrap_or_default();
+            let rows = found.iter().map(|d| {
+                vec![text(&d["delegation"]), text(&d["from"]), text(&d["to"]), text(&d["rule"]), text(&d["until"])]
+            });
+            say(if found.is_empty() {
+                "nobody stands in for anybody".into()
+            } else {
+                table(&["DELEGATION", "IN PLACE OF", "VOTES", "RULE", "UNTIL"], rows).to_string()
+            })?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Reviews {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let gateway = self.access.open(folder)?;
+        if let Some(record) = self.record {
+            let review = gateway.post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note}))?;
+            say(if self.json {
+                review.to_string()
+            } else {
+                format!("the review of {} is closed", text(&review["record"]))
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;
+        let found = answer["reviews"].as_array().cloned().unwrap_or_default();
+        if self.json {
+            say(answer)?;
+        } else if found.is_empty() {
+            say("no call waits for a review")?;
+        } else {
+            let rows = found.iter().map(|r| {
+                let (record, tool, at) = (text(&r["record"]), text(&r["tool"]), text(&r["at"]));
+                vec![
+                    record,
+                    text(&r["agent"]),
+                    text(&r["user"]),
+                    tool,
+                    at,
+                    text(&r["closed"]["by"]),
+                    text(&r["closed"]["note"]),
+                ]
+            });
+            say(table(&["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "NOTE"], rows))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Approvers {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let answer = self.access.open(folder)?.get("/admin/v1/approvers")?;
+        let found = answer["approvers"].as_array().cloned().unwrap_or_default();
+        if self.json {
+            say(answer)?;
+        } else if found.is_empty() {
+            say("nobody has voted, and nothing waits")?;
+        } else {
+            let rows = found.iter().map(|a| {
+                let median = a["median_ms"].as_u64().map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000));
+                let quick = match (a["quick_approvals"].as_u64(), a["approvals"].as_u64()) {
+                    (Some(quick), Some(all)) if all > 0 => format!("{} %", quick * 100 / all),
+                    _ => "-".to_owned(),
+                };
+                let canaries = format!("{} / {}", text(&a["canaries_denied"]), text(&a["canaries_approved"]));
+                vec![
+                    text(&a["approver"]),
+                    text(&a["open"]),
+                    text(&a["votes"]),
+                    text(&a["votes_last_hour"]),
+                    median,
+                    quick,
+                    canaries,
+                ]
+            });
+            let head =
+                ["APPROVER", "OPEN", "VOTES", "LAST HOUR", "MEDIAN", "IN UNDER 5 S", "CANARIES DENIED / APPROVED"];
+            say(table(&head, rows))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
