@@ -7,7 +7,6 @@ use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::question::Question;
-use remit_core::approval::NotEntitled;
 use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
@@ -123,12 +122,8 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
         }
-        NotTaken::NotEntitled(NotEntitled::Unsigned(_)) => {
-            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Nothing was counted; sign this vote by your passkey.")
-        }
-        NotTaken::NotEntitled(_) => {
-            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
-        }
+        NotTaken::NotEntitled(_) => Refusal::new(Code::PolicyNoPermit, text)
+            .with_remedy("Somebody whom the rule names has to vote, in the way it asks for."),
         NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Name the rule."),
         NotTaken::NoReason | NotTaken::TooLong | NotTaken::Bounds => {
             Refusal::new(Code::Malformed, text).with_remedy("Nothing was counted; mend it and send it again.")
