@@ -38,7 +38,9 @@ export const complaints = [];
 /** Watches a page from its first moment on. */
 async function watch(page, who) {
   page.on('console', (said) => {
-    if (said.type() === 'error') complaints.push(`${who} ${page.url()}: ${said.text()}`);
+    // That the page itself is a refusal is what its test looks at.
+    const refused = said.location().url === page.url() && said.text().startsWith('Failed to load resource');
+    if (said.type() === 'error' && !refused) complaints.push(`${who} ${page.url()}: ${said.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`${who} ${page.url()}: ${error.message}`));
   await page.evaluateOnNewDocument(() => {
