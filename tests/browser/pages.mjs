@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { open, textOf } from './door.mjs';
+import { open, textOf, vote } from './door.mjs';
 import { admin, answerBack, askForAccess, call, drift, home, openRun } from './gateway.mjs';
 import { complaints, wrong } from './stage.mjs';
 
@@ -16,13 +16,15 @@ const LOOKS = [
 ];
 
 /** Something on every page: questions, runs, a request, a tool that has changed. */
-async function furnish({ carol }) {
+async function furnish({ alice, carol }) {
   const run = await openRun('ada@acme.example', 'Pay what is due this week, and tidy the notes about it.');
   await call('fixture/echo', { text: 'which invoices are due?' }, run);
   const { question } = await call('fixture/pay', { to: 'acct-3391', amount: 420 }, run);
   await call('fixture/pay', { to: 'mallory', amount: 999 }, run);
-  for (const [path, text] of [['invoices/2026-11.md', 'Paid: 3391.'], ['plans/december.md', 'Call the printer.\nAsk for the proof.']])
-    await call('fixture/write_note', { path, text }, run);
+  const note = { path: 'invoices/2026-11.md', text: 'Paid: 3391.' };
+  await vote(alice, (await call('fixture/write_note', note, run)).question, { reason: 'as agreed' });
+  assert.equal((await call('fixture/write_note', note, run)).status, 'done');
+  await call('fixture/write_note', { path: 'plans/december.md', text: 'Call the printer.\nAsk for the proof.' }, run);
   await askForAccess({ tools: ['fixture/delete_note'], for_secs: 3600, calls: 5, reason: 'Ada wants last year gone' });
   const { csrf } = await carol.page.$eval('input[name=csrf]', ({ value }) => ({ csrf: value }));
   await carol.page.evaluate((at, secret) => fetch(at, { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': secret }, body: '{"text":"Is this the invoice of October?"}' }), `/admin/v1/questions/${question}/remarks`, csrf);
@@ -110,7 +112,7 @@ export async function everyPage(tally, people, folder) {
     tool: '/console/tools/fixture/pay',
     drift: '/console/tools/fixture/echo',
     stop: '/console/halts/new?target=agent:shop',
-    verify: `/console/ledger?record=${ofKind('decision')}`,
+    verify: `/console/ledger?record=${ofKind('approval')}`,
     nothing: '/console/calls?agent=nobody',
     'account-password': '/console/account',
   };
