@@ -56,7 +56,8 @@ mkdirSync(out);
 copy(join(here, group, 'config'), join(out, 'config'));
 
 const env = { GATEWAY_URL: `http://${listen}/mcp`, GATEWAY_ADMIN: `http://${listen}` };
-if (group === 'clients') env.FIXTURE_CONTROL = fixture.replace(/\/mcp$/, '/control');
+if (group === 'clients' || group === 'browser') env.FIXTURE_CONTROL = fixture.replace(/\/mcp$/, '/control');
+if (group === 'browser') env.FOLDER = join(out, 'config');
 
 // Keys: only their digests go into the folder.
 const sha256 = (key) => createHash('sha256').update(key).digest('hex');
@@ -66,6 +67,11 @@ for (const agent of AGENTS[group]) {
   const key = fresh();
   env[group === 'clients' ? `GATEWAY_KEY_${agent.toUpperCase().replaceAll('-', '_')}` : 'GATEWAY_KEY'] = key;
   lines.push(`  - { id: ${agent}-test, agent: ${agent}, user: ada@acme.example, sha256: "${sha256(key)}", expires: 2030-01-01 }`);
+}
+// A host application, which opens runs for its users and says what they wanted.
+if (group === 'browser') {
+  env.HOST_KEY = fresh();
+  lines.push(`  - { id: shop-host, agent: shop, may_declare: any, sha256: "${sha256(env.HOST_KEY)}", expires: 2030-01-01 }`);
 }
 env.ADMIN_KEY = fresh();
 lines.push('operators:');

@@ -38,7 +38,9 @@ export const complaints = [];
 /** Watches a page from its first moment on. */
 async function watch(page, who) {
   page.on('console', (said) => {
-    if (said.type() === 'error') complaints.push(`${who} ${page.url()}: ${said.text()}`);
+    // That the page itself is a refusal is what its test looks at.
+    const refused = said.location().url === page.url() && said.text().startsWith('Failed to load resource');
+    if (said.type() === 'error' && !refused) complaints.push(`${who} ${page.url()}: ${said.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`${who} ${page.url()}: ${error.message}`));
   await page.evaluateOnNewDocument(() => {
@@ -86,11 +88,11 @@ export async function wrong(page) {
 export function run(program, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { timeout: 60_000, ...options });
-    let out = '';
-    child.stdout.on('data', (text) => (out += text));
+    let [stdout, out] = ['', ''];
+    child.stdout.on('data', (text) => ((stdout += text), (out += text)));
     child.stderr.on('data', (text) => (out += text));
-    child.on('close', (status) => resolve({ status, out }));
-    child.on('error', (error) => resolve({ status: -1, out: error.message }));
+    child.on('close', (status) => resolve({ status, stdout, out }));
+    child.on('error', (error) => resolve({ status: -1, stdout, out: error.message }));
   });
 }
 

@@ -26,7 +26,7 @@ use crate::seal::{Reader, Unread};
 const PAGE: u32 = 1_000;
 
 /// Which records are wanted. What they rest on comes with them: the delegations of the keys that signed
-/// them, and the authority they were decided under.
+/// them, the authority they were decided under, and whose the passkeys are that signed votes.
 #[derive(Clone, Debug)]
 pub enum Wanted {
     /// One record, with those of its run that it refers to or that refer to it.
@@ -112,7 +112,16 @@ impl Prover {
         let authorities: BTreeSet<Digest> = all.iter().filter_map(authority).collect();
         let in_force = |policy: &SignedRecord| announced(policy).is_some_and(|digest| authorities.contains(&digest));
         all.extend(self.select(of_kind(Kind::Policy), in_force).await?);
-        // Last, for the policies have writers, too.
+        // Whose a passkey is that signed a vote, a verifier knows from the record that added it.
+        let signed: BTreeSet<String> = all.iter().filter_map(|record| passkey(record, "/assertion/key")).collect();
+        if !signed.is_empty() {
+            let added = |key: &SignedRecord| {
+                let event = predicate(key).get("event").is_some_and(|event| event == "passkey_added");
+                event && passkey(key, "/key").is_some_and(|key| signed.contains(&key))
+            };
+            all.extend(self.select(of_kind(Kind::Key), added).await?);
+        }
+        // Last, for all of these have writers, too.
         let writers: BTreeSet<String> = all.iter().map(|record| record.writer.clone()).collect();
         let delegated = |key: &SignedRecord| delegate(key).is_some_and(|writer| writers.contains(&writer));
         all.extend(self.select(of_kind(Kind::Key), delegated).await?);
@@ -242,6 +251,11 @@ fn links(record: &SignedRecord) -> Vec<Digest> {
 fn delegate(record: &SignedRecord) -> Option<String> {
     let key = Digest::from_hex(predicate(record).get("delegate")?.as_str()?)?;
     Some(remit_evidence::dsse::keyid(key.as_bytes()))
+}
+
+/// The public key of a passkey, where a record names one.
+fn passkey(record: &SignedRecord, pointer: &str) -> Option<String> {
+    predicate(record).pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The authority under which a decision was made.

@@ -122,9 +122,8 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was counted; look at the question again.")
         }
-        NotTaken::NotEntitled(_) => {
-            Refusal::new(Code::PolicyNoPermit, text).with_remedy("Somebody whom the rule names has to vote.")
-        }
+        NotTaken::NotEntitled(_) => Refusal::new(Code::PolicyNoPermit, text)
+            .with_remedy("Somebody whom the rule names has to vote, in the way it asks for."),
         NotTaken::Ambiguous(_) => Refusal::new(Code::Malformed, text).with_remedy("Name the rule."),
         NotTaken::NoReason | NotTaken::TooLong | NotTaken::Bounds => {
             Refusal::new(Code::Malformed, text).with_remedy("Nothing was counted; mend it and send it again.")

@@ -95,9 +95,14 @@ impl Read {
             }
             Kind::Execution => format!("the call {}", self.text("/intent")),
             Kind::Approval => {
-                let by = self.beside("approver");
-                format!("{} under {}", if by.is_empty() { "somebody" } else { by }, self.text("/rule"))
+                let by = Some(self.beside("approver")).filter(|by| !by.is_empty()).unwrap_or("somebody");
+                match self.text("/choice") {
+                    "ask_back" => format!("{by} asks the agent something"),
+                    "escalate" => format!("{by} calls in the next people"),
+                    _ => format!("{by} under {}", self.text("/rule")),
+                }
             }
+            Kind::Run if self.text("/event") == "answer" => format!("{} answers", self.text("/agent/id")),
             Kind::Run => format!("a run of {}", self.text("/agent/id")),
             Kind::Halt => self.text("/target").to_owned(),
             Kind::Policy => format!("snapshot {} by {}", short(self.text("/snapshot")), self.text("/by")),

@@ -124,5 +124,10 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form.filters select, form.filters input[type=checkbox]")) event.target.form.requestSubmit();
 });
 
+// On a phone the row of pages is longer than the screen; where one is shall be seen.
+const here = $("nav [aria-current]");
+const row = here?.closest("ul");
+if (row) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+
 buttons();
 listen();
