@@ -33,7 +33,7 @@ pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
 pub use people::People;
-pub use questions::Questions;
+pub use questions::{Narrowing, Questions};
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///

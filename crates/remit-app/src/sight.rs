@@ -150,7 +150,7 @@ fn tool<'s>(snapshot: &'s Snapshot, question: &Question) -> Option<&'s Arc<Tool>
 }
 
 /// The call that was asked about, if it would be the same call under this authority.
-fn again(snapshot: &Snapshot, question: &Question) -> Option<Call> {
+pub(crate) fn again(snapshot: &Snapshot, question: &Question) -> Option<Call> {
     let caller = Caller::agent(snapshot.tenant().clone(), question.agent.clone());
     let caller = caller.delegated_by(question.via.clone()).ok()?;
     let caller = question.user.clone().map_or(caller.clone(), |user| caller.for_user(user));

@@ -334,6 +334,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         escalated: 0,
         uses: 0,
         used: false,
+        narrowed: None,
     }
 }
 
