@@ -44,6 +44,7 @@ mod converse;
 mod emergency;
 mod entitled;
 mod grant;
+pub mod narrow;
 mod origin;
 mod perform;
 mod records;

@@ -320,6 +320,7 @@ mod tests {
             rules: rules.iter().map(rule).collect(),
             asked_at: at,
             expires_at: at + SignedDuration::from_secs(60),
+            narrowed: None,
             votes: Vec::new(),
             remarks: Vec::new(),
             escalated: 0,

@@ -55,12 +55,20 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remit.yaml", "wait:", "risk: {tiers: {medium: review}}\nwait:"), &[], &["risk.review_removed"]),
     (("remit.yaml", "wait:", "risk: {tiers: {high: {approval: two-person}}}\nwait:"), &[], &["guardrail.removed"]),
     (
-        ("remit.yaml", "wait:", "break_glass:\n  outage: {agents: [desk], tools: [business/delete_customer], up_to: 1h, calls: 2, people: [team:finance], reviewers: [team:security]}\nwait:"),
+        (
+            "remit.yaml",
+            "wait:",
+            "break_glass:\n  outage: {agents: [desk], tools: [business/delete_customer], up_to: 1h, calls: 2, people: [team:finance], reviewers: [team:security]}\nwait:",
+        ),
         &["break_glass.added"],
         &[],
     ),
     (
-        ("remits/desk.yaml", "approve: none", "approve: none\nmay_request:\n  - {tools: [business/delete_customer], up_to: 1h, calls: 2, approval: two-person}"),
+        (
+            "remits/desk.yaml",
+            "approve: none",
+            "approve: none\nmay_request:\n  - {tools: [business/delete_customer], up_to: 1h, calls: 2, approval: two-person}",
+        ),
         &["remit.may_request"],
         &[],
     ),

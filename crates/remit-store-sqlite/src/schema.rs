@@ -177,7 +177,8 @@ CREATE INDEX runs_by_age ON runs (opened_at);
 CREATE INDEX runs_by_agent ON runs (agent, opened_at);
 CREATE INDEX runs_by_user ON runs (user) WHERE user IS NOT NULL;
 
--- What held calls wait for. An approval is used once, and never after a denial.
+-- What held calls wait for. An approval is used once, and never after a denial. `denied`: people have closed it,
+-- by a denial or by another call in its place, which `narrowed` then says.
 CREATE TABLE questions (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -195,6 +196,7 @@ CREATE TABLE questions (
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
   escalated INTEGER NOT NULL DEFAULT 0,
   uses INTEGER NOT NULL DEFAULT 0,
+  narrowed TEXT,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);

@@ -75,6 +75,7 @@ impl Store for MemoryStore {
         let mut newest = state.live(query.call, query.now).rev();
         let open = newest.find(|q| q.state(query.now) == QuestionState::Open).map(|q| q.id.clone());
         let refused = state.live(query.call, query.now).rev().find_map(|question| question.denial(query.now));
+        let narrowed = state.live(query.call, query.now).rev().find_map(|question| question.narrowed.clone());
         Ok(Case {
             file: CaseFile {
                 run: RunFacts {
@@ -88,12 +89,14 @@ impl Store for MemoryStore {
                 budgets: query.budgets.iter().map(|(b, span, object)| state.budget(b, span, object.as_ref())).collect(),
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
                 refused: refused.map(str::to_owned),
+                narrowed: narrowed.as_ref().map(|narrowed| narrowed.reason.clone()),
                 halts: state.halts.values().cloned().collect(),
                 origins: Vec::new(),
                 grants: Vec::new(),
             },
             basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
+            narrowed,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 pub(crate) mod access;
-mod ballot;
+pub(crate) mod ballot;
 mod batch;
 mod changes;
 mod delegations;
@@ -39,6 +39,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}/statements", post(questions::statement))
         .route("/admin/v1/questions/{id}/remarks", post(questions::ask_back))
         .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
+        .route("/admin/v1/questions/{id}/narrow", post(questions::narrow))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/halts/reach", get(halts::reach))

@@ -242,6 +242,8 @@ fn refusal(error: NotTaken) -> Refusal {
         | NotTaken::NotAsked
         | NotTaken::TooMany
         | NotTaken::NobodyElse
+        | NotTaken::SameCall
+        | NotTaken::WouldBeRefused(_)
         | NotTaken::Unavailable(_) => not_taken(error),
     }
 }

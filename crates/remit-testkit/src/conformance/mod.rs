@@ -83,7 +83,8 @@ pub fn cases() -> Vec<Case> {
             come_back_as_they_were, wait_until_they_lapse, are_kept_for_the_same_call, are_asked_anew_for_other_rules,
             nobody_votes_twice, one_person_under_two_names_counts_once, denials_close_at_their_threshold,
             votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
-            keep_what_is_said_about_them, escalate_one_way,
+            keep_what_is_said_about_them, escalate_one_way, are_closed_by_a_narrower_call,
+            are_not_closed_for_one_that_is_open_already,
         },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,

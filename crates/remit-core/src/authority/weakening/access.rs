@@ -21,7 +21,8 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, out: &mut Vec<Weakening>) 
                 format!("`{}` could be broken for {}", glass.name, glass.terms),
             )),
             Some(was) if !declares(was, glass) => {
-                let what = format!("the emergency `{}` would give more, to others, or with other reviewers", glass.name);
+                let what =
+                    format!("the emergency `{}` would give more, to others, or with other reviewers", glass.name);
                 out.push(Weakening::new("break_glass.widened", what));
             }
             Some(_) => {}
