@@ -46,7 +46,7 @@ impl Questions for MemoryStore {
         let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
         question.narrows(narrowing.narrowed.at).map_err(CommitError::Conflict)?;
         if let Some((next, decision)) = narrowing.asks {
-            if state.hold(&next) != next.id {
+            if state.hold(&next, u32::MAX)? != next.id {
                 return Err(CommitError::Conflict("narrower"));
             }
             state.append(decision)?;
