@@ -26,6 +26,7 @@ DEMANDS = [
     (2000, "finance-password", "factor: password+totp"),
     (3000, "finance-oidc", "factor: oidc"),
     (4000, "finance-passkey", "factor: passkey"),
+    (5000, "finance-later", 'escalate: [{ after: 1s, to: ["user:carol@acme.example"] }]'),
 ]
 
 
@@ -101,7 +102,8 @@ class House:
         remit.write_text(remit.read_text().replace("approve: none\n", "".join(calls) + "approve: none\n", 1))
 
     def people(self):
-        """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left."""
+        """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left; gil
+        has no key and is not written to."""
         file = self.folder / "keys.yaml"
         text = file.read_text().replace("{ id: bob,", "{ id: bob, email: bob@acme.example,")
         for name, teams, roles, more in [
@@ -114,6 +116,7 @@ class House:
                 f"  - {{ id: {name}, user: {name}@acme.example, teams: [{teams}], roles: [{roles}],"
                 f' email: {name}@acme.example, sha256: "{digest}", expires: 2030-01-01{more} }}\n'
             )
+        text += "  - { id: gil, user: gil@acme.example, teams: [finance], roles: [approver] }\n"
         file.write_text(text)
 
     def start(self, command, log):

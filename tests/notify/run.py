@@ -62,7 +62,7 @@ notify:
         arguments: true
         callback:
           signing_secret: env:SIGNING_SECRET
-          people: {{ UBOB: bob, UCAROL: carol, UDORA: dora, UFRED: fred, UNOBODY: nobody }}
+          people: {{ UBOB: bob, UCAROL: carol, UDORA: dora, UFRED: fred, UNOBODY: nobody, UGIL: gil }}
   routes:
     - {{ for: [finance-sign-off], to: [mail] }}
     - {{ for: ["*"], to: [strict] }}
@@ -458,6 +458,28 @@ def demands(scene):
             scene.check(f"and a click to {choice} is none of its votes", *refused(question, value, choice, 403, words))
 
 
+def escalates(scene):
+    """Whom a later step asks is told once it is due, and once only."""
+    house = scene.house
+    question = house.ask(to="later", amount=5500)
+    told = lambda: [addresses for addresses, mail, _ in scene.strict.mails if mail["subject"].startswith("Escalated to you") and question in mail.get_content()]
+    done = wait(lambda: [d for d in house.deliveries(question=question, state="delivered") if d["event"] == "escalated-1" and d["channel"] == "strict"])
+    to = sorted(address for addresses in told() for address in addresses)
+    scene.check("whom a later step asks is told when it is due", done and to == ["bob@acme.example", "carol@acme.example"], (done, to))
+    value = button_of_ours(scene, question, "approve")
+    found, said = passed_on(scene, *click(scene, value, user="UCAROL", action="approve"))
+    scene.check("and votes by a click, as whom they are", found == 200 and [v["by"] for v in house.question(question)["votes"]] == ["carol"], (found, said))
+    house.kill()
+    house.serve()
+    time.sleep(3)
+    scene.check("a step is told once, over restarts too", len(told()) == 2, told())
+    question = house.ask(to="nobody's key", amount=512)
+    value = button_of_ours(scene, question, "deny")
+    found, said = passed_on(scene, *click(scene, value, user="UGIL"))
+    votes = [(v["by"], v["choice"], v["factor"]) for v in house.question(question)["votes"]]
+    scene.check("a person without a key can vote by a click, by the weakest factor", found == 200 and votes == [("gil", "deny", "channel")], (found, said))
+
+
 def main():
     # The mail servers complain when the gateway is killed, and of their own next version.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -468,7 +490,7 @@ def main():
             refuses_to_start(scene)
             scene.house.serve()
             scene.house.approve_tools()
-            for part in [people_are_told, channels_fail, comes_back, answered, clicks, crash, tries, half_a_mail, reloads, demands]:
+            for part in [people_are_told, channels_fail, comes_back, answered, clicks, crash, tries, half_a_mail, reloads, demands, escalates]:
                 print(f"\n## {part.__name__}", flush=True)
                 try:
                     part(scene)
