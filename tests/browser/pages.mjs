@@ -43,17 +43,20 @@ async function looked(page, name, path, folder) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
     const answer = await open(page, path);
     assert.equal(answer.status(), 200, path);
-    const { title, heading, mains, navs, wider } = await page.evaluate(() => ({
+    const { title, heading, mains, navs, unseen, wider } = await page.evaluate(() => ({
       title: document.title,
       heading: [...document.querySelectorAll('h1')].map((one) => one.textContent),
       mains: document.querySelectorAll('main').length,
       navs: document.querySelectorAll('header nav[aria-label]').length,
+      // Where one is can be seen, also where the row of pages is longer than the screen.
+      unseen: [...document.querySelectorAll('nav [aria-current]')].some((link) => link.getBoundingClientRect().left < 0 || link.getBoundingClientRect().right > innerWidth),
       wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     }));
     assert.match(title, /^(\(\d+\) )?.+ · Remit$/);
     assert.equal(heading.length, 1, 'one heading of the first level');
     assert.equal(title.replace(/^\(\d+\) /, ''), `${heading[0]} · Remit`);
     assert.deepEqual([mains, navs], [1, /sign-in|invitation/.test(path) ? 0 : 1]);
+    if (unseen) found.push(`${look}: the present page is out of sight`);
     if (wider > 0) found.push(`${look}: ${wider} px wider than the window`);
     found.push(...(await wrong(page)).map((violation) => `${look}: ${violation}`));
     if (folder) await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true });
