@@ -43,17 +43,20 @@ async function looked(page, name, path, folder) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
     const answer = await open(page, path);
     assert.equal(answer.status(), 200, path);
-    const { title, heading, mains, navs, wider } = await page.evaluate(() => ({
+    const { title, heading, mains, navs, unseen, wider } = await page.evaluate(() => ({
       title: document.title,
       heading: [...document.querySelectorAll('h1')].map((one) => one.textContent),
       mains: document.querySelectorAll('main').length,
       navs: document.querySelectorAll('header nav[aria-label]').length,
+      // Where one is can be seen, also where the row of pages is longer than the screen.
+      unseen: [...document.querySelectorAll('nav [aria-current]')].some((link) => link.getBoundingClientRect().left < 0 || link.getBoundingClientRect().right > innerWidth),
       wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     }));
     assert.match(title, /^(\(\d+\) )?.+ · Remit$/);
     assert.equal(heading.length, 1, 'one heading of the first level');
     assert.equal(title.replace(/^\(\d+\) /, ''), `${heading[0]} · Remit`);
     assert.deepEqual([mains, navs], [1, /sign-in|invitation/.test(path) ? 0 : 1]);
+    if (unseen) found.push(`${look}: the present page is out of sight`);
     if (wider > 0) found.push(`${look}: ${wider} px wider than the window`);
     found.push(...(await wrong(page)).map((violation) => `${look}: ${violation}`));
     if (folder) await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true });
@@ -98,21 +101,29 @@ export async function everyPage(tally, people, folder) {
     assert.match(await textOf(bob.page), /What changed since it was approved/);
   });
   if (!things) return;
+  await tally.check('calls and people are told apart, in words', async () => {
+    await open(bob.page, '/console/calls');
+    assert.match(await textOf(bob.page, '#calls'), /survey ?a person's own deed ?bob/);
+    await open(bob.page, `/console/runs/${things.run}`);
+    const said = await textOf(bob.page, '#run');
+    for (const words of ['alice under one-person', 'carol asks the agent something', 'shop answers']) assert.ok(said.includes(words), words);
+  });
   const { records } = await admin('records?limit=1000');
-  const ofKind = (kind) => records.map(({ envelope }) => JSON.parse(Buffer.from(envelope.payload, 'base64')).predicate).findLast((one) => one.kind === kind)?.record_id;
+  const ofKind = (kind, is = () => true) => records.map(({ envelope }) => JSON.parse(Buffer.from(envelope.payload, 'base64')).predicate).findLast((one) => one.kind === kind && is(one))?.record_id;
   await open(bob.page, '/console');
   const places = await bob.page.$$eval('nav[aria-label=Pages] a', (links) => links.map((link) => new URL(link.href).pathname));
   assert.ok(places.length >= 11, places.join(' '));
   for (const path of places) await tally.check(`page ${path}`, () => looked(bob.page, path.split('/')[2] ?? 'waiting', path, folder));
   const further = {
     run: `/console/runs/${things.run}`,
-    decision: `/console/records/${ofKind('decision')}`,
+    decision: `/console/records/${ofKind('decision', (one) => one.tool)}`,
+    deed: `/console/records/${ofKind('decision', (one) => one.deed)}`,
     approval: `/console/records/${ofKind('approval')}`,
     agent: '/console/agents/shop',
     tool: '/console/tools/fixture/pay',
     drift: '/console/tools/fixture/echo',
     stop: '/console/halts/new?target=agent:shop',
-    verify: `/console/ledger?record=${ofKind('approval')}`,
+    verify: `/console/ledger?record=${ofKind('approval', (one) => one.choice === 'approve')}`,
     nothing: '/console/calls?agent=nobody',
     'account-password': '/console/account',
   };

@@ -85,12 +85,21 @@ impl Read {
         }
     }
 
+    /// What a person wanted to do with the gateway itself, where the decision was about that and no call.
+    fn deed(&self) -> Option<String> {
+        Some(self.text("/deed")).filter(|deed| !deed.is_empty()).map(|deed| deed.replace('_', " "))
+    }
+
     /// What it says in one line.
     pub(crate) fn line(&self, kind: Kind) -> Plain {
         let text = match kind {
             Kind::Decision => {
                 let code = self.text("/refusal/code");
                 let because = if code.is_empty() { String::new() } else { format!(" ({code})") };
+                if let Some(deed) = self.deed() {
+                    let by = Some(self.beside("operator")).filter(|by| !by.is_empty()).unwrap_or("somebody");
+                    return line(&format!("{by}: {deed}{because}"));
+                }
                 format!("{} calls {}{because}", self.text("/agent/id"), self.tool())
             }
             Kind::Execution => format!("the call {}", self.text("/intent")),
@@ -124,6 +133,8 @@ pub(crate) struct Row {
     pub risk: Option<Tag>,
     pub agent: Plain,
     pub user: Plain,
+    /// Whether it is no call, but what a person did with the gateway itself.
+    pub is_deed: bool,
     pub run: String,
     pub cost: String,
 }
@@ -132,16 +143,18 @@ impl Row {
     /// The row of a decision record.
     pub(crate) fn of(record: &SignedRecord, now: Timestamp) -> Self {
         let read = Read::of(record);
+        let deed = read.deed();
         let risk = Risk::parse(read.text("/tool/risk")).filter(|risk| *risk >= Risk::High);
         Self {
             record: record.id.to_string(),
             at: read.at.map(|at| Moment::new(at, now)),
             verdict: Tag::verdict(read.text("/verdict")),
             code: line(read.text("/refusal/code")),
-            tool: line(read.tool()),
-            class: line(read.text("/tool/class")),
+            tool: line(deed.as_deref().unwrap_or(read.tool())),
+            class: line(if deed.is_some() { "a person's own deed" } else { read.text("/tool/class") }),
             risk: risk.map(Tag::risk),
-            agent: line(read.text("/agent/id")),
+            agent: line(if deed.is_some() { read.beside("operator") } else { read.text("/agent/id") }),
+            is_deed: deed.is_some(),
             user: line(read.beside("user")),
             run: record.run.as_ref().map(ToString::to_string).unwrap_or_default(),
             cost: money(read.cost()),

@@ -126,8 +126,8 @@ document.addEventListener("change", (event) => {
 
 // On a phone the row of pages is longer than the screen; where one is shall be seen.
 const here = $("nav [aria-current]");
-const row = here?.closest("ul");
-if (row) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+const row = here?.closest("nav");
+if (row) row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - here.offsetWidth) / 2;
 
 buttons();
 listen();
