@@ -220,6 +220,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         escalated: 0,
         uses: 0,
         used: false,
+        narrowed: None,
     };
     Some(Intent {
         record,

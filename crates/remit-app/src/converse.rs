@@ -76,7 +76,12 @@ impl Gate {
     }
 
     /// The question, when it is open and this person may vote on it.
-    pub(crate) async fn open_to(&self, approver: &Approver, id: &QuestionId, now: Timestamp) -> Result<Question, NotTaken> {
+    pub(crate) async fn open_to(
+        &self,
+        approver: &Approver,
+        id: &QuestionId,
+        now: Timestamp,
+    ) -> Result<Question, NotTaken> {
         let question = self.ports.store.question(id).await?.ok_or(NotTaken::Unknown)?;
         if question.state(now) != QuestionState::Open {
             return Err(NotTaken::NotOpen(question.state(now).as_str()));

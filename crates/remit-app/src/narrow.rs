@@ -80,8 +80,7 @@ impl Gate {
             Verdict::Deny(refusal) => return Err(NotTaken::WouldBeRefused(Box::new(refusal.clone()))),
             Verdict::Allow { .. } => None,
             Verdict::Ask { .. } => {
-                let asking =
-                    Asking { snapshot: &snapshot, call: &call, case: &case, decision: &decision, now };
+                let asking = Asking { snapshot: &snapshot, call: &call, case: &case, decision: &decision, now };
                 let (open, asks) = self.asking(&asking).await?;
                 narrowed.next = Some(open);
                 asks

@@ -93,7 +93,8 @@ pub(crate) fn narrower(question: &str, body: &Value) -> Result<Narrower, Refusal
     only(body, &["arguments", "reason", "shown"])?;
     let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
     let arguments = body.get("arguments").filter(|arguments| arguments.is_object());
-    let arguments = arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?;
+    let arguments =
+        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?;
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
     Ok(Narrower { question, arguments: arguments.clone(), reason, shown: shown(body)? })
 }

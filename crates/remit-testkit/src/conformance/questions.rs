@@ -209,7 +209,10 @@ pub(super) async fn are_closed_by_a_narrower_call(t: Trial) {
     assert_eq!(conflict(narrow(&id, &narrowed, None).await), QuestionState::Narrowed.as_str());
     let case = async |at| t.load_with(&run, digest("call"), Vec::new(), &[needed("finance", 2)], moment(at)).await;
     let told = case(3).await;
-    assert_eq!((told.file.narrowed.as_deref(), told.narrowed, told.open_question), (Some("half"), Some(narrowed), None));
+    assert_eq!(
+        (told.file.narrowed.as_deref(), told.narrowed, told.open_question),
+        (Some("half"), Some(narrowed), None)
+    );
     assert_eq!(case(60).await.file.narrowed, None);
 }
 
