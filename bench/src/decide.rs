@@ -81,6 +81,7 @@ fn tool(at: usize) -> Tool {
         class: Class::Trigger,
         risk: Risk::Medium,
         reversible: true,
+        undo: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Argument(vec!["amount".into()]),

@@ -503,6 +503,7 @@ fn tool(owner: Option<TeamId>) -> Result<Tool, Refusal> {
         class: Class::Approve,
         risk: Risk::High,
         reversible: true,
+        undo: None,
         labels: Labels::none(),
         resource: ResourceMap { kind: Some("access".to_owned()), ..ResourceMap::default() },
         cost: Cost::Free,

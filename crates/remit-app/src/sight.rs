@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::gate::Gate;
 use crate::intent::Unavailable;
+use crate::ports::listing::Asked;
 use crate::question::Question;
 use crate::records::millis;
 
@@ -44,6 +45,21 @@ impl Gate {
         let shown = digest(&still);
         let live = self.live(&snapshot, &question).await?;
         Ok(Some(Sight { question, still, live, shown }))
+    }
+
+    /// What was asked about the same tool by the same agent before, the newest first, and how it ended.
+    async fn similar(&self, question: &Question, now: Timestamp) -> Result<Vec<Value>, Unavailable> {
+        let (agent, tool) = (Some(question.agent.clone()), Some(question.tool.clone()));
+        let asked = Asked { agent, tool, limit: SIMILAR + 1, ..Asked::default() };
+        let sheet = self.ports.store.asked(&asked).await?;
+        let others = sheet.items.iter().filter(|other| other.id != question.id).take(SIMILAR);
+        let shown = others.map(|other| {
+            json!({
+                "question": other.id.as_str(), "state": other.state(now).as_str(), "arguments": other.arguments,
+                "user": other.user.as_ref().map(UserId::as_str), "asked_at": millis(other.asked_at),
+            })
+        });
+        Ok(shown.collect())
     }
 
     async fn live(&self, snapshot: &Snapshot, question: &Question) -> Result<Value, Unavailable> {
@@ -92,10 +108,14 @@ impl Gate {
                 "calls": run.calls, "spend_micro_usd": run.spend, "labels": run.labels.words().collect::<Vec<_>>(),
                 "closed": run.closed_at.is_some(),
             })),
+            "similar": self.similar(question, now).await?,
             "said": said.collect::<Vec<_>>(),
         }))
     }
 }
+
+/// How many similar calls are shown.
+const SIMILAR: usize = 5;
 
 /// The moment for a rule of a question: how far it has escalated is part of it.
 pub(crate) fn hour(rule: &ApprovalRule, question: &Question, now: Timestamp) -> Hour {
@@ -164,7 +184,7 @@ pub(crate) fn like(snapshot: &Snapshot, question: &Question) -> Option<Call> {
 fn tool_shown(tool: &Arc<Tool>) -> Value {
     json!({
         "name": tool.name.as_str(), "owner": tool.owner.as_ref().map(ToString::to_string),
-        "class": tool.class.as_str(), "risk": tool.risk.as_str(), "reversible": tool.reversible,
+        "class": tool.class.as_str(), "risk": tool.risk.as_str(), "reversible": tool.reversible, "undo": tool.undo,
         "pin": tool.definition.digest().to_string(),
     })
 }

@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         class: Class::Trigger,
         risk: Risk::High,
         reversible: false,
+        undo: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Argument(vec!["amount".into()]),

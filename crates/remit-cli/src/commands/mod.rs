@@ -71,6 +71,10 @@ enum Command {
     Approve(questions::Approve),
     /// Refuse a held call.
     Deny(questions::Deny),
+    /// Ask the agent something about its held call.
+    AskBack(questions::AskBack),
+    /// Call in the next people of the rule now.
+    Escalate(questions::Escalate),
     /// List what agents ask for, or show one request.
     Requests(grants::Requests),
     /// Give less than an agent asked for.
@@ -149,6 +153,8 @@ impl Cli {
             Command::Questions(verb) => verb.run(&folder),
             Command::Approve(verb) => verb.run(&folder),
             Command::Deny(verb) => verb.run(&folder),
+            Command::AskBack(verb) => verb.run(&folder),
+            Command::Escalate(verb) => verb.run(&folder),
             Command::Requests(verb) => verb.run(&folder),
             Command::Narrow(verb) => verb.run(&folder),
             Command::Grant(verb) => verb.run(&folder),

@@ -1,13 +1,15 @@
-//! `remit questions`, `remit approve`, `remit deny`.
+//! `remit questions`, `approve`, `deny`, `ask-back`, `escalate`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
-use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text, visible};
+use crate::client::{Access, Gateway};
+use crate::terminal::{Failure, Outcome, say, table, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]
@@ -21,7 +23,7 @@ pub struct Questions {
     access: Access,
 }
 
-/// Approve a held call.
+/// Approve a held call: once, for its run within bounds, or another one in its place.
 #[derive(Args)]
 pub struct Approve {
     /// The question. Several are decided together if they are about the same tool, agent and rules.
@@ -32,6 +34,50 @@ pub struct Approve {
     rule: Option<String>,
     /// Why.
     #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    bounds: Bounds,
+    /// Approve a call with these arguments instead, all of them: a JSON object, or a file that holds one. The agent is
+    /// told; the call is decided anew.
+    #[arg(long, value_name = "JSON|FILE", conflicts_with_all = ["rule", "calls", "money", "until"])]
+    arguments: Option<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// How far an approval for the run reaches.
+#[derive(Args)]
+struct Bounds {
+    /// For so many calls with the same arguments in this run, the first one counted.
+    #[arg(long)]
+    calls: Option<u32>,
+    /// For so much money over all of them, in USD; without it, what so many calls cost.
+    #[arg(long, value_name = "USD", requires = "calls")]
+    money: Option<String>,
+    /// Until then: `30m`, or `2026-11-21T11:00:00Z`; without it, as long as the question is open.
+    #[arg(long, value_name = "TIME", requires = "calls")]
+    until: Option<String>,
+}
+
+/// Ask the agent something about its held call. The question stays open.
+#[derive(Args)]
+pub struct AskBack {
+    /// The question.
+    id: String,
+    /// What you ask.
+    #[arg(long)]
+    text: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// Call in the next people of the rule now.
+#[derive(Args)]
+pub struct Escalate {
+    /// The question.
+    id: String,
+    /// Why.
+    #[arg(long)]
     reason: String,
     #[command(flatten)]
     access: Access,
@@ -90,6 +136,12 @@ impl Approve {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         // The person sees what they approve, as the store knows it, before their vote is cast.
+        if let ([id], true) = (self.ids.as_slice(), self.arguments.is_some() || self.bounds.calls.is_some()) {
+            return self.otherwise(&gateway, id);
+        }
+        if self.arguments.is_some() || self.bounds.calls.is_some() {
+            return Err(Failure::said("several questions can only be approved as they are: once each"));
+        }
         let mut votes = Vec::with_capacity(self.ids.len());
         for id in &self.ids {
             let seen = gateway.get(&format!("/admin/v1/questions/{id}"))?;
@@ -121,6 +173,26 @@ impl Approve {
         }
         Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+
+    /// For its run within bounds, or another call in its place.
+    fn otherwise(&self, gateway: &Gateway, id: &str) -> Outcome {
+        let seen = gateway.get(&format!("/admin/v1/questions/{id}"))?;
+        say(shown(&seen))?;
+        if let Some(arguments) = &self.arguments {
+            let body = json!({"arguments": object(arguments)?, "reason": self.reason, "shown": seen["shown"]});
+            let closed = gateway.post(&format!("/admin/v1/questions/{id}/narrow"), &body)?;
+            say(in_place(&closed["next"]))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let bounds = self.bounds.read(&seen)?;
+        let choice = if bounds.is_some() { "approve_run" } else { "approve" };
+        let vote = json!({
+            "choice": choice, "rule": self.rule, "reason": self.reason, "shown": seen["shown"], "bounds": bounds,
+        });
+        let question = gateway.post(&format!("/admin/v1/questions/{id}/votes"), &without_nulls(vote))?;
+        say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 impl Deny {
@@ -133,6 +205,75 @@ impl Deny {
         let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
         say(format!("\nThe question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Bounds {
+    /// As the gateway takes them; none for one call.
+    fn read(&self, seen: &Value) -> Result<Option<Value>, Failure> {
+        let Some(calls) = self.calls else { return Ok(None) };
+        let money = match &self.money {
+            Some(text) => micro_usd(text).ok_or_else(|| Failure::said(format!("`{text}` is no amount of USD")))?,
+            None => seen["cost_micro_usd"].as_u64().unwrap_or(0).saturating_mul(u64::from(calls)),
+        };
+        let until = match &self.until {
+            Some(text) => moment(text)?.to_string(),
+            None => text(&seen["expires_at"]),
+        };
+        Ok(Some(json!({"calls_max": calls, "cost_max_micro_usd": money, "until": until})))
+    }
+}
+
+impl AskBack {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let gateway = self.access.open(folder)?;
+        gateway.post(&format!("/admin/v1/questions/{}/remarks", self.id), &json!({"text": self.text}))?;
+        say("The agent is asked. The question stays open, and its time goes on.")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Escalate {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let gateway = self.access.open(folder)?;
+        gateway.post(&format!("/admin/v1/questions/{}/escalations", self.id), &json!({"text": self.reason}))?;
+        say("The next people are called in.")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A moment, or so long from now.
+fn moment(text: &str) -> Result<Timestamp, Failure> {
+    let wrong = || Failure::said(format!("`{text}` is no time: write `30m`, or `2026-11-21T11:00:00Z`"));
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let length = text.parse::<SignedDuration>().map_err(|_| wrong())?;
+    Timestamp::now().checked_add(length).map_err(|_| wrong())
+}
+
+/// An object, from the argument itself or from the file it names.
+fn object(text: &str) -> Result<Value, Failure> {
+    let text = if text.trim_start().starts_with('{') {
+        text.to_owned()
+    } else {
+        std::fs::read_to_string(text).map_err(|error| Failure::Io(text.to_owned(), error))?
+    };
+    let wrong = |why: String| Failure::said(format!("the arguments are no JSON object: {why}"));
+    let value = remit_core::json::parse(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    if value.is_object() { Ok(value) } else { Err(wrong("it is something else".into())) }
+}
+
+/// What the call in the place of a held one waits for.
+fn in_place(next: &Value) -> String {
+    match next["state"].as_str() {
+        None => "\nThe agent is told to make that call; nothing needs to be asked about it.".into(),
+        Some("approved") => "\nThe agent is told to make that call, which is approved.".into(),
+        Some(_) => {
+            format!("\nThe agent is told to make that call. It waits for people as {}.", text(&next["question"]))
+        }
     }
 }
 
@@ -158,6 +299,7 @@ pub fn shown(question: &Value) -> String {
         format!("For       {}", text(&question["user"])),
         format!("Agent     {}{}", text(&question["agent"]), chain(&sight["chain"])),
         format!("Tool      {}{}", text(&question["tool"]), tool(&sight["tool"])),
+        format!("Undone by {}", text(&sight["tool"]["undo"])),
         format!("Touches   {}{}", text(&question["resource"]), place(&sight["resource"]["in"])),
         format!("Costs     {} micro-USD", question["cost_micro_usd"]),
     ];
@@ -170,6 +312,14 @@ pub fn shown(question: &Value) -> String {
         format!("Why       {}", text(&question["why"])),
         format!("Arguments\n{}", visible(&arguments)),
     ]);
+    for other in live["similar"].as_array().into_iter().flatten() {
+        let (state, at) = (text(&other["state"]), text(&other["asked_at"]));
+        lines.push(format!("Before    {state}  {at}  {}", visible(&other["arguments"].to_string())));
+    }
+    if let Some(narrowed) = question["narrowed"].as_object() {
+        let arguments = narrowed.get("arguments").map(Value::to_string).unwrap_or_default();
+        lines.push(format!("Instead   {}", visible(&arguments)));
+    }
     for said in live["said"].as_array().into_iter().flatten() {
         let who = if said["agent"] == true { "the agent".into() } else { text(&said["by"]) };
         // Indented, so that no line of it looks like one of ours.

@@ -92,6 +92,8 @@ pub(crate) struct ToolFile {
     pub risk: RiskWord,
     /// Whether its effect can be undone. Required for everything but `read`.
     pub reversible: Option<bool>,
+    /// How its effect is undone, in a few words: approvers read them. At most 1,000 characters.
+    pub undo: Option<At<String>>,
     /// The team that answers for it: `team:finance`. Default: the upstream's owner.
     pub owner: Option<At<String>>,
     /// The labels its output carries: a sensitivity (`public`, `internal`, `confidential`, `restricted`; default `internal`), `untrusted` when outsiders can write it, and marks such as `pii`.

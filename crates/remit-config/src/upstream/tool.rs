@@ -15,6 +15,9 @@ use crate::upstream::ShowAs;
 use crate::upstream::check::team;
 use crate::upstream::file::{ClassWord, ResourceFile, RiskWord, ToolFile, UpstreamFile};
 
+/// Longest words about undoing.
+const UNDO_CHARS_MAX: usize = 1_000;
+
 /// What all tools of an upstream share.
 pub(super) struct Classifier<'a> {
     pub id: &'a UpstreamId,
@@ -48,6 +51,7 @@ impl Classifier<'_> {
                 None
             }
         };
+        let undo = file.undo.as_ref().map(|at| undo(at, report));
         let owner = file.owner.as_ref().and_then(|owner| team(owner, report)).or_else(|| self.owner.clone());
         let labels = labels(&file.labels, report);
         let resource = self.resource(file.resource.as_ref(), schema.as_ref(), report);
@@ -74,6 +78,7 @@ impl Classifier<'_> {
             class,
             risk: file.risk.risk(),
             reversible: reversible?,
+            undo,
             labels,
             resource,
             cost: cost?,
@@ -159,6 +164,15 @@ fn labels(words: &[At<String>], report: &mut Report<'_>) -> Labels {
         labels.sensitivity = Sensitivity::default();
     }
     labels
+}
+
+/// The words about undoing, as approvers are to read them.
+fn undo(at: &At<String>, report: &mut Report<'_>) -> String {
+    if at.trim().is_empty() || at.chars().count() > UNDO_CHARS_MAX {
+        let message = format!("the words about undoing have 1 to {UNDO_CHARS_MAX} characters");
+        report.fault(at, message, "say in a sentence or two who undoes it, and how");
+    }
+    at.trim().to_owned()
 }
 
 fn cost(at: &At<String>, schema: Option<&Value>, report: &mut Report<'_>) -> Option<Cost> {

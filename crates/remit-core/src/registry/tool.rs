@@ -47,6 +47,8 @@ pub struct Tool {
     pub risk: Risk,
     /// Whether its effect can be undone.
     pub reversible: bool,
+    /// How its effect is undone, in the operator's words, for approvers.
+    pub undo: Option<String>,
     /// The labels its output carries.
     pub labels: Labels,
     /// What it touches, as a function of its arguments.

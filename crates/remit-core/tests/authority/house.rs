@@ -71,6 +71,7 @@ pub fn tool(name: &str, class: Class, schema: Value, cost: Cost) -> Tool {
         class,
         risk: Risk::Medium,
         reversible: false,
+        undo: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost,

@@ -8,8 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use remit_app::ports::RecordFilter;
 use remit_cli::rehearse::{Rehearsal, play};
 use remit_config::{Folder, Scenario};
+use remit_evidence::record::Kind;
+use remit_evidence::writer::SignedRecord;
 use remit_server::keys::Ed25519;
 use remit_testkit::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -63,13 +66,7 @@ async fn self_approval() {
 
 #[tokio::test]
 async fn quorum_by_one_credential_under_two_names() {
-    let world = World::with(RULE, TWO).await;
-    let laptop = format!(
-        "operators:\n  - id: bob-laptop\n    user: bob@acme.example\n    teams: [finance]\n    roles: [approver]\n    \
-         expires: 2099-01-01\n    sha256: {}\n",
-        remit_core::ids::Digest::of(operator_key("bob-laptop").as_bytes())
-    );
-    world.change("keys.yaml", "operators:\n", &laptop).await;
+    let world = World::with_voter(RULE, TWO, Some(("bob-laptop", "bob@acme.example"))).await;
     let question = world.held(200).await;
     assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
     refused(&world.vote("bob-laptop", &question, "approve").await, 409, "has voted on this rule already");
@@ -169,13 +166,7 @@ async fn approver_who_lost_the_role() {
 async fn reordered_votes() {
     // Whatever comes first: who said no closes it, and a yes that comes later opens nothing.
     for order in [["fiona", "bob"], ["bob", "fiona"]] {
-        let world = World::with(RULE, TWO).await;
-        let fiona = format!(
-            "operators:\n  - id: fiona\n    user: fiona@acme.example\n    teams: [finance]\n    roles: [approver]\n    \
-             expires: 2099-01-01\n    sha256: {}\n",
-            remit_core::ids::Digest::of(operator_key("fiona").as_bytes())
-        );
-        world.change("keys.yaml", "operators:\n", &fiona).await;
+        let world = World::with_voter(RULE, TWO, Some(("fiona", "fiona@acme.example"))).await;
         let question = world.held(200).await;
         for by in order {
             world.vote(by, &question, if by == "fiona" { "deny" } else { "approve" }).await;
@@ -364,9 +355,20 @@ async fn a_narrower_call_is_made_as_it_was_changed_and_no_other() {
     world.refund(100).await;
     assert_eq!(world.effects(), 1);
     assert_ne!(world.held(100).await, next, "what was approved is one call, once");
-    let records =
-        world.wire.done(&operator_key("rehearsal"), "/admin/v1/records?limit=100", None).await.expect("records");
-    assert!(records.to_string().contains("approval"), "{records}");
+    // It is on record, with what it stands for: from the decision that asked to the one that asks now.
+    let filter = RecordFilter { limit: 100, ..RecordFilter::default() };
+    let records = world.running.edge.gate.ports().store.records(&filter).await.expect("records");
+    let said = |kind: Kind| records.iter().filter(move |record| record.kind == kind);
+    let body =
+        |record: &SignedRecord| remit_core::json::parse(&record.envelope.payload).expect("JSON")["predicate"].clone();
+    let narrowing = said(Kind::Approval).map(body).find(|body| body["choice"] == "narrow").expect("a record");
+    let links = narrowing["links"].as_array().expect("links").iter().map(|link| link["rel"].as_str().expect("a name"));
+    assert_eq!(links.collect::<Vec<_>>(), ["decision", "narrowed"], "{narrowing}");
+    assert_eq!(narrowing["next"], next.as_str());
+    for link in narrowing["links"].as_array().expect("links") {
+        let asked = said(Kind::Decision).find(|record| link["digest"] == record.digest.to_string().as_str());
+        assert_eq!(asked.map(body).expect("a decision")["verdict"], "ask");
+    }
     world.stop().await;
 }
 
@@ -384,13 +386,7 @@ async fn narrower_than_anything_that_needs_people() {
 
 #[tokio::test]
 async fn a_wider_call_under_the_name_of_a_narrower_one() {
-    let world = World::with(RULE, TWO).await;
-    let fiona = format!(
-        "operators:\n  - id: fiona\n    user: fiona@acme.example\n    teams: [finance]\n    roles: [approver]\n    \
-         expires: 2099-01-01\n    sha256: {}\n",
-        remit_core::ids::Digest::of(operator_key("fiona").as_bytes())
-    );
-    world.change("keys.yaml", "operators:\n", &fiona).await;
+    let world = World::with_voter(RULE, TWO, Some(("fiona", "fiona@acme.example"))).await;
     let question = world.held(200).await;
     assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
     // Past what the remit lets anybody approve: refused, and the question is as it was.

@@ -39,13 +39,19 @@ pub struct World {
 impl World {
     /// The folder of the scenarios, with other text in `remit.yaml`.
     pub async fn with(from: &str, to: &str) -> Self {
+        Self::with_voter(from, to, None).await
+    }
+
+    /// The same, where one more person of the finance team votes: a credential, and whose it is. They are there from the
+    /// start, as two people would have to let them in afterwards.
+    pub async fn with_voter(from: &str, to: &str, voter: Option<(&str, &str)>) -> Self {
         let place = tempfile::tempdir().expect("a folder");
         let folder = Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("base");
         let pins = folder.text("pins/business.json").expect("pins");
         let upstream = Upstream::serve(pins, Duration::ZERO).await.expect("an upstream");
         for (name, text) in folder.texts() {
             let text = match name {
-                "keys.yaml" => format!("{}{}", agents(), text),
+                "keys.yaml" => format!("{}{}", agents(), text.replacen("operators:\n", &operators(voter), 1)),
                 "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
                 "remit.yaml" => {
                     assert!(text.contains(from), "{from}");
@@ -168,6 +174,17 @@ impl World {
 
 pub fn operator(id: &str) -> OperatorId {
     OperatorId::parse(id).expect("an id")
+}
+
+fn operators(voter: Option<(&str, &str)>) -> String {
+    let entry = voter.map(|(id, user)| {
+        format!(
+            "  - id: {id}\n    user: {user}\n    teams: [finance]\n    roles: [approver]\n    expires: 2099-01-01\n    \
+             sha256: {}\n",
+            hex(&operator_key(id))
+        )
+    });
+    format!("operators:\n{}", entry.unwrap_or_default())
 }
 
 fn agents() -> String {

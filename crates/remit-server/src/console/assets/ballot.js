@@ -13,10 +13,25 @@ const post = async (path, body, csrf) => {
   return answer;
 };
 
+// Dollars to millionths, without a float in between.
+const microUsd = (dollars) => {
+  const [, whole, fraction = ""] = dollars.trim().match(/^(\d{1,9})(?:\.(\d{0,6}))?$/) ?? [];
+  if (whole === undefined) throw new Error("Say for how much money, in USD.");
+  return Number(whole + fraction.padEnd(6, "0"));
+};
+
+const bounds = (form, { calls, money, minutes }) => {
+  if (!(Number(minutes) > 0)) throw new Error("Say for how many minutes.");
+  const until = Math.min(Date.now() + Number(minutes) * 60_000, Date.parse(form.dataset.expires));
+  return { calls_max: Number(calls), cost_max_micro_usd: microUsd(money), until: new Date(until).toISOString() };
+};
+
 const vote = async (form, choice) => {
-  const { csrf, shown, rule, reason } = Object.fromEntries(new FormData(form));
+  const fields = Object.fromEntries(new FormData(form));
+  const { csrf, shown, rule, reason } = fields;
   const at = `/admin/v1/questions/${encodeURIComponent(form.dataset.sign)}`;
   const ballot = { choice, shown, rule, reason: reason.replaceAll("\r\n", "\n").trim() };
+  if (choice === "approve_run") ballot.bounds = bounds(form, fields);
   const asked = await post(`${at}/statements`, ballot, csrf);
   const made = await navigator.credentials.get({
     publicKey: {

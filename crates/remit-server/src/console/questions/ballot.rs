@@ -7,19 +7,25 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 use remit_app::ballot::{Ballot, Choice};
+use remit_app::question::RunBounds;
 use remit_core::ids::{Digest, QuestionId, RuleId};
+use remit_core::registry::micro_usd;
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::admin::ballot::narrower;
-use crate::admin::operator;
 use crate::admin::questions::not_taken;
+use crate::admin::{operator, unavailable};
 use crate::console::page::{form, onward};
 use crate::edge::Edge;
 use crate::identify::Operator;
+
+/// Longest time of an approval for a run, in minutes: a year. The question ends sooner.
+const MINUTES_MAX: i64 = 366 * 24 * 60;
 
 /// What the form says. Who votes comes from the credential: a field that names somebody is one too many.
 #[derive(Deserialize)]
@@ -35,6 +41,14 @@ pub(in crate::console) struct Fields {
     rule: String,
     #[serde(default)]
     reason: String,
+    /// For an approval for the run; of no meaning for other choices.
+    #[serde(default)]
+    calls: String,
+    /// In USD.
+    #[serde(default)]
+    money: String,
+    #[serde(default)]
+    minutes: String,
 }
 
 /// `POST /console/questions/{id}/votes`.
@@ -148,8 +162,9 @@ async fn cast(
         QuestionId::parse(id).map_err(|_| Refusal::new(Code::QuestionUnknown, "there is no such question"))?;
     let choice = match fields.choice.as_str() {
         "approve" => Choice::Approve,
+        "approve_run" => Choice::ApproveRun(bounds(edge, &question, &fields).await?),
         "deny" => Choice::Deny,
-        _ => return Err(malformed("the choice must be approve or deny")),
+        _ => return Err(malformed("the choice must be approve, approve_run or deny")),
     };
     let rule = Some(fields.rule.as_str()).filter(|rule| !rule.is_empty()).map(RuleId::parse).transpose();
     let rule = rule.map_err(|error| malformed(&error.to_string()))?;
@@ -159,4 +174,20 @@ async fn cast(
     let ballot = Ballot { question, rule, choice, reason, shown, proof: None };
     let question = edge.gate.vote(&voter.approver, ballot).await.map_err(not_taken)?;
     Ok(format!("/console/questions/{}", question.id))
+}
+
+/// How far an approval for the run reaches: at most as long as the question is open. The gate checks the rest.
+async fn bounds(edge: &Edge, id: &QuestionId, fields: &Fields) -> Result<RunBounds, Refusal> {
+    let malformed = |reason: &str| Refusal::new(Code::Malformed, reason);
+    let calls_max = fields.calls.trim().parse().map_err(|_| malformed("say for how many calls"))?;
+    let cost_max = micro_usd(fields.money.trim()).ok_or_else(|| malformed("say for how much money, in USD"))?;
+    let minutes = fields.minutes.trim().parse().ok().filter(|minutes: &i64| (1..=MINUTES_MAX).contains(minutes));
+    let minutes = minutes.ok_or_else(|| malformed("say for how many minutes"))?;
+    let ports = edge.gate.ports();
+    let question = ports.store.question(id).await.map_err(unavailable)?;
+    let question = question.ok_or_else(|| Refusal::new(Code::QuestionUnknown, "there is no such question"))?;
+    let until = ports.clock.now().checked_add(SignedDuration::from_mins(minutes)).unwrap_or(question.expires_at);
+    // In milliseconds, as it is written in the statement.
+    let until = Timestamp::from_millisecond(until.min(question.expires_at).as_millisecond());
+    Ok(RunBounds { calls_max, cost_max, until: until.unwrap_or(question.expires_at) })
 }

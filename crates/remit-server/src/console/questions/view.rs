@@ -73,6 +73,10 @@ pub(super) struct View {
     pub why: Plain,
     pub rules: Vec<RuleShown>,
     pub policies: Vec<Plain>,
+    /// What five such calls cost, in USD.
+    pub five_times: String,
+    /// When it lapses, for scripts.
+    pub expires: String,
     /// All arguments as JSON, to be changed by hand.
     pub changeable: String,
     /// The call that a person has put in this one's place.
@@ -112,6 +116,8 @@ pub(super) struct Classed {
     pub class: Plain,
     pub risk: Tag,
     pub reversible: bool,
+    /// How it is undone, in the operator's words.
+    pub undo: Plain,
     pub owner: Plain,
     pub pin: String,
 }
@@ -221,6 +227,8 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         why: line(said("/why")),
         rules,
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
+        five_times: usd(question.cost.saturating_mul(5)),
+        expires: question.expires_at.to_string(),
         changeable: changeable(&question.arguments),
         narrowed: question.narrowed.as_ref().map(|narrowed| in_place(narrowed, now)),
         more: more(still),
@@ -276,6 +284,7 @@ fn classed(still: &Value) -> Option<Classed> {
         class: line(text(tool, "class")),
         risk: Risk::parse(text(tool, "risk")).map_or_else(|| Tag::bad("unknown risk"), Tag::risk),
         reversible: tool.get("reversible").and_then(Value::as_bool).unwrap_or(false),
+        undo: lines(text(tool, "undo")),
         owner: line(text(tool, "owner")),
         pin: short(text(tool, "pin")).to_owned(),
     })
@@ -374,6 +383,11 @@ fn open_rules(edge: &Edge, person: &Approver, question: &Question) -> Vec<OpenRu
         OpenRule { signed, reasoned: rule.is_some_and(|rule| rule.reason_required), id }
     });
     rules.collect()
+}
+
+/// Dollars as [`remit_core::registry::micro_usd`] reads them.
+fn usd(micro: u64) -> String {
+    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn changeable(arguments: &Value) -> String {

@@ -143,6 +143,7 @@ fn tool(name: &str, class: Class, properties: Value) -> Tool {
         class,
         risk: Risk::Low,
         reversible: true,
+        undo: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Free,
