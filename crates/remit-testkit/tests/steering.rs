@@ -46,8 +46,6 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("post", "/admin/v1/snapshots/{digest}/restore", Deed::Reload),
     ("get", "/admin/v1/agents/{id}/standing", Deed::Look),
     ("post", "/admin/v1/questions/{id}/statements", Deed::Vote),
-    ("post", "/admin/v1/questions/{id}/remarks", Deed::Vote),
-    ("post", "/admin/v1/questions/{id}/escalations", Deed::Vote),
     ("get", "/admin/v1/people", Deed::Look),
     ("post", "/admin/v1/people/{id}/invitations", Deed::People),
     ("post", "/admin/v1/people/{id}/sessions/end", Deed::People),
