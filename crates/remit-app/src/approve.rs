@@ -66,6 +66,12 @@ pub enum NotTaken {
     /// All steps of the escalation are in force.
     #[error("there is nobody else to call in")]
     NobodyElse,
+    /// The call in place of the held one would be refused, whatever people say.
+    #[error("the changed call would be refused: {}", .0.reason)]
+    WouldBeRefused(Box<Refusal>),
+    /// What is put in place of the held call is the held call.
+    #[error("these are the arguments that the call has already")]
+    SameCall,
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -249,7 +255,7 @@ impl Gate {
     }
 
     /// Whether this person's vote counts: their own, or else one in the place of somebody who has not voted yet.
-    fn votes_as(
+    pub(crate) fn votes_as(
         &self,
         rule: &ApprovalRule,
         question: &Question,
@@ -338,5 +344,6 @@ pub(crate) fn question(
         escalated: 0,
         uses: 0,
         used: false,
+        narrowed: None,
     }
 }

@@ -169,7 +169,8 @@ impl Gate {
         for (canary, question) in self.ports.store.canaries().await? {
             let verdict = match question.state(now) {
                 _ if question.votes.iter().any(|vote| vote.approve) => Verdict::Approved,
-                QuestionState::Denied => Verdict::Denied,
+                // Whoever puts another call in its place has not let this one pass.
+                QuestionState::Denied | QuestionState::Narrowed => Verdict::Denied,
                 QuestionState::Expired => Verdict::Expired,
                 QuestionState::Open | QuestionState::Approved | QuestionState::Used => continue,
             };
@@ -247,6 +248,7 @@ impl Gate {
             refused: None,
             halts: Vec::new(),
             grants: Vec::new(),
+            narrowed: None,
             origins: Default::default(),
         };
         let ticket = self.writer.ticket();
@@ -276,6 +278,7 @@ impl Gate {
             expires_at: expires.unwrap_or(now),
             origins: origins(model, &call),
             votes: Vec::new(),
+            narrowed: None,
             remarks: Vec::new(),
             escalated: 0,
             uses: 0,

@@ -123,7 +123,7 @@ impl Gate {
         }
     }
 
-    async fn load(&self, snapshot: &Snapshot, call: &Call, now: Timestamp) -> Result<Case, Reply> {
+    pub(crate) async fn load(&self, snapshot: &Snapshot, call: &Call, now: Timestamp) -> Result<Case, Reply> {
         let refused = |error| Reply::Refused { record: None, refusal: unavailable(&error) };
         let (version, live) = self.ports.store.live_grants().await.map_err(refused)?;
         let grants = grants_of(&live, &call.caller, &call.tool.name, now);
@@ -261,7 +261,12 @@ impl Gate {
                 };
                 Err(Reply::Held { record, question, refusal, expires_at })
             }
-            (Committed::Refused, Verdict::Deny(refusal)) => Err(Reply::Refused { record: Some(record), refusal }),
+            (Committed::Refused, Verdict::Deny(mut refusal)) => {
+                if refusal.code == Code::ApprovalNarrowed {
+                    refusal.narrowed = case.narrowed.as_ref().map(|narrowed| Box::new(narrowed.told()));
+                }
+                Err(Reply::Refused { record: Some(record), refusal })
+            }
             (Committed::Repeated { intent, call }, _) => {
                 // The first call's record stands; this one was not stored.
                 self.writer.give_back(passenger.ticket);

@@ -76,7 +76,12 @@ impl Gate {
     }
 
     /// The question, when it is open and this person may vote on it.
-    async fn open_to(&self, approver: &Approver, id: &QuestionId, now: Timestamp) -> Result<Question, NotTaken> {
+    pub(crate) async fn open_to(
+        &self,
+        approver: &Approver,
+        id: &QuestionId,
+        now: Timestamp,
+    ) -> Result<Question, NotTaken> {
         let question = self.ports.store.question(id).await?.ok_or(NotTaken::Unknown)?;
         if question.state(now) != QuestionState::Open {
             return Err(NotTaken::NotOpen(question.state(now).as_str()));
@@ -108,14 +113,14 @@ impl Gate {
     }
 }
 
-fn said(text: &str) -> Result<String, NotTaken> {
+pub(crate) fn said(text: &str) -> Result<String, NotTaken> {
     if text.chars().count() > REASON_CHARS_MAX {
         return Err(NotTaken::TooLong);
     }
     if text.trim().is_empty() { Err(NotTaken::NoReason) } else { Ok(text.to_owned()) }
 }
 
-fn not_taken(error: CommitError) -> NotTaken {
+pub(crate) fn not_taken(error: CommitError) -> NotTaken {
     match error {
         CommitError::Conflict("remarks") => NotTaken::TooMany,
         CommitError::Conflict(why) => NotTaken::NotOpen(why),

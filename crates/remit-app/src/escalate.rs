@@ -6,8 +6,10 @@
 use jiff::Timestamp;
 use remit_core::ids::{QuestionId, RuleId};
 
+use crate::delivery::Event;
 use crate::gate::Gate;
 use crate::intent::Unavailable;
+use crate::question::Question;
 use crate::sight;
 
 /// A step of an escalation that a question has reached.
@@ -41,6 +43,10 @@ impl Gate {
                 }
                 let reached = self.ports.store.steps_reached(&question.id, &asked.id).await?;
                 for step in reached + 1..=due {
+                    // Owed before it is written down that the step was reached: a crash between the two says the
+                    // same again, and the same is told once.
+                    let event = Event::Escalated(self.steps_so_far(&question).await?.saturating_add(1));
+                    self.tell(&question.id, event).await?;
                     let (id, rule) = (question.id.clone(), asked.id.clone());
                     if self.ports.store.reach_step(Mark { question: id, rule, step, at: now }).await? {
                         self.ports.notifier.escalated(&question.id, &asked.id, step);
@@ -50,5 +56,14 @@ impl Gate {
             }
         }
         Ok(noticed)
+    }
+
+    /// How many steps a question has reached, under all of its rules.
+    async fn steps_so_far(&self, question: &Question) -> Result<u8, Unavailable> {
+        let mut steps = 0;
+        for asked in &question.rules {
+            steps += self.ports.store.steps_reached(&question.id, &asked.id).await?;
+        }
+        Ok(u8::try_from(steps).unwrap_or(u8::MAX))
     }
 }

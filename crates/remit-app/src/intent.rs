@@ -8,7 +8,7 @@ use remit_core::labels::Labels;
 use remit_evidence::writer::SignedRecord;
 
 use crate::outcome::Outcome;
-use crate::question::Question;
+use crate::question::{Narrowed, Question};
 
 /// The store cannot promise what was asked of it. The text is for operators.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,8 @@ pub struct Case {
     pub basis: Basis,
     /// A question that is already open for exactly this call.
     pub open_question: Option<QuestionId>,
+    /// What a person has put in the place of exactly this call, when one has.
+    pub narrowed: Option<Narrowed>,
 }
 
 /// Versions of what was read.

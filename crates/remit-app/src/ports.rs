@@ -38,7 +38,7 @@ pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
 pub use people::People;
-pub use questions::Questions;
+pub use questions::{Narrowing, Questions};
 pub use reviews::Reviews;
 
 /// Where everything durable lives. Identifiers compare byte for byte.

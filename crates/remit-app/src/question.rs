@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use remit_core::approval::{CallParties, Factor, same_person};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use remit_core::origin::Origin;
+use remit_core::verdict;
 use serde_json::Value;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
@@ -57,6 +58,21 @@ pub struct Question {
     pub uses: u32,
     /// Whether admitted calls have used it up.
     pub used: bool,
+    /// What a person has put in this call's place; that closed it.
+    pub narrowed: Option<Narrowed>,
+}
+
+/// A call with other arguments in the place of the one that was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Its exact arguments.
+    pub arguments: Value,
+    /// The question that it waits for; `None` when nothing needed to be asked.
+    pub next: Option<QuestionId>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Most calls that one approval may be for.
@@ -152,6 +168,8 @@ pub enum QuestionState {
     Expired,
     /// The call was made.
     Used,
+    /// A person has put a call with other arguments in its place.
+    Narrowed,
 }
 
 impl Question {
@@ -160,6 +178,8 @@ impl Question {
     pub fn state(&self, now: Timestamp) -> QuestionState {
         if self.used {
             QuestionState::Used
+        } else if self.narrowed.is_some() {
+            QuestionState::Narrowed
         } else if self.rules.iter().any(|rule| self.no(&rule.id) >= rule.deny as usize) {
             QuestionState::Denied
         } else if self.expires_at <= now {
@@ -267,11 +287,30 @@ impl Question {
         }
     }
 
+    /// Whether another call may still be put in this one's place at this time.
+    ///
+    /// # Errors
+    /// The conflict, in a word.
+    pub fn narrows(&self, at: Timestamp) -> Result<(), &'static str> {
+        match self.state(at) {
+            QuestionState::Open => Ok(()),
+            state => Err(state.as_str()),
+        }
+    }
+
     /// Why people refused, when they did: the last reason counts.
     #[must_use]
     pub fn denial(&self, now: Timestamp) -> Option<&str> {
         let denied = self.state(now) == QuestionState::Denied;
         self.votes.iter().rev().find(|vote| denied && !vote.approve).map(|vote| vote.reason.as_str())
+    }
+}
+
+impl Narrowed {
+    /// What the agent is told of it.
+    #[must_use]
+    pub fn told(&self) -> verdict::Narrowed {
+        verdict::Narrowed { arguments: self.arguments.clone(), question: self.next.clone() }
     }
 }
 
@@ -305,6 +344,7 @@ impl QuestionState {
             Self::Denied => "denied",
             Self::Expired => "expired",
             Self::Used => "used",
+            Self::Narrowed => "narrowed",
         }
     }
 }

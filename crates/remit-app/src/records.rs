@@ -24,7 +24,7 @@ use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
-use crate::question::{Question, Remark, Vote};
+use crate::question::{Narrowed, Question, Remark, Vote};
 use crate::review::{Closed, Review};
 use crate::run::Run;
 
@@ -156,6 +156,25 @@ impl Gate {
         self.said_draft(question, "escalate", Some(by), reason, now, |body| {
             body.number("steps", u64::from(steps));
         })
+    }
+
+    /// That a call with other arguments stands in this one's place. `next` is the decision that asks about it; without
+    /// one it may simply be made.
+    pub(crate) fn narrowing_draft(
+        &self,
+        question: &Question,
+        by: &OperatorId,
+        narrowed: &Narrowed,
+        call: &Call,
+        next: Option<Digest>,
+    ) -> Draft {
+        let mut draft = self.said_draft(question, "narrow", Some(by), &narrowed.reason, narrowed.at, |body| {
+            body.text("narrower", &call.digest().to_string());
+            body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
+        });
+        draft.links.extend(next.map(|decision| ("narrowed", decision)));
+        draft.disclosures.push(("arguments", call.canonical_arguments().to_owned()));
+        draft
     }
 
     fn said_draft(
@@ -455,6 +474,9 @@ fn facts(case: &CaseFile, body: &mut Object) {
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
     body.text_or_null("refused", case.refused.as_deref());
+    if let Some(why) = &case.narrowed {
+        body.text("narrowed", why);
+    }
     if !case.origins.is_empty() {
         body.objects("origins", &case.origins, |(argument, origin), body| {
             body.text("argument", argument).text("origin", origin.as_str());

@@ -169,6 +169,8 @@ fn case_file(snapshot: &Snapshot, call: &Call, predicate: &Value, now: Timestamp
         budgets: budgets.collect::<Result<_, _>>()?,
         approved: rules.collect::<Option<_>>().ok_or(bad("approved"))?,
         refused: facts.get("refused").and_then(Value::as_str).map(ToOwned::to_owned),
+        // Written only when somebody did.
+        narrowed: facts.get("narrowed").and_then(Value::as_str).map(ToOwned::to_owned),
         halts: halts.collect::<Result<_, _>>()?,
         origins: origins.collect::<Option<_>>().ok_or(bad("origins"))?,
         grants,

@@ -24,6 +24,8 @@ use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person}
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
+use remit_server::notify::Channels;
+use remit_server::notify::task::Telling;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
@@ -34,10 +36,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::commands::ledger::trust;
-use crate::ledger;
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
-use crate::upstreams;
+use crate::{ledger, notify, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -56,6 +57,7 @@ pub struct Running {
     sealing: Sealing,
     retiring: Retiring,
     tending: Tending,
+    telling: Telling,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
 }
@@ -74,6 +76,8 @@ pub struct Booted {
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
     pub tending: Tending,
+    /// The task that tells people what waits for them.
+    pub telling: Telling,
     settings: Settings,
     reloader: Arc<Reloader>,
 }
@@ -109,8 +113,8 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, telling, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, telling, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -122,6 +126,7 @@ impl Running {
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
+        self.telling.stop().await;
         self.fleet.shutdown().await;
         // Nothing is recorded any more: the last seal covers everything.
         self.sealing.stop().await;
@@ -135,6 +140,9 @@ impl Booted {
         for warning in &config.warnings {
             tracing::warn!(%warning, "configuration");
         }
+        // Before anything is written: a channel without its secret would be noticed when it is needed.
+        let plan = notify::plan(&config.settings, &config.keys, folder, url);
+        notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
         let bound = match config.settings.records {
@@ -202,11 +210,19 @@ impl Booted {
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
+        let plan = notify::plan(&config.settings, &config.keys, folder, url);
+        if let Err(faults) = notify::check(&plan) {
+            // The folder's own channels were checked above: these are of the authority in force, while the folder
+            // waits for people. Nothing is enforced less for it, and the next channel takes over.
+            tracing::error!(faults = faults.join("; "), "some channels of the authority in force cannot be used");
+        }
+        let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
+        let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let trust = trust::of(folder, &settings)?;
-        let edge = Arc::new(edge.proving(prover).trusting(&trust));
+        let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, telling, settings, reloader })
     }
 
     /// What the folder chose.

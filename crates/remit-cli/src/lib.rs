@@ -11,6 +11,7 @@ pub mod sample;
 pub mod terminal;
 
 mod ledger;
+mod notify;
 mod otlp;
 mod reload;
 mod tls;

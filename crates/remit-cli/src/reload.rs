@@ -17,11 +17,12 @@ use remit_config::{Config, Folder};
 use remit_core::ids::{ChangeId, OperatorId};
 use remit_server::edge::{Edge, Reload};
 use remit_server::fleet::Fleet;
+use remit_server::notify::Plan;
 use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{boot, upstreams};
+use crate::{boot, notify, upstreams};
 
 /// How often the folder is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -103,7 +104,8 @@ impl Reloader {
         self.check(remit_config::load(&folder).map_err(|faults| said(&faults))?)
     }
 
-    /// What was checked for this machine only must not come into force where others can reach it.
+    /// What was checked for this machine only must not come into force where others can reach it, and what people
+    /// are told by must be there before anything is put forward.
     fn check(&self, config: Config) -> Result<Config, Vec<String>> {
         let edge = self.edge.get().and_then(Weak::upgrade);
         if matches!(config.settings.authentication, Authentication::Anonymous(_))
@@ -113,7 +115,14 @@ impl Reloader {
                 "remit.yaml: `anonymous` is for this machine only, and the gateway listens to others".into(),
             ]);
         }
+        notify::check(&self.plan(&config.settings, &config.keys))?;
         Ok(config)
+    }
+
+    fn plan(&self, settings: &Settings, keys: &Keys) -> Plan {
+        let edge = self.edge.get().and_then(Weak::upgrade);
+        let url = edge.map(|edge| edge.settings.base_url.clone()).unwrap_or_default();
+        notify::plan(settings, keys, &self.folder, &url)
     }
 
     /// Recorded first. What stands beside the snapshot follows only when the gate has taken it, so that a store
@@ -127,10 +136,13 @@ impl Reloader {
         Ok(taken)
     }
 
-    /// Keys, credentials and upstreams of the authority that came into force.
+    /// Keys, channels, credentials and upstreams of the authority that came into force.
     fn install(&self, rest: &Rest) {
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
             edge.rekey(boot::keyring(&rest.keys, &rest.settings));
+            if let Some(channels) = &edge.channels {
+                channels.replace(self.plan(&rest.settings, &rest.keys));
+            }
         }
         self.references.store(Arc::new(upstreams::references(&rest.upstreams, &self.folder)));
         self.fleet.reconfigure(upstreams::recruits(&rest.upstreams, &self.folder));

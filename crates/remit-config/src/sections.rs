@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::folder::Folder;
 
 /// Keys of `remit.yaml` that the comparison understands.
-const COMPARED: [&str; 7] = ["tenant", "authentication", "calendar", "approvals", "limits", "people", "changes"];
+const COMPARED: [&str; 9] =
+    ["tenant", "authentication", "calendar", "approvals", "limits", "people", "changes", "break_glass", "risk"];
 /// Keys of `remit.yaml` about this machine, and about how people are told and sign in. They grant nothing.
 const HARMLESS: [&str; 14] = [
     "listen",
@@ -29,9 +30,23 @@ const HARMLESS: [&str; 14] = [
     "notify",
 ];
 /// Keys of a remit that the comparison understands.
-const OF_REMITS: [&str; 15] = [
-    "agent", "user", "team", "workflow", "owner", "stage", "expires", "mode", "read", "write", "trigger", "approve",
-    "expose", "limits", "cost",
+const OF_REMITS: [&str; 16] = [
+    "agent",
+    "user",
+    "team",
+    "workflow",
+    "owner",
+    "stage",
+    "expires",
+    "mode",
+    "read",
+    "write",
+    "trigger",
+    "approve",
+    "expose",
+    "limits",
+    "cost",
+    "may_request",
 ];
 
 /// All of them, in the order of the files. The folder has been read without a fault.

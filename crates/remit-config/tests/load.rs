@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use house::{FILES, changed, folder};
 use remit_config::keys::{MayDeclare, Role};
+use remit_config::settings::notify::{ChannelKind, Security};
 use remit_config::settings::{Authentication, LedgerFiles, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
@@ -158,6 +159,25 @@ fn a_faulty_bucket_is_said_where_it_stands() {
 }
 
 #[test]
+fn a_good_folder_becomes_channels() {
+    let notify = good().settings.notify;
+    let names: Vec<_> = notify.channels.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["chat", "hook", "mail", "push"]);
+    let kind = |name: &str| &notify.channels.iter().find(|(id, _)| id.as_str() == name).expect("it is there").1.kind;
+    let ChannelKind::Smtp(smtp) = kind("mail") else { panic!("mail is mail") };
+    assert_eq!((smtp.host.as_str(), smtp.port, smtp.security), ("smtp.acme.example", 587, Security::Starttls));
+    assert_eq!(smtp.sign_in, Some(("remit".into(), CredentialSource::File("/run/secrets/smtp".into()))));
+    let ChannelKind::Slack { callback: Some(callback), .. } = kind("chat") else { panic!("a chat with answers") };
+    assert_eq!(callback.people["U012AB"].as_str(), "bob");
+    let shown: Vec<_> = notify.channels.values().map(|channel| channel.arguments).collect();
+    assert_eq!(shown, [false, false, true, false], "arguments leave only where the file says so");
+    assert_eq!(notify.routes[0].rules.as_ref().map(Vec::len), Some(1));
+    assert_eq!((notify.routes[1].rules.as_ref(), notify.routes[1].to[0].as_str()), (None, "hook"));
+    assert_eq!(notify.retry.map(|retry| (retry.attempts, retry.first_ms, retry.longest_ms)), Some((4, 2_000, 60_000)));
+    assert_eq!(notify.console.as_deref(), Some("https://remit.acme.example"));
+}
+
+#[test]
 fn a_good_folder_becomes_keys() {
     let keys = good().keys;
     let alice = UserId::parse("alice@acme.example").expect("id");
@@ -166,6 +186,7 @@ fn a_good_folder_becomes_keys() {
     assert_eq!(keys.agents[0].expires.to_string(), "2026-12-31T23:00:00Z");
     assert_eq!((keys.agents[1].user.as_ref(), keys.agents[1].revoked), (Some(&alice), true));
     assert_eq!(keys.operators[0].roles, [Role::Viewer, Role::Approver]);
+    assert_eq!(keys.operators[0].email.as_deref(), Some("bob@acme.example"));
     assert!(keys.agent(&keys.agents[0].sha256).is_some_and(|key| key.id == "k1"));
 }
 

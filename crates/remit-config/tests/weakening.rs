@@ -52,6 +52,26 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
         &["calendar.freeze_removed"],
     ),
     (("remit.yaml", "teams: [support]", "teams: [support, finance]"), &["user.team_added"], &[]),
+    (("remit.yaml", "wait:", "risk: {tiers: {medium: review}}\nwait:"), &[], &["risk.review_removed"]),
+    (("remit.yaml", "wait:", "risk: {tiers: {high: {approval: two-person}}}\nwait:"), &[], &["guardrail.removed"]),
+    (
+        (
+            "remit.yaml",
+            "wait:",
+            "break_glass:\n  outage: {agents: [desk], tools: [business/delete_customer], up_to: 1h, calls: 2, people: [team:finance], reviewers: [team:security]}\nwait:",
+        ),
+        &["break_glass.added"],
+        &[],
+    ),
+    (
+        (
+            "remits/desk.yaml",
+            "approve: none",
+            "approve: none\nmay_request:\n  - {tools: [business/delete_customer], up_to: 1h, calls: 2, approval: two-person}",
+        ),
+        &["remit.may_request"],
+        &[],
+    ),
     (("remit.yaml", "wait:", "changes: { people: 1, widening: 1 }\nwait:"), &["changes.people_lowered"], &[]),
     (("remit.yaml", "wait:", "changes: { widening: 0 }\nwait:"), &["changes.widening_lowered"], &[]),
     (("remit.yaml", "authentication: keys", "authentication: {anonymous: desk}"), &["keys.anonymous"], &[]),

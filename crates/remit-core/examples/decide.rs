@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             budgets: budgets.collect(),
             approved: Vec::new(),
             refused: None,
+            narrowed: None,
             halts: Vec::new(),
             origins: Vec::new(),
             grants: Vec::new(),

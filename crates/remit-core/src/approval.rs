@@ -13,6 +13,8 @@ pub use rule::{ApprovalRule, Distinct, Escalation, Hour, NotEntitled, Voter, sam
 /// How a person proved who they are, the weakest first: a rule may demand a least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Factor {
+    /// By the word of a channel that passed their click on; the weakest there is.
+    Channel,
     /// By a key listed in `keys.yaml`.
     Key,
     /// By a password and a one-time code (RFC 6238).
@@ -28,6 +30,7 @@ impl Factor {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Channel => "channel",
             Self::Key => "key",
             Self::Password => "password+totp",
             Self::Oidc => "oidc",
@@ -35,10 +38,11 @@ impl Factor {
         }
     }
 
-    /// Reads the word.
+    /// Reads the word of a record. What a rule may demand is another list: nobody demands a channel's word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Key, Self::Password, Self::Oidc, Self::Passkey].into_iter().find(|factor| factor.as_str() == word)
+        let all = [Self::Channel, Self::Key, Self::Password, Self::Oidc, Self::Passkey];
+        all.into_iter().find(|factor| factor.as_str() == word)
     }
 }
 

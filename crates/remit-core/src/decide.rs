@@ -31,6 +31,8 @@ pub struct CaseFile {
     pub approved: Vec<RuleId>,
     /// Why a person refused exactly this call, when one did.
     pub refused: Option<String>,
+    /// Why a person put another call in the place of exactly this one, when one did.
+    pub narrowed: Option<String>,
     /// The halts in force.
     pub halts: Vec<Halt>,
     /// Where the values of each argument came from, when a policy at hand reads that.
@@ -124,7 +126,11 @@ fn stopped(call: &Call, case: &CaseFile) -> Option<Refusal> {
     if case.run.closed {
         return Some(Refusal::new(Code::RunClosed, "the run was closed"));
     }
-    case.refused.as_ref().map(|why| Refusal::new(Code::ApprovalDenied, format!("a person refused this call: {why}")))
+    if let Some(why) = &case.refused {
+        return Some(Refusal::new(Code::ApprovalDenied, format!("a person refused this call: {why}")));
+    }
+    let changed = |why| format!("a person has changed the arguments of this call: {why}");
+    case.narrowed.as_ref().map(|why| Refusal::new(Code::ApprovalNarrowed, changed(why)))
 }
 
 fn expired(remit: &Remit, now: Timestamp) -> bool {

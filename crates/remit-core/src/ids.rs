@@ -91,6 +91,7 @@ id!(/** A time-bound extra permission. */ GrantId, "a grant", subject, SUBJECT);
 id!(/** What a held call waits for. */ QuestionId, "a question", subject, SUBJECT);
 id!(/** A change of the authority that waits for people. */ ChangeId, "a change", subject, SUBJECT);
 id!(/** A proposed change of a remit. */ ProposalId, "a proposal", subject, SUBJECT);
+id!(/** A way on which people are told something: mail, a webhook, a chat. */ ChannelId, "a channel", slug, SLUG);
 
 /// The name of a tool: `upstream/tool`, unique in a registry.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -21,6 +21,7 @@ use tracing::{Instrument as _, Span};
 use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
+use crate::notify::Channels;
 use crate::telemetry::Metrics;
 use crate::visit;
 
@@ -40,6 +41,8 @@ pub struct Edge {
     pub prover: Option<Prover>,
     /// The gateway's own trust document, where it keeps a log: what its auditors hold.
     pub trust: Option<Arc<str>>,
+    /// Ways to tell people, where there are any.
+    pub channels: Option<Arc<Channels>>,
     keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
@@ -154,7 +157,8 @@ impl Edge {
     ) -> Self {
         let keyring = Arc::new(ArcSwap::from_pointee(keyring));
         gate.knows(Arc::new(Steering(keyring.clone())));
-        Self { gate, fleet, settings, notices, metrics, prover: None, trust: None, keyring, reload }
+        let (prover, trust, channels) = (None, None, None);
+        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
@@ -167,6 +171,12 @@ impl Edge {
     #[must_use]
     pub fn trusting(self, document: &str) -> Self {
         Self { trust: Some(document.into()), ..self }
+    }
+
+    /// The same edge, with ways to tell people.
+    #[must_use]
+    pub fn telling(self, channels: Arc<Channels>) -> Self {
+        Self { channels: Some(channels), ..self }
     }
 
     /// Puts other keys into force, for requests that arrive from now on.

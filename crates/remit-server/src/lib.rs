@@ -12,6 +12,7 @@ pub mod identify;
 pub mod keys;
 pub mod ledger;
 pub mod notices;
+pub mod notify;
 pub mod pkcs11;
 pub mod refusal;
 pub mod retiring;

@@ -7,7 +7,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use remit_core::ids::{QuestionId, RecordId};
-use remit_core::verdict::{Code, Refusal};
+use remit_core::verdict::{Code, Narrowed, Refusal};
 use serde_json::{Value, json};
 
 use crate::gateway::access;
@@ -19,6 +19,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::AccessNotOffered
         | Code::ApprovalDenied
+        | Code::ApprovalNarrowed
         | Code::Halted
         | Code::PolicyError
         | Code::PolicyGuardrail
@@ -68,7 +69,17 @@ pub fn body(refusal: &Refusal, record: Option<&RecordId>) -> Value {
     if !refusal.may_request.is_empty() {
         body["may_request"] = refusal.may_request.iter().map(access::offered).collect();
     }
+    if let Some(narrowed) = &refusal.narrowed {
+        body["narrowed"] = instead(narrowed);
+    }
     body
+}
+
+/// The call that a person has put in another one's place.
+#[must_use]
+pub fn instead(narrowed: &Narrowed) -> Value {
+    let question = narrowed.question.as_ref().map(QuestionId::as_str);
+    json!({"arguments": narrowed.arguments, "question": question})
 }
 
 /// A refusal over HTTP.
@@ -126,6 +137,14 @@ fn decision(verdict: &str, refusal: &Refusal, record: Option<&RecordId>) -> Valu
 fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
     let reference = record.map(|record| format!(" Reference: {record}.")).unwrap_or_default();
     let (reason, remedy) = (&refusal.reason, &refusal.remedy);
+    if let Some(narrowed) = &refusal.narrowed {
+        return format!(
+            "CHANGED BY AN APPROVER (not executed): {reason}. Do not repeat this call. Call the tool with exactly these \
+             arguments instead: {}.{}{reference}",
+            narrowed.arguments,
+            waits(narrowed)
+        );
+    }
     match refusal.code {
         Code::BudgetExhausted => format!("BUDGET EXHAUSTED (not executed): {reason}. {remedy}{reference}"),
         Code::QuestionsTooMany => format!("TOO MANY QUESTIONS (not executed): {reason}. {remedy}{reference}"),
@@ -148,4 +167,11 @@ fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
             code.as_str()
         ),
     }
+}
+
+fn waits(narrowed: &Narrowed) -> String {
+    let question = narrowed.question.as_ref();
+    question.map_or_else(String::new, |id| {
+        format!(" Question {id} is open about them, and may be approved already: call, or ask remit__status.")
+    })
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::edge::Edge;
-use crate::{admin, console, gateway, ledger};
+use crate::{admin, console, gateway, ledger, notify};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
@@ -34,6 +34,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .merge(gateway::http::routes(edge.clone()))
         .merge(admin::routes(edge.clone()))
         .merge(console::routes(edge.clone()))
+        .merge(notify::callback::routes(edge.clone()))
         .merge(
             Router::new()
                 .route("/healthz", get(|| async { "ok\n" }))

@@ -27,9 +27,19 @@ pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Opti
     let (run, version, halts_version) = (page.facts.clone(), page.version, halts.version);
     let (approved, approvals, halts) = (Vec::new(), Vec::new(), halts.list.clone());
     Some(Case {
-        file: CaseFile { run, budgets, approved, refused: None, halts, origins: Vec::new(), grants: Vec::new() },
+        file: CaseFile {
+            run,
+            budgets,
+            approved,
+            refused: None,
+            narrowed: None,
+            halts,
+            origins: Vec::new(),
+            grants: Vec::new(),
+        },
         basis: Basis { halts: halts_version, run: version, grants: 0, approvals },
         open_question: None,
+        narrowed: None,
     })
 }
 
@@ -53,6 +63,7 @@ pub(crate) fn load(
     }
     let live = questions::live(db, &query.call, query.now)?;
     let refused = live.iter().rev().find_map(|question| question.denial(query.now));
+    let narrowed = live.iter().rev().find_map(|question| question.narrowed.clone());
     let mut approvals = Vec::new();
     for (rule, definition, quorum) in query.rules {
         if let Some(question) = live.iter().find(|q| satisfies(q, query, rule, definition, *quorum)) {
@@ -66,12 +77,14 @@ pub(crate) fn load(
             budgets: states,
             approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
             refused: refused.map(str::to_owned),
+            narrowed: narrowed.as_ref().map(|narrowed| narrowed.reason.clone()),
             halts: halts.list.clone(),
             origins: Vec::new(),
             grants: Vec::new(),
         },
         basis: Basis { halts: halts.version, run: page.version, grants: 0, approvals },
         open_question: open.map(|question| question.id.clone()),
+        narrowed,
     })
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::delivery::Delivery;
 use remit_app::intent::CommitError;
-use remit_app::ports::Questions;
-use remit_app::question::{Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
+use remit_app::ports::{Narrowing, Questions};
+use remit_app::question::{Narrowed, Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
 use remit_core::origin::Origin;
@@ -17,12 +18,12 @@ use serde_json::{Value, json};
 use crate::columns::{amount, digest, malformed, micros, time, value};
 use crate::erasure::NO_CALL;
 use crate::failure::Failure;
-use crate::records;
 use crate::store::SqliteStore;
 use crate::writer::Desk;
+use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses FROM questions";
+                      expires_at, used, escalated, uses, narrowed FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -74,6 +75,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         micros(question.asked_at),
         micros(question.expires_at),
     ])?;
+    outbox::owe(db, &Delivery::owed(question))?;
     Ok(())
 }
 
@@ -136,6 +138,7 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     if question.state(vote.at) == QuestionState::Denied {
         db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
     }
+    outbox::owe(db, Delivery::owed_after(&question, vote.at).as_slice())?;
     Ok(question)
 }
 
@@ -152,14 +155,17 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
         expires_at: question.expires_at.min(now),
         ..question
     };
+    let narrowed = bare.narrowed.clone();
+    let narrowed = narrowed.map(|of| Narrowed { arguments: Value::Null, reason: String::new(), ..of });
     db.prepare_cached(
-        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4 WHERE id = ?1",
+        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4, narrowed = ?5 WHERE id = ?1",
     )?
     .execute(params![
         id.as_str(),
         &NO_CALL.as_bytes()[..],
         particulars(&bare).to_string(),
-        micros(bare.expires_at)
+        micros(bare.expires_at),
+        narrowed.as_ref().map(narrowed_column),
     ])?;
     Ok(())
 }
@@ -230,6 +236,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             escalated: row.get(12)?,
             uses: row.get(13)?,
             used: row.get(11)?,
+            narrowed: row.get::<_, Option<String>>(14)?.as_deref().map(narrowed).transpose()?,
         };
         add_particulars(&mut question, &text(8)?)?;
         question.votes = votes(db, &question.id)?;
@@ -301,6 +308,45 @@ impl Questions for SqliteStore {
         let id = id.clone();
         Ok(self.write(move |desk| escalated(desk.db, &id, steps, at, &record)).await?)
     }
+
+    async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError> {
+        let id = id.clone();
+        Ok(self.write(move |desk| narrow(desk, &id, &narrowing)).await?)
+    }
+}
+
+/// A new question about the other call, never one that somebody else has opened meanwhile: people would be sent to a
+/// question that this record does not ask.
+fn narrow(desk: &Desk<'_>, id: &QuestionId, narrowing: &Narrowing) -> Result<Question, Failure> {
+    let db = desk.db;
+    let question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
+    question.narrows(narrowing.narrowed.at).map_err(Failure::Conflict)?;
+    if let Some((next, decision)) = &narrowing.asks {
+        if hold(desk, next, u32::MAX)? != next.id {
+            return Err(Failure::Conflict("narrower"));
+        }
+        records::append(db, decision)?;
+    }
+    records::append(db, &narrowing.record)?;
+    db.prepare_cached("UPDATE questions SET narrowed = ?2, denied = 1 WHERE id = ?1")?
+        .execute(params![id.as_str(), narrowed_column(&narrowing.narrowed)])?;
+    Ok(Question { narrowed: Some(narrowing.narrowed.clone()), ..question })
+}
+
+fn narrowed_column(of: &Narrowed) -> String {
+    let next = of.next.as_ref().map(QuestionId::as_str);
+    json!({"arguments": of.arguments, "next": next, "reason": of.reason, "at": micros(of.at)}).to_string()
+}
+
+fn narrowed(text: &str) -> Result<Narrowed, Failure> {
+    let shape = || malformed("question", "unexpected narrowing");
+    let found = value(text)?;
+    Ok(Narrowed {
+        arguments: found.get("arguments").cloned().ok_or_else(shape)?,
+        next: found.get("next").and_then(Value::as_str).map(QuestionId::parse).transpose()?,
+        reason: found.get("reason").and_then(Value::as_str).ok_or_else(shape)?.to_owned(),
+        at: time(found.get("at").and_then(Value::as_i64).ok_or_else(shape)?)?,
+    })
 }
 
 fn said(db: &Connection, id: &QuestionId, remark: &Remark, record: &SignedRecord) -> Result<Question, Failure> {

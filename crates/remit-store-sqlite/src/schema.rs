@@ -177,7 +177,8 @@ CREATE INDEX runs_by_age ON runs (opened_at);
 CREATE INDEX runs_by_agent ON runs (agent, opened_at);
 CREATE INDEX runs_by_user ON runs (user) WHERE user IS NOT NULL;
 
--- What held calls wait for. An approval is used once, and never after a denial.
+-- What held calls wait for. An approval is used once, and never after a denial. `denied`: people have closed it,
+-- by a denial or by another call in its place, which `narrowed` then says.
 CREATE TABLE questions (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -195,6 +196,7 @@ CREATE TABLE questions (
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
   escalated INTEGER NOT NULL DEFAULT 0,
   uses INTEGER NOT NULL DEFAULT 0,
+  narrowed TEXT,
   CHECK (NOT (denied AND used))
 ) STRICT;
 CREATE INDEX questions_by_run ON questions (run);
@@ -432,4 +434,23 @@ CREATE TABLE canaries (
   ended TEXT CHECK (ended IN ('approved', 'denied', 'expired'))
 ) STRICT;
 CREATE INDEX canaries_waiting ON canaries (position) WHERE ended IS NULL;
+
+-- What people are told, once for each channel; an empty channel is news that is not routed yet. A row whose
+-- id is there already is the same news, and is not added again.
+CREATE TABLE deliveries (
+  position INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  about TEXT NOT NULL,
+  event TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+  last_error TEXT,
+  UNIQUE (about, event, channel),
+  CHECK (channel <> '' OR state = 'waiting')
+) STRICT;
+CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
 ";

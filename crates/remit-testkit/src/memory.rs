@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
@@ -74,6 +75,7 @@ impl Store for MemoryStore {
         let mut newest = state.live(query.call, query.now).rev();
         let open = newest.find(|q| q.state(query.now) == QuestionState::Open).map(|q| q.id.clone());
         let refused = state.live(query.call, query.now).rev().find_map(|question| question.denial(query.now));
+        let narrowed = state.live(query.call, query.now).rev().find_map(|question| question.narrowed.clone());
         Ok(Case {
             file: CaseFile {
                 run: RunFacts {
@@ -87,12 +89,14 @@ impl Store for MemoryStore {
                 budgets: query.budgets.iter().map(|(b, span, object)| state.budget(b, span, object.as_ref())).collect(),
                 approved: approvals.iter().map(|(rule, _)| rule.clone()).collect(),
                 refused: refused.map(str::to_owned),
+                narrowed: narrowed.as_ref().map(|narrowed| narrowed.reason.clone()),
                 halts: state.halts.values().cloned().collect(),
                 origins: Vec::new(),
                 grants: Vec::new(),
             },
             basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
+            narrowed,
         })
     }
 
@@ -247,7 +251,9 @@ impl Store for MemoryStore {
         question.takes(&vote).map_err(CommitError::Conflict)?;
         state.append(record)?;
         state.care.answered.push(question.id.clone());
+        let at_vote = vote.at;
         question.votes.push(vote);
+        state.owe(Delivery::owed_after(&question, at_vote));
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
     }

@@ -364,6 +364,41 @@ async fn two_people_vote_by_form_and_the_body_names_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn other_arguments_are_put_in_a_calls_place_by_form() {
+    let house = House::open().await;
+    let run = house.run("").await;
+    let question = house.held(&run, "business/refund", json!({"payment": "P\u{202e}-1", "amount": 420})).await;
+    let page = format!("/console/questions/{question}");
+    let shown = house.shown(BOB, &page).await;
+    let (_, form) = shown.split_once("name=\"arguments\"").expect("a form");
+    // What cannot be seen is written as JSON writes it, so that handing it in changes nothing.
+    assert!(form.contains("P\\u202e-1") && !form.contains('\u{202e}'), "{form}");
+    let (_, digest) = shown.split_once("name=\"shown\" value=\"").expect("a digest");
+    let (digest, _) = digest.split_once('"').expect("quoted");
+    let fields = |arguments: &str| format!("shown={digest}&reason=less&arguments={arguments}");
+    let narrow = format!("{page}/narrow");
+    for (arguments, status) in [
+        ("none", StatusCode::BAD_REQUEST),
+        ("%5B1%5D", StatusCode::BAD_REQUEST),
+        ("%7B%22payment%22%3A%22P%5Cu202e-1%22%2C%22amount%22%3A420%7D", StatusCode::BAD_REQUEST),
+        ("%7B%22payment%22%3A%22P-1%22%7D", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(house.form(BOB, &narrow, &fields(arguments)).await.status, status, "{arguments}");
+    }
+    let less = fields("%7B%22payment%22%3A%22P-1%22%2C%22amount%22%3A300%7D");
+    assert_eq!(house.form(VIC, &narrow, &less).await.status, StatusCode::FORBIDDEN);
+    let done = house.form(BOB, &narrow, &less).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    let next = done.headers[LOCATION].to_str().expect("text").to_owned();
+    assert_ne!(next, page);
+    let old = house.shown(FAY, &page).await;
+    assert!(old.contains("narrowed") && old.contains(&next), "{old}");
+    let new = house.shown(FAY, &next).await;
+    assert!(new.contains("1 of 2") && new.contains("300") && new.contains("choice"), "{new}");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn filters_are_in_the_url_and_in_the_form() {
     let house = House::open().await;
     let run = house.run("").await;

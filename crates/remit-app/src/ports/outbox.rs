@@ -1,7 +1,35 @@
 //! What is to be told to people elsewhere, until it was delivered.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::delivery::{Delivery, DeliveryFilter, Progress};
+use crate::intent::Unavailable;
 
 /// What is to be told to people elsewhere, until it was delivered. Part of [`super::Store`]; the same promises hold.
+///
+/// Two deeds of the store fill it besides, each in its own transaction: a question that is stored owes
+/// [`Delivery::owed`], and the vote that closes one owes [`Delivery::owed_after`].
 #[async_trait]
-pub trait Outbox: Send + Sync {}
+pub trait Outbox: Send + Sync {
+    /// Adds deliveries; all or none. One of the same question, event and channel stays as it is, whatever
+    /// its state. Durable on return; how many are new.
+    async fn enqueue(&self, deliveries: Vec<Delivery>) -> Result<usize, Unavailable>;
+
+    /// Deliveries that wait and are due at this moment, the longest due first, at most `limit`.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Delivery>, Unavailable>;
+
+    /// The first moment after `after` at which a delivery that waits becomes due.
+    async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, Unavailable>;
+
+    /// Writes down what came of working on a delivery, and adds those that follow from it as
+    /// [`Outbox::enqueue`] does; all of it or none. Every progress but `Gone` counts as an attempt. False,
+    /// and nothing has changed, when the delivery does not wait any more. Durable on return.
+    async fn attempted(&self, id: &str, progress: Progress, then: Vec<Delivery>) -> Result<bool, Unavailable>;
+
+    /// Deliveries with a channel, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, Unavailable>;
+
+    /// Deletes a bounded number of deliveries that do not wait any more and were made before `before`.
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Unavailable>;
+}

@@ -5,7 +5,7 @@ use remit_core::ids::QuestionId;
 use remit_evidence::writer::SignedRecord;
 
 use crate::intent::CommitError;
-use crate::question::{Question, Remark};
+use crate::question::{Narrowed, Question, Remark};
 use jiff::Timestamp;
 
 /// What is said about questions, beside the votes on them. Part of [`super::Store`]; the same promises hold.
@@ -31,4 +31,23 @@ pub trait Questions: Send + Sync {
         at: Timestamp,
         record: SignedRecord,
     ) -> Result<Question, CommitError>;
+
+    /// Closes an open question as narrowed, opens the question about the call in its place when there is one to open,
+    /// and appends the records; all of it or none. Answers the closed question.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`], and nothing is changed: `question` when there is none, its state when it is not
+    /// open at that time, `narrower` when a question about the call in its place is open that asks the same.
+    async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError>;
+}
+
+/// A question on its way to being closed by another call in its place.
+#[derive(Clone, Debug)]
+pub struct Narrowing {
+    /// What is put in its place, and when.
+    pub narrowed: Narrowed,
+    /// The question about that, to be opened, with the decision record that asks it.
+    pub asks: Option<(Question, SignedRecord)>,
+    /// The record of the narrowing.
+    pub record: SignedRecord,
 }

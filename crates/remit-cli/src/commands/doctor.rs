@@ -11,6 +11,7 @@ use remit_config::settings::{Authentication, LedgerFiles, StorePlace};
 use crate::boot;
 use crate::client::Access;
 use crate::ledger;
+use crate::notify;
 use crate::terminal::{Failure, Outcome, counted, say, text};
 use crate::upstreams;
 
@@ -64,6 +65,7 @@ impl Doctor {
         state(&mut chart, folder, &config)?;
         credentials(&mut chart, folder, &config)?;
         keys(&mut chart, &config)?;
+        channels(&mut chart, folder, &config)?;
         self.gateway(&mut chart, folder)?;
         say(match chart.wrong {
             0 => "\nnothing is wrong".to_owned(),
@@ -81,6 +83,12 @@ impl Doctor {
             Err(error) => say(format!("      gateway: {error}")),
             Ok(report) => {
                 chart.note("gateway", Ok("answers, and takes this operator's key".into()))?;
+                let dead = gateway.get("/admin/v1/deliveries?state=dead&limit=1000")?;
+                let dead = dead["deliveries"].as_array().map_or(0, Vec::len);
+                if dead > 0 {
+                    let messages = counted(dead, "message was", "messages were");
+                    say(format!("      {messages} given up; see `remit deliveries --state dead`"))?;
+                }
                 for tool in report["tools"].as_array().cloned().unwrap_or_default() {
                     let state = text(&tool["state"]);
                     let found = match state.as_str() {
@@ -156,6 +164,16 @@ fn credentials(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), 
             Err(error) => Err(error.to_string()),
         };
         chart.note(&format!("upstream {}", upstream.id), found)?;
+    }
+    Ok(())
+}
+
+fn channels(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
+    // Links are not looked at here.
+    let plan = notify::plan(&config.settings, &config.keys, folder, "");
+    for (name, channel) in &plan.channels {
+        let found = channel.check().map(|()| format!("{}; `remit notify test {name}` sends something", channel.kind()));
+        chart.note(&format!("channel {name}"), found)?;
     }
     Ok(())
 }

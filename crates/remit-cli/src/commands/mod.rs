@@ -15,6 +15,7 @@ mod halt;
 mod hold;
 mod init;
 pub(crate) mod ledger;
+mod notify;
 mod people;
 mod proposals;
 mod questions;
@@ -120,6 +121,10 @@ enum Command {
     Witness(witness::Witness),
     /// Look at the log over the records, offline: its head, its keys, every file, and what is missing.
     Ledger(ledger::Ledger),
+    /// List what people were told, and whether it arrived.
+    Deliveries(notify::Deliveries),
+    /// Try the channels by which people are told.
+    Notify(notify::Notify),
     /// Look at a set-up and say what is wrong with it.
     Doctor(doctor::Doctor),
     /// A sample upstream, as the demo uses it.
@@ -169,6 +174,8 @@ impl Cli {
             Command::Replay(verb) => verb.run(),
             Command::Witness(verb) => verb.run(),
             Command::Ledger(verb) => verb.run(&folder),
+            Command::Deliveries(verb) => verb.run(&folder),
+            Command::Notify(verb) => verb.run(&folder),
             Command::Doctor(verb) => verb.run(&folder),
             Command::Sample(verb) => verb.run(),
         }

@@ -97,6 +97,7 @@ impl Stdio {
             let spoken =
                 gateway::mcp::stdio(booted.edge.clone(), identified, tokio::io::stdin(), tokio::io::stdout()).await;
             booted.fleet.shutdown().await;
+            booted.telling.stop().await;
             booted.sealing.stop().await;
             booted.store.close().await;
             spoken.map_err(|error| Failure::Io("standard input and output".into(), error))?;

@@ -61,6 +61,7 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
     if key.roles.is_empty() {
         report.fault(&key.id, "an operator without a role can do nothing", "add `roles: [viewer]`, or remove the key");
     }
+    let email = key.email.as_ref().and_then(|at| crate::settings::notify::address(at, report));
     named(&key.id, seen, report);
     let proof = match (&key.sha256, &key.expires) {
         (None, None) => None,
@@ -88,6 +89,7 @@ fn operator(key: &OperatorKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mu
         },
         teams,
         roles,
+        email,
         proof,
         revoked: key.revoked,
     })

@@ -56,6 +56,8 @@ pub(crate) struct OperatorKeyFile {
     pub teams: Vec<At<String>>,
     /// What they may do.
     pub roles: Vec<RoleWord>,
+    /// Where they are written to when a question waits for their vote: `bob@acme.example`.
+    pub email: Option<At<String>>,
     /// SHA-256 of the key's text, 64 lower-case hex digits. Somebody who only signs in to the console needs no key.
     pub sha256: Option<At<String>>,
     /// The date or time from which the key is worth nothing. Required with `sha256`.

@@ -60,6 +60,8 @@ pub struct OperatorKey {
     pub teams: Vec<TeamId>,
     /// What they may do.
     pub roles: Vec<Role>,
+    /// Where they are written to.
+    pub email: Option<String>,
     /// Their key; somebody who only signs in has none.
     pub proof: Option<KeyProof>,
     /// Whether they were sent away: neither key nor signing in counts.

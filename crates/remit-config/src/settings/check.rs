@@ -16,8 +16,8 @@ use crate::facet::Environments;
 use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
-    Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, retention, risk,
-    rules,
+    Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, notify,
+    retention, risk, rules,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
@@ -117,6 +117,8 @@ pub(crate) fn check(
     let canaries = attention::canaries(file.canaries, report);
     let console = super::console::check(file.console, report);
     let changes = changes(file.changes, report);
+    let rules: Vec<&str> = file.approvals.iter().map(|(name, _)| name.as_str()).collect();
+    let notify = notify::check(file.notify, &rules, report, warnings);
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -136,6 +138,7 @@ pub(crate) fn check(
             canaries,
             console,
             changes,
+            notify,
         })
     };
     (settings(), organisation)

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::access::BreakGlassFile;
 use crate::at::{At, Entries};
+use crate::settings::notify::file::NotifyFile;
 
 /// Remit: the settings of the gateway and of the organisation.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,6 +66,8 @@ pub(crate) struct SettingsFile {
     pub risk: Option<RiskFile>,
     /// Made-up requests that approvers must deny, asked among the real ones. Default: none.
     pub canaries: Option<CanariesFile>,
+    /// How people are told that something waits for them. Default: they look for themselves.
+    pub notify: Option<NotifyFile>,
 }
 
 /// PEM files for TLS.

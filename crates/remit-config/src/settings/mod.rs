@@ -9,6 +9,7 @@ mod check;
 mod console;
 pub(crate) mod file;
 mod ledger;
+pub mod notify;
 mod retention;
 mod risk;
 mod rules;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub run_idle_secs: u64,
     /// How long a held call is kept waiting before its question is answered with its id, in milliseconds.
     pub hold_ms: u64,
+    /// How people are told.
+    pub notify: notify::Notify,
     /// The console.
     pub console: Console,
     /// How many people a change of the folder needs.

@@ -217,7 +217,7 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "keys.yaml",
         "roles: [approver]}",
         "roles: [approver], expires: 2027-01-01}",
-        "keys.yaml:15:89: an end without a key (add `sha256:`, or remove `expires` if they only sign in)",
+        "keys.yaml:16:89: an end without a key (add `sha256:`, or remove `expires` if they only sign in)",
     ),
     ("keys.yaml", "    expires: 2027-01-01\n", "", "keys.yaml:2:5: `expires` is missing (add it to this block)"),
     (
@@ -439,6 +439,82 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "}}",
         "pins/crm.json:3:65: this is no JSON: expected `,` or `}` (`remit tools approve` writes this file; restore it, or approve the tools again)",
     ),
+    // notify
+    (
+        "remit.yaml",
+        "security: starttls",
+        "security: none",
+        "remit.yaml:45:19: mail to `smtp.acme.example` would go over the network in the open (write `starttls` or `tls`; `none` is for this machine only)\nremit.yaml:46:13: `ca` means nothing without encryption (remove it, or write `starttls` or `tls`)",
+    ),
+    ("remit.yaml", "        security: starttls\n", "", "remit.yaml:44:9: `security` is missing (add it to this block)"),
+    (
+        "remit.yaml",
+        "        user: remit\n",
+        "",
+        "remit.yaml:47:19: `user` and `password` go together (write both, or neither)",
+    ),
+    (
+        "remit.yaml",
+        "smtp.acme.example:587",
+        "smtp.acme.example",
+        "remit.yaml:44:17: `smtp.acme.example` is not a mail server with its port (write the server's name and port: `smtp.acme.example:587`)",
+    ),
+    (
+        "remit.yaml",
+        "from: remit@acme.example",
+        "from: \"Remit <remit@acme.example>\"",
+        "remit.yaml:49:15: `Remit <remit@acme.example>` is not an e-mail address (write `bob@acme.example`)",
+    ),
+    (
+        "remit.yaml",
+        "\"https://hooks.acme.example/remit\"",
+        "\"http://hooks.acme.example/remit\"",
+        "remit.yaml:52:27: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "remit.yaml",
+        "secret: env:HOOK_SECRET",
+        "secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "remit.yaml:52:71: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
+    ),
+    ("remit.yaml", ", secret: env:HOOK_SECRET", "", "remit.yaml:52:22: `secret` is missing (add it to this block)"),
+    (
+        "remit.yaml",
+        "{U012AB: bob}",
+        "{\"@bob\": bob}",
+        "remit.yaml:56:70: `@bob` is not a user id of the chat (write the id, not the name: `U012ABCDEF`)",
+    ),
+    (
+        "remit.yaml",
+        "for: [finance-sign-off], to",
+        "for: [finance], to",
+        "remit.yaml:59:14: unknown approval rule `finance` (known here: `finance-sign-off`)",
+    ),
+    (
+        "remit.yaml",
+        "to: [mail, chat, push]",
+        "to: [mail, chatt, push]",
+        "remit.yaml:59:44: unknown channel `chatt` (did you mean `chat`?)",
+    ),
+    (
+        "remit.yaml",
+        "to: [mail, chat, push]",
+        "to: [mail, mail, push]",
+        "remit.yaml:59:44: a channel cannot stand in for itself (name each channel once)",
+    ),
+    (
+        "remit.yaml",
+        "{for: [\"*\"], to: [hook]}",
+        "{for: [\"*\"], to: []}",
+        "remit.yaml:60:7: this route leads nowhere (name approval rules under `for:` and channels under `to:`)",
+    ),
+    ("remit.yaml", "attempts: 4", "attempts: 0", "remit.yaml:40:21: `0` is out of bounds (write 1 to 20 attempts)"),
+    (
+        "keys.yaml",
+        "email: bob@acme.example",
+        "email: bob",
+        "keys.yaml:15:12: `bob` is not an e-mail address (write `bob@acme.example`)",
+    ),
 ];
 
 /// What is changed in a rule that says everything to what, and all that is said about it.
@@ -455,6 +531,11 @@ pub const RULES: &[(&str, &str, &str)] = &[
         "remit.yaml:18:12: unknown on-call schedule `finanz` (did you mean `finance`?)",
     ),
     ("factor: passkey", "factor: passkeys", "remit.yaml:23:13: unknown word `passkeys` (did you mean `passkey`?)"),
+    (
+        "factor: passkey",
+        "factor: channel",
+        "remit.yaml:23:13: unknown word `channel` (one of `any`, `password+totp`, `oidc`, `passkey`)",
+    ),
     ("{after: 20m", "{after: 30m", "remit.yaml:26:17: by then the question has lapsed (write less than `within`)"),
     (
         "{after: 20m",

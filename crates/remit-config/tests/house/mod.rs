@@ -39,6 +39,29 @@ retention:
   outcomes: 7d
   budget_spans: 400d
 console: {url: "https://remit.acme.example", session: 8h, idle: 30m, rp_id: acme.example}
+notify:
+  console: https://remit.acme.example/
+  retry: {attempts: 4, first: 2s, longest: 1m}
+  channels:
+    mail:
+      smtp:
+        server: smtp.acme.example:587
+        security: starttls
+        ca: ca.pem
+        user: remit
+        password: file:/run/secrets/smtp
+        from: remit@acme.example
+        to: [approvals@acme.example]
+        arguments: true
+    hook: {webhook: {url: "https://hooks.acme.example/remit", secret: env:HOOK_SECRET}}
+    chat:
+      slack:
+        url: env:CHAT_URL
+        callback: {signing_secret: env:CHAT_SIGNING_SECRET, people: {U012AB: bob}}
+    push: {ntfy: {url: "https://ntfy.acme.example/approvals", token: env:PUSH_TOKEN}}
+  routes:
+    - {for: [finance-sign-off], to: [mail, chat, push]}
+    - {for: ["*"], to: [hook]}
 "#;
 
 /// A rule, and the same with every key that a rule may have.
@@ -93,6 +116,7 @@ operators:
     roles: [viewer, approver]
     sha256: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
     expires: 2027-01-01T12:00:00Z
+    email: bob@acme.example
   - {id: grace, user: grace@acme.example, teams: [finance], roles: [approver]}
 "#;
 

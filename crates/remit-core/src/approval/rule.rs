@@ -290,6 +290,12 @@ mod tests {
         let weak = Err(NotEntitled::Factor(id.clone(), "key", "password+totp"));
         assert_eq!(by(Some(Factor::Password)).accepts(Factor::Key, false), weak);
         assert_eq!(by(Some(Factor::Password)).accepts(Factor::Passkey, false), Ok(()));
+        // A chat's word is the weakest: it satisfies no rule that demands anything.
+        assert_eq!(by(None).accepts(Factor::Channel, false), Ok(()));
+        for least in [Factor::Key, Factor::Password, Factor::Oidc, Factor::Passkey] {
+            assert!(Factor::Channel < least);
+            assert!(by(Some(least)).accepts(Factor::Channel, false).is_err(), "{}", least.as_str());
+        }
         // Having signed in by a passkey is not having signed the vote.
         assert_eq!(by(Some(Factor::Passkey)).accepts(Factor::Passkey, false), Err(NotEntitled::Unsigned(id)));
         assert_eq!(by(Some(Factor::Passkey)).accepts(Factor::Key, true), Ok(()));

@@ -6,6 +6,7 @@
 //! It compares two moments and knows no third: a tool that is removed in one change and described anew,
 //! milder, in the next is a new tool to it.
 
+mod access;
 mod guardrails;
 mod people;
 mod remits;
@@ -70,6 +71,7 @@ pub fn weakenings(old: Stand<'_>, new: Stand<'_>) -> Vec<Weakening> {
     rules::compare(old.snapshot, new.snapshot, &mut out);
     tools::compare(old.snapshot, new.snapshot, &mut out);
     remits::compare(old.snapshot, new.snapshot, &mut out);
+    access::compare(old.snapshot, new.snapshot, &mut out);
     people::compare(old.steering, new.steering, &mut out);
     out.sort();
     out.dedup();

@@ -22,6 +22,8 @@ pub enum Code {
     Halted,
     /// A person has refused exactly this call.
     ApprovalDenied,
+    /// A person has put a call with other arguments in the place of exactly this one.
+    ApprovalNarrowed,
     /// People must approve exactly this call first.
     ApprovalRequired,
     /// A limit on calls, money or objects leaves no room for this call.
@@ -86,10 +88,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::AccessNotOffered,
         Self::Halted,
         Self::ApprovalDenied,
+        Self::ApprovalNarrowed,
         Self::ApprovalRequired,
         Self::BudgetExhausted,
         Self::CallSettled,
@@ -165,6 +168,12 @@ impl Code {
                 Fault::Operator,
                 "A person has refused exactly this call.",
                 "Do not repeat the call; tell the user that it was refused.",
+            ),
+            Self::ApprovalNarrowed => (
+                "approval.narrowed",
+                Fault::Operator,
+                "A person has put a call with other arguments in the place of exactly this one.",
+                "Do not repeat this call; make the one with exactly the arguments in `narrowed`.",
             ),
             Self::ApprovalRequired => (
                 "approval.required",

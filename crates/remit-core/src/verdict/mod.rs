@@ -4,13 +4,14 @@
 mod code;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use code::{Code, Fault};
 
 use crate::access::Offer;
 use crate::budget::{BudgetKey, Reservation};
 use crate::identity::Link;
-use crate::ids::{Digest, RuleId};
+use crate::ids::{Digest, QuestionId, RuleId};
 
 /// A verdict with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,17 @@ pub struct Refusal {
     pub retry_at: Option<Timestamp>,
     /// What the calling agent may ask people for, so that the call could pass.
     pub may_request: Box<[Offer]>,
+    /// The call that a person has put in this one's place, when one has.
+    pub narrowed: Option<Box<Narrowed>>,
+}
+
+/// The call that a person has put in the place of another one: of the same tool, with other arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Its exact arguments.
+    pub arguments: Value,
+    /// What it waits for; `None` when nothing needed to be asked.
+    pub question: Option<QuestionId>,
 }
 
 impl Refusal {
@@ -78,6 +90,7 @@ impl Refusal {
             factor: None,
             retry_at: None,
             may_request: Box::default(),
+            narrowed: None,
         }
     }
 

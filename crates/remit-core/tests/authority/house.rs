@@ -180,7 +180,7 @@ impl House {
         let (snapshot, _) = compile(sources).unwrap_or_else(|faults| panic!("{faults:?}"));
         let run = RunFacts::fresh();
         let (budgets, approved, halts, origins, grants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let case = CaseFile { run, budgets, approved, refused: None, halts, origins, grants };
+        let case = CaseFile { run, budgets, approved, refused: None, narrowed: None, halts, origins, grants };
         Self { snapshot, case, now: "2026-11-20T12:00:00Z".parse().expect("time"), spent: Vec::new() }
     }
 

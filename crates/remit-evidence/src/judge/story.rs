@@ -132,7 +132,7 @@ fn receipt(
 
 fn vote(read: &Read<'_>, statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
     let asked = decision(read, statement, known, skew)?;
-    if let Some(word @ ("ask_back" | "escalate")) = statement.text("/choice") {
+    if let Some(word @ ("ask_back" | "escalate" | "narrow")) = statement.text("/choice") {
         return if asked.text("/verdict") == Some("ask") {
             Ok((Outcome::Holds, format!("`{word}`, which is no vote, about what decision {} asked", asked.id)))
         } else {

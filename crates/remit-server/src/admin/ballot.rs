@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice, Nonce, Proof, Site};
+use remit_app::narrow::Narrower;
 use remit_app::question::RunBounds;
 use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::verdict::{Code, Refusal};
@@ -31,8 +32,7 @@ fn ballot(
     };
     let rule = text(body, "rule")?.map(RuleId::parse).transpose();
     let rule = rule.map_err(|error| malformed(&error.to_string()))?;
-    let shown = text(body, "shown")?.and_then(Digest::from_hex);
-    let shown = shown.ok_or_else(|| malformed("`shown` must be the digest of what was shown: GET the question"))?;
+    let shown = shown(body)?;
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
     let proof = body.get("assertion").map(proof).transpose()?;
     Ok(Ballot { question, rule, choice, reason, shown, proof })
@@ -86,6 +86,22 @@ fn own(base_url: &str) -> Site {
     let host = host.split('/').next().unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     Site { rp_id: name.map_or(host, |(name, _)| name).to_owned(), origins: vec![origin.to_owned()] }
+}
+
+/// Other arguments for a held call.
+pub(crate) fn narrower(question: &str, body: &Value) -> Result<Narrower, Refusal> {
+    only(body, &["arguments", "reason", "shown"])?;
+    let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
+    let arguments = body.get("arguments").filter(|arguments| arguments.is_object());
+    let arguments =
+        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?;
+    let reason = text(body, "reason")?.unwrap_or_default().to_owned();
+    Ok(Narrower { question, arguments: arguments.clone(), reason, shown: shown(body)? })
+}
+
+fn shown(body: &Value) -> Result<Digest, Refusal> {
+    let shown = text(body, "shown")?.and_then(Digest::from_hex);
+    shown.ok_or_else(|| malformed("`shown` must be the digest of what was shown: GET the question"))
 }
 
 /// A text that is to be said, and nothing besides.

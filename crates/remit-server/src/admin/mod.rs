@@ -1,11 +1,12 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 pub(crate) mod access;
-mod ballot;
+pub(crate) mod ballot;
 mod batch;
 mod changes;
 mod delegations;
 mod deletion;
+mod deliveries;
 mod evidence;
 pub(crate) mod halts;
 mod history;
@@ -38,6 +39,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/questions/{id}/statements", post(questions::statement))
         .route("/admin/v1/questions/{id}/remarks", post(questions::ask_back))
         .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
+        .route("/admin/v1/questions/{id}/narrow", post(questions::narrow))
         .route("/admin/v1/halts", get(halts::list).post(halts::halt))
         .route("/admin/v1/halts/lift", post(halts::lift))
         .route("/admin/v1/halts/reach", get(halts::reach))
@@ -79,6 +81,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/reviews", get(reviews::list))
         .route("/admin/v1/reviews/{id}", post(reviews::close))
         .route("/admin/v1/approvers", get(reviews::approvers))
+        .route("/admin/v1/deliveries", get(deliveries::list))
+        .route("/admin/v1/notify/test", post(deliveries::test))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{answer, ballot, body, operator, unavailable};
 use crate::edge::Edge;
+use crate::refusal;
 
 /// `GET /admin/v1/questions`: what waits for people, oldest first.
 pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
@@ -108,6 +109,21 @@ pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
     answer(escalated.await)
 }
 
+/// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown"}`. Puts a call with these arguments in the
+/// place of the held one. Answers the closed question, and as `next` the one of the other call.
+pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, raw) = request.into_parts();
+    let narrowed = async {
+        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
+        let narrower = ballot::narrower(&id, &body(&edge, raw).await?)?;
+        let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
+        let mut answer = shown(&edge, &done.closed);
+        answer["next"] = done.next.as_ref().map_or(Value::Null, |next| shown(&edge, next));
+        Ok(answer)
+    };
+    answer(narrowed.await)
+}
+
 pub(super) fn unknown() -> Refusal {
     Refusal::new(Code::QuestionUnknown, "there is no such question")
 }
@@ -130,6 +146,12 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
         }
         NotTaken::NotProven(_) => {
             Refusal::new(Code::PolicyNoPermit, text).with_remedy("Nothing was counted; sign this vote by your passkey.")
+        }
+        NotTaken::WouldBeRefused(refusal) => {
+            Refusal::new(refusal.code, text).with_remedy("Nothing was changed; the question is as it was.")
+        }
+        NotTaken::SameCall => {
+            Refusal::new(Code::Malformed, text).with_remedy("Nothing was changed; approve it, or change an argument.")
         }
         NotTaken::Unavailable(error) => unavailable(error),
     }
@@ -167,5 +189,6 @@ fn shown(edge: &Edge, question: &Question) -> Value {
         "expires_at": question.expires_at.to_string(),
         "record": question.intent.as_str(),
         "call": question.call.to_string(),
+        "narrowed": question.narrowed.as_ref().map(|narrowed| refusal::instead(&narrowed.told())),
     })
 }

@@ -54,6 +54,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/questions/{id}/votes", post(questions::ballot::vote))
         .route("/console/questions/{id}/remarks", post(questions::ballot::ask_back))
         .route("/console/questions/{id}/escalations", post(questions::ballot::escalate))
+        .route("/console/questions/{id}/narrow", post(questions::ballot::narrow))
         .route("/console/calls", get(calls::calls))
         .route("/console/runs", get(runs::runs))
         .route("/console/runs/{id}", get(runs::run))

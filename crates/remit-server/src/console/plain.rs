@@ -60,6 +60,20 @@ pub(crate) fn head(text: &str, most: usize) -> (&str, usize) {
     }
 }
 
+/// JSON text that says the same, in which every character can be seen: others are written as JSON writes them out. For
+/// fields that people change, where our own way of writing them out would become part of the value.
+pub(crate) fn plain_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) && c != '\n' {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 fn write(html: &mut String, c: char) {
     match c {
         '&' => html.push_str("&amp;"),
@@ -114,6 +128,14 @@ mod tests {
             rest = after;
         }
         text + rest
+    }
+
+    #[test]
+    fn what_is_changed_can_be_seen_and_says_the_same() {
+        let value = serde_json::json!({"to": "a\u{202E}b\u{E0041}", "n\u{200B}": "x\ny"});
+        let text = plain_json(&serde_json::to_string_pretty(&value).expect("JSON"));
+        assert!(text.contains("a\\u202eb\\udb40\\udc41") && text.contains("x\\ny"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub(crate) async fn own(edge: &Edge, request: &AccessRequest) -> Result<Value, R
             shown["reason"] = json!(votes.filter(|vote| !vote.approve).map(|vote| vote.reason.as_str()).next_back());
             ("refused", "Refused by a person. Do not ask again; tell the user.")
         }
-        (RequestState::Lapsed, _) | (RequestState::Open, QuestionState::Expired) => {
+        (RequestState::Lapsed, _) | (RequestState::Open, QuestionState::Expired | QuestionState::Narrowed) => {
             ("lapsed", "Nobody answered in time. Ask again if you still need it.")
         }
         (RequestState::Open, QuestionState::Approved | QuestionState::Used) => {

@@ -284,14 +284,19 @@ pub async fn status(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Ref
             "Nobody answered in time, or the approval was not used in time. Call again to ask again."
         }
         QuestionState::Used => "The call was made.",
+        QuestionState::Narrowed => {
+            "A person has changed the arguments. Do not repeat the call; make the one with exactly the arguments in `narrowed`."
+        }
     };
+    let narrowed = question.narrowed.as_ref();
     let denial = question.denial(edge.gate.ports().clock.now());
     Ok(json!({
         "question": id.as_str(),
         "tool": question.tool,
         "state": state.as_str(),
         "expires_at": question.expires_at.to_string(),
-        "reason": denial,
+        "reason": denial.or(narrowed.map(|narrowed| narrowed.reason.as_str())),
+        "narrowed": narrowed.map(|narrowed| refusal::instead(&narrowed.told())),
         "asked": question.asked_back().map(|remark| remark.text.as_str()),
         "next": next,
     }))

@@ -33,6 +33,7 @@ pub struct Metrics {
     reviews: Gauge<i64, AtomicI64>,
     review_age: Gauge<i64, AtomicI64>,
     canaries: Family<Labels, Counter>,
+    deliveries: Family<Labels, Counter>,
     ledger: Ledger,
     started: std::time::Instant,
 }
@@ -76,6 +77,12 @@ impl Default for Metrics {
         registry.register("review_age_seconds", "For how long the oldest of them has waited", review_age.clone());
         let canaries = Family::default();
         registry.register("canaries", "Requests that had to be denied, by how they ended", canaries.clone());
+        let deliveries = Family::default();
+        registry.register(
+            "deliveries",
+            "Attempts to tell people, by channel and what came of them",
+            deliveries.clone(),
+        );
         let ledger = Ledger::register(&mut registry);
         let started = std::time::Instant::now();
         Self {
@@ -92,6 +99,7 @@ impl Default for Metrics {
             reviews,
             review_age,
             canaries,
+            deliveries,
             ledger,
             started,
         }
@@ -154,6 +162,11 @@ impl Metrics {
     pub fn reviews(&self, waiting: u64, age_secs: i64) {
         self.reviews.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.review_age.set(age_secs.max(0));
+    }
+
+    /// An attempt to tell people through a channel that the configuration names.
+    pub fn delivery(&self, channel: &str, result: &'static str) {
+        self.deliveries.get_or_create(&vec![("channel", channel.to_owned()), ("result", result.to_owned())]).inc();
     }
 
     /// How far sealing has come, as of now.

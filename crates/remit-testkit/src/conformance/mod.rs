@@ -17,6 +17,7 @@ mod heads;
 mod identifiers;
 mod listing;
 pub mod model;
+mod outbox;
 mod people;
 mod questions;
 mod races;
@@ -82,7 +83,8 @@ pub fn cases() -> Vec<Case> {
             come_back_as_they_were, wait_until_they_lapse, are_kept_for_the_same_call, are_asked_anew_for_other_rules,
             nobody_votes_twice, one_person_under_two_names_counts_once, denials_close_at_their_threshold,
             votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
-            keep_what_is_said_about_them, escalate_one_way,
+            keep_what_is_said_about_them, escalate_one_way, are_closed_by_a_narrower_call,
+            are_not_closed_for_one_that_is_open_already,
         },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
@@ -126,6 +128,11 @@ pub fn cases() -> Vec<Case> {
             a_step_is_reached_once, an_agent_has_so_many_questions_and_no_more, a_canary_is_a_question_like_any_other,
             a_canary_ends_once, a_canary_takes_no_room_of_its_agent, votes_say_when_they_were_seen_and_given,
             erasure_ends_what_a_person_lent_and_forgets_what_they_wrote,
+        },
+        outbox::{
+            a_question_owes_once, the_vote_that_closes_owes, is_added_once, is_listed_as_it_comes_due,
+            an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
+            news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

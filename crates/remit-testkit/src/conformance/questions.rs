@@ -1,6 +1,8 @@
 //! Questions and votes.
 
-use remit_app::question::{Question, QuestionRule, QuestionState, REMARKS_MAX, Remark, Vote};
+use remit_app::ports::Narrowing;
+use remit_app::question::{Narrowed, Question, QuestionRule, QuestionState, REMARKS_MAX, Remark, Vote};
+use remit_core::approval::Factor;
 use remit_core::ids::{OperatorId, QuestionId};
 use remit_evidence::record::Kind;
 
@@ -15,7 +17,7 @@ pub(super) async fn come_back_as_they_were(t: Trial) {
         assert_eq!(t.store.question(&question.id).await.expect("read"), Some(question));
     }
     let first = vote(&QuestionId::parse("q-1").expect("an id"), "finance", "Zoe", true);
-    let second = Vote { at: moment(2), ..vote(&first.question, "finance", "adam", true) };
+    let second = Vote { at: moment(2), factor: Factor::Channel, ..vote(&first.question, "finance", "adam", true) };
     t.vote(first.clone()).await.expect("it counts");
     let answered = t.vote(second.clone()).await.expect("it counts");
     assert_eq!(answered.votes, [first, second], "in the order in which they were cast");
@@ -172,4 +174,65 @@ pub(super) async fn escalate_one_way(t: Trial) {
     assert_eq!(conflict(escalate(3, 60).await), "expired");
     assert_eq!(t.count().await, before);
     assert_eq!(t.store.question(&id).await.expect("read").map(|question| question.escalated), Some(2));
+}
+
+pub(super) async fn are_closed_by_a_narrower_call(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 2)])).await;
+    t.vote(vote(&id, "finance", "fiona", true)).await.expect("it counts");
+    let next = Question { asked_at: moment(2), ..question("q-2", "less", &[("finance", 2)]) };
+    let narrowed = Narrowed {
+        arguments: serde_json::json!({"amount": 0.05, "to": "Grüße"}),
+        next: Some(next.id.clone()),
+        reason: "half".into(),
+        at: moment(2),
+    };
+    let narrow = async |id: &QuestionId, narrowed: &Narrowed, next: Option<&Question>| {
+        let asks = next.map(|next| (next.clone(), t.record(Kind::Decision, Some(&run))));
+        let record = t.record(Kind::Approval, Some(&run));
+        t.store.narrow(id, Narrowing { narrowed: narrowed.clone(), asks, record }).await
+    };
+    let before = t.count().await;
+    let late = Narrowed { at: moment(60), ..narrowed.clone() };
+    assert_eq!(conflict(narrow(&id, &late, Some(&next)).await), QuestionState::Expired.as_str());
+    assert_eq!(conflict(narrow(&QuestionId::parse("q-9").expect("an id"), &narrowed, None).await), "question");
+    assert_eq!(t.count().await, before, "and nothing was recorded");
+    let closed = narrow(&id, &narrowed, Some(&next)).await.expect("narrowed");
+    assert_eq!((closed.state(moment(2)), closed.state(moment(90))), (QuestionState::Narrowed, QuestionState::Narrowed));
+    assert_eq!(t.count().await, before + 2);
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!(read.narrowed.as_ref(), Some(&narrowed));
+    let open = t.store.open_questions(moment(2)).await.expect("read");
+    assert_eq!(open.iter().map(|question| question.id.as_str()).collect::<Vec<_>>(), ["q-2"]);
+    assert!(open.iter().all(|question| question.votes.is_empty()), "no vote goes along");
+    // It is closed for good: for votes, and for the call until it would have lapsed.
+    assert_eq!(conflict(t.vote(vote(&id, "finance", "gina", true)).await), QuestionState::Narrowed.as_str());
+    assert_eq!(conflict(narrow(&id, &narrowed, None).await), QuestionState::Narrowed.as_str());
+    let case = async |at| t.load_with(&run, digest("call"), Vec::new(), &[needed("finance", 2)], moment(at)).await;
+    let told = case(3).await;
+    assert_eq!(
+        (told.file.narrowed.as_deref(), told.narrowed, told.open_question),
+        (Some("half"), Some(narrowed), None)
+    );
+    assert_eq!(case(60).await.file.narrowed, None);
+}
+
+pub(super) async fn are_not_closed_for_one_that_is_open_already(t: Trial) {
+    let run = t.run("run-1").await;
+    let id = t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
+    t.hold(&run, question("q-2", "less", &[("finance", 1)])).await;
+    let next = Question { asked_at: moment(1), ..question("q-3", "less", &[("finance", 1)]) };
+    let before = t.count().await;
+    let narrowed = Narrowed {
+        arguments: serde_json::json!({}),
+        next: Some(next.id.clone()),
+        reason: "half".into(),
+        at: moment(1),
+    };
+    let asks = Some((next, t.record(Kind::Decision, Some(&run))));
+    let narrowing = Narrowing { narrowed, asks, record: t.record(Kind::Approval, Some(&run)) };
+    assert_eq!(conflict(t.store.narrow(&id, narrowing).await), "narrower");
+    assert_eq!(t.count().await, before);
+    let read = t.store.question(&id).await.expect("read").expect("there is one");
+    assert_eq!(read.state(moment(1)), QuestionState::Open);
 }

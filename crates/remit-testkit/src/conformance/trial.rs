@@ -341,6 +341,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         escalated: 0,
         uses: 0,
         used: false,
+        narrowed: None,
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::attention::{Canary, Given, Tally, Verdict};
 use remit_app::delegation::Delegation;
+use remit_app::delivery::Delivery;
 use remit_app::escalate::Mark;
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Attention, Delegations, Reviews};
@@ -185,6 +186,8 @@ impl Attention for MemoryStore {
             return Err(CommitError::Conflict("canary"));
         }
         state.append(record)?;
+        // Like any other, in what people are told of it too.
+        state.owe(Delivery::owed(&question));
         state.questions.push(question);
         state.care.canaries.push((canary, None));
         Ok(())

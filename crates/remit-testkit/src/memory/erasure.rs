@@ -98,6 +98,9 @@ impl State {
                 question.resource.clear();
                 question.reason.clear();
                 question.remarks.clear();
+                if let Some(narrowed) = &mut question.narrowed {
+                    (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
+                }
                 question.expires_at = question.expires_at.min(erasure.now);
             }
             for (at, remark) in question.remarks.iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::CommitError;
-use remit_app::ports::Questions;
+use remit_app::ports::{Narrowing, Questions};
 use remit_app::question::{Question, Remark};
 use remit_core::ids::QuestionId;
 use remit_evidence::writer::SignedRecord;
@@ -36,6 +36,23 @@ impl Questions for MemoryStore {
         question.escalates(steps, now).map_err(CommitError::Conflict)?;
         state.append(record)?;
         question.escalated = steps;
+        state.questions.splice(at..=at, [question.clone()]);
+        Ok(question)
+    }
+
+    async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError> {
+        let mut state = self.open()?;
+        let at = find(&state, id)?;
+        let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
+        question.narrows(narrowing.narrowed.at).map_err(CommitError::Conflict)?;
+        if let Some((next, decision)) = narrowing.asks {
+            if state.hold(&next, u32::MAX)? != next.id {
+                return Err(CommitError::Conflict("narrower"));
+            }
+            state.append(decision)?;
+        }
+        state.append(narrowing.record)?;
+        question.narrowed = Some(narrowing.narrowed);
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
     }

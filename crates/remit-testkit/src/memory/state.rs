@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use remit_app::access::{AccessRequest, Given};
+use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
 use remit_app::ledger::Head;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub holds: BTreeMap<HoldTarget, Hold>,
     pub people: super::people::Rooms,
     pub care: super::care::Rooms,
+    /// In the order in which they were added.
+    pub deliveries: Vec<Delivery>,
     pub head: Option<Head>,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
@@ -233,6 +236,7 @@ impl State {
             return Err(CommitError::Conflict("questions"));
         }
         self.questions.push(question.clone());
+        self.owe(Delivery::owed(question));
         Ok(question.id.clone())
     }
 }

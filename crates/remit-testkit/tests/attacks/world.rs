@@ -49,7 +49,8 @@ impl World {
                 "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
                 "remit.yaml" => {
                     assert!(text.contains(from), "{from}");
-                    text.replacen(from, to, 1)
+                    // One person is enough to change the folder: what is tried here is not that.
+                    format!("{}\nchanges: {{ people: 1, widening: 0 }}\n", text.replacen(from, to, 1))
                 }
                 _ => text.to_owned(),
             };
@@ -75,7 +76,12 @@ impl World {
         assert!(text.contains(from), "{from}");
         std::fs::write(&path, text.replacen(from, to, 1)).expect("written");
         let reloaded = self.wire.done(&operator_key("rehearsal"), "/admin/v1/reload", Some(&json!({}))).await;
-        assert!(reloaded.is_ok(), "{reloaded:?}");
+        // What protects less waits for people; here, for one.
+        let pending = reloaded.expect("put forward")["pending"]["change"].as_str().map(str::to_owned);
+        let Some(change) = pending else { return };
+        let vote = json!({"choice": "approve", "reason": "a test"});
+        let path = format!("/admin/v1/changes/{change}/votes");
+        self.wire.done(&operator_key("rehearsal"), &path, Some(&vote)).await.expect("in force");
     }
 
     /// Asks for a refund; what was answered.

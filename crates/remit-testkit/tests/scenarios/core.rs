@@ -159,6 +159,7 @@ impl Core {
             budgets: budgets.collect(),
             approved: approved.collect(),
             refused: self.live(call.digest()).find_map(|q| q.no.clone()),
+            narrowed: None,
             halts: self.halts.clone(),
             origins: Vec::new(),
             grants: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::Weakening;
 use crate::Snapshot;
-use crate::approval::{ApprovalRule, Voter};
+use crate::approval::ApprovalRule;
 use crate::authority::remit::Limit;
 use crate::calendar::Calendar;
 
@@ -31,14 +31,7 @@ fn loosened(old: &ApprovalRule, new: &ApprovalRule) -> impl Iterator<Item = Stri
         out.push(format!("ask {} instead of {} people", new.quorum, old.quorum));
     }
     for voter in new.from.iter().filter(|voter| !old.from.contains(voter)) {
-        let who = if let Voter::Person(id) = voter {
-            format!("user:{id}")
-        } else if let Voter::Team(id) = voter {
-            format!("team:{id}")
-        } else {
-            "others".to_owned()
-        };
-        out.push(format!("count the vote of {who}, too"));
+        out.push(format!("count the vote of {}, too", voter.text()));
     }
     if new.within_secs > old.within_secs {
         out.push(format!("hold for {} instead of {} seconds", new.within_secs, old.within_secs));

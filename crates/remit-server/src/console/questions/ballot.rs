@@ -12,7 +12,9 @@ use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
+use serde_json::json;
 
+use crate::admin::ballot::narrower;
 use crate::admin::operator;
 use crate::admin::questions::not_taken;
 use crate::console::page::{form, onward};
@@ -81,6 +83,42 @@ pub(in crate::console) async fn escalate(
         let (voter, id, text) = said(&edge, &id, &headers, words).await?;
         edge.gate.escalate(&voter.approver, &id, &text).await.map_err(not_taken)?;
         Ok(format!("/console/questions/{id}"))
+    };
+    onward(done.await)
+}
+
+/// Other arguments for the held call.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Changed {
+    /// Checked before anybody gets here.
+    #[serde(default, rename = "csrf")]
+    _csrf: String,
+    /// All of them, as a JSON object.
+    arguments: String,
+    reason: String,
+    /// The digest of what the page showed.
+    shown: String,
+}
+
+/// `POST /console/questions/{id}/narrow`: puts a call with other arguments in the held one's place.
+pub(in crate::console) async fn narrow(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    changed: Result<Form<Changed>, FormRejection>,
+) -> Response {
+    let done = async {
+        let voter = operator(&edge, &headers, Deed::Vote).await?;
+        let Changed { arguments, reason, shown, .. } = form(changed)?;
+        let malformed = |reason: String| Refusal::new(Code::Malformed, reason);
+        let arguments = remit_core::json::parse(arguments.as_bytes());
+        let arguments = arguments.map_err(|error| malformed(format!("the arguments are no JSON: {error}")))?;
+        let reason = reason.replace("\r\n", "\n").trim().to_owned();
+        let body = json!({"arguments": arguments, "reason": reason, "shown": shown});
+        let done = edge.gate.narrow(&voter.approver, narrower(&id, &body)?).await.map_err(not_taken)?;
+        // Where the other call waits for people, that is where to go on.
+        Ok(format!("/console/questions/{}", done.next.unwrap_or(done.closed).id))
     };
     onward(done.await)
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use remit_app::ports::listing::Asked;
-use remit_app::question::{Question, QuestionState};
+use remit_app::question::{Narrowed, Question, QuestionState};
 use remit_app::sight::Sight;
 use remit_core::approval::Approver;
 use remit_core::budget::Unit;
@@ -17,7 +17,7 @@ use super::values::{Argument, arguments, mark, summary};
 use crate::admin::unavailable;
 use crate::console::decided::{Read, money, short};
 use crate::console::moment::{Moment, lasting};
-use crate::console::plain::{Plain, head, line, lines};
+use crate::console::plain::{Plain, head, line, lines, plain_json};
 use crate::console::tag::Tag;
 use crate::edge::Edge;
 
@@ -73,6 +73,10 @@ pub(super) struct View {
     pub why: Plain,
     pub rules: Vec<RuleShown>,
     pub policies: Vec<Plain>,
+    /// All arguments as JSON, to be changed by hand.
+    pub changeable: String,
+    /// The call that a person has put in this one's place.
+    pub narrowed: Option<NarrowedShown>,
     /// What else the vote covers.
     pub more: Vec<(Plain, Plain)>,
     pub votes: Vec<VoteShown>,
@@ -136,6 +140,15 @@ pub(super) struct RuleShown {
     pub changed: bool,
     /// Whose votes count, and what else the rule demands, in words.
     pub demands: Plain,
+}
+
+/// The call in the place of a held one.
+pub(super) struct NarrowedShown {
+    pub arguments: Vec<Argument>,
+    pub reason: Plain,
+    /// The question that it waits for.
+    pub next: Option<String>,
+    pub at: Moment,
 }
 
 /// One vote.
@@ -208,6 +221,8 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         why: line(said("/why")),
         rules,
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
+        changeable: changeable(&question.arguments),
+        narrowed: question.narrowed.as_ref().map(|narrowed| in_place(narrowed, now)),
         more: more(still),
         votes: question.votes.iter().map(|vote| voted(vote, now)).collect(),
         asked_back: said_by(question, now, true),
@@ -359,6 +374,19 @@ fn open_rules(edge: &Edge, person: &Approver, question: &Question) -> Vec<OpenRu
         OpenRule { signed, reasoned: rule.is_some_and(|rule| rule.reason_required), id }
     });
     rules.collect()
+}
+
+fn changeable(arguments: &Value) -> String {
+    plain_json(&serde_json::to_string_pretty(arguments).unwrap_or_default())
+}
+
+fn in_place(narrowed: &Narrowed, now: Timestamp) -> NarrowedShown {
+    NarrowedShown {
+        arguments: arguments(&narrowed.arguments),
+        reason: lines(&narrowed.reason),
+        next: narrowed.next.as_ref().map(ToString::to_string),
+        at: Moment::new(narrowed.at, now),
+    }
 }
 
 fn voted(vote: &remit_app::question::Vote, now: Timestamp) -> VoteShown {

@@ -109,7 +109,7 @@ fn waited_until(question: &Question, now: Timestamp) -> Timestamp {
     match question.state(now) {
         QuestionState::Open => now,
         QuestionState::Expired => question.expires_at,
-        _ => voted.unwrap_or(question.expires_at),
+        _ => question.narrowed.as_ref().map(|narrowed| narrowed.at).or(voted).unwrap_or(question.expires_at),
     }
 }
 

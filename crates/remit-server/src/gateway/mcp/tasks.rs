@@ -130,6 +130,7 @@ async fn get(mcp: &Arc<Mcp>, caller: Caller, task: &str, question: &Question) ->
         _ if cancelled => return Value::Object(shown(task, question, "cancelled", None)),
         QuestionState::Open => return Value::Object(shown(task, question, "working", Some(waiting(question)))),
         QuestionState::Denied => Ok(denied(question)),
+        QuestionState::Narrowed => Ok(narrowed(question)),
         QuestionState::Expired => Ok(error_result(
             &format!(
                 "APPROVAL EXPIRED (not executed): nobody answered in time, or the approval was not used in time. \
@@ -166,6 +167,16 @@ fn denied(question: &Question) -> Value {
     let reason =
         if why.is_empty() { "a person refused this call".into() } else { format!("a person refused this call: {why}") };
     refusal::tool_result(&Refusal::new(Code::ApprovalDenied, reason), Some(&question.intent))
+}
+
+/// The task ends; the call in its place is made by whoever reads this.
+fn narrowed(question: &Question) -> Value {
+    let narrowed = question.narrowed.as_ref();
+    let why = narrowed.map_or("", |narrowed| narrowed.reason.as_str());
+    let refusal =
+        Refusal::new(Code::ApprovalNarrowed, format!("a person has changed the arguments of this call: {why}"));
+    let refusal = Refusal { narrowed: narrowed.map(|narrowed| Box::new(narrowed.told())), ..refusal };
+    refusal::tool_result(&refusal, Some(&question.intent))
 }
 
 /// What came of the approved call, as soon as that is known. The first who asks starts it.

@@ -184,3 +184,42 @@ async fn a_held_call_may_be_a_stream() {
     let all = approved_meanwhile(&world, true, messages(response)).await;
     assert_eq!(text(&all.last().expect("an answer")["result"]), r#"{"amount":7}"#);
 }
+
+#[tokio::test]
+async fn whoever_waits_is_told_what_to_call_instead() {
+    let less = || json!({"amount": 5});
+    // One held answer.
+    let world = World::with(0, Duration::from_secs(10));
+    let session = world.session("2025-11-25").await;
+    let narrow = async {
+        let question = world.question().await;
+        world.narrow(&question, less()).await;
+    };
+    let (_, answer) = tokio::join!(world.legacy(&session, "tools/call", refund()), narrow).0;
+    let told = text(&answer["result"]);
+    assert!(told.starts_with("CHANGED BY AN APPROVER (not executed)") && told.contains(r#"{"amount":5}"#), "{told}");
+    let decision = &answer["result"]["_meta"]["dev.remit/decision"];
+    assert_eq!((&decision["code"], &decision["narrowed"]["arguments"]), (&json!("approval.narrowed"), &less()));
+    let (_, done) = world.legacy(&session, "tools/call", json!({"name": "pay__refund", "arguments": less()})).await;
+    assert_eq!((text(&done["result"]), world.calls()), (r#"{"amount":5}"#, 1), "whoever changed it has approved it");
+
+    // A task ends, and executes neither.
+    let world = World::new();
+    let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+    let created = world.call("pay__refund", json!({"amount": 7}), tasks.clone()).await;
+    world.narrow(&world.question().await, less()).await;
+    let (_, ended) = world.modern("tasks/get", json!({"taskId": created["taskId"]}), tasks).await;
+    let result = &ended["result"]["result"];
+    assert_eq!((&ended["result"]["status"], world.calls()), (&json!("completed"), 0));
+    assert_eq!(result["_meta"]["dev.remit/decision"]["narrowed"]["arguments"], less(), "{ended}");
+
+    // A client that comes again with its state.
+    let world = World::with(0, Duration::from_millis(20));
+    let (_, first) = world.modern("tools/call", refund(), none()).await;
+    let mut params = refund();
+    params["requestState"] = first["result"]["requestState"].clone();
+    world.narrow(&world.question().await, less()).await;
+    let (_, told) = world.modern("tools/call", params, none()).await;
+    assert!(text(&told["result"]).starts_with("CHANGED BY AN APPROVER"), "{told}");
+    assert_eq!(world.calls(), 0);
+}

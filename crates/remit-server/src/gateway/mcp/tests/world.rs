@@ -16,6 +16,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice};
+use remit_app::narrow::Narrower;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Permit;
 use remit_app::ports::{CredentialUnavailable, Ports, Upstreams, Vault};
@@ -361,18 +362,28 @@ impl World {
     }
 
     pub async fn vote(&self, question: &QuestionId, approve: bool) {
-        let fiona = OperatorId::parse("fiona").expect("id");
-        let approver = Approver {
-            id: fiona,
-            user: Some(UserId::parse("fiona").expect("id")),
-            teams: Vec::new(),
-            factor: Factor::Key,
-        };
+        let approver = fiona();
         let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
         let choice = if approve { Choice::Approve } else { Choice::Deny };
         let (question, reason) = (question.clone(), "because".to_owned());
         let ballot = Ballot { question, rule: None, choice, reason, shown, proof: None };
         self.edge.gate.vote(&approver, ballot).await.expect("taken");
+    }
+
+    /// Puts a call with other arguments in the held one's place.
+    pub async fn narrow(&self, question: &QuestionId, arguments: Value) {
+        let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
+        let narrower = Narrower { question: question.clone(), arguments, reason: "less".into(), shown };
+        self.edge.gate.narrow(&fiona(), narrower).await.expect("narrowed");
+    }
+}
+
+fn fiona() -> Approver {
+    Approver {
+        id: OperatorId::parse("fiona").expect("id"),
+        user: Some(UserId::parse("fiona").expect("id")),
+        teams: Vec::new(),
+        factor: Factor::Key,
     }
 }
 

@@ -1,0 +1,217 @@
+//! Deliveries: what people are to be told, through which channel, and how far that has come.
+//!
+//! A delivery without a channel is news that nobody has routed yet. Stores add it in the transaction that
+//! makes the news, so no crash lies between asking people and owing them the message.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use remit_core::ids::{ChannelId, Digest, QuestionId};
+
+use crate::question::{Question, QuestionState};
+
+/// Questions that are open for a shorter time are not worth a second message.
+const REMINDED_SECS_MIN: i64 = 10 * 60;
+/// Longest error that is kept, in characters.
+pub const ERROR_CHARS_MAX: usize = 200;
+
+/// What happened to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// It was asked.
+    Asked,
+    /// It went to further people: how often it has by now, under all of its rules.
+    Escalated(u8),
+    /// It will lapse soon, and nobody has answered.
+    Lapsing,
+    /// It needs nobody any more.
+    Answered,
+}
+
+/// Something to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The question it is about.
+    pub about: QuestionId,
+    /// What happened to it.
+    pub event: Event,
+    /// Through which channel; none while it is not routed.
+    pub channel: Option<ChannelId>,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// From when on it is to be tried.
+    pub next_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// What went wrong the last time, in our own words: no text of a stranger, no address.
+    pub last_error: Option<String>,
+}
+
+/// How far a delivery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// It is to be tried, or tried again.
+    Waiting,
+    /// The channel has taken it.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+/// What came of working on a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The channel has taken it.
+    Delivered,
+    /// It failed, and is tried again at this time.
+    Later(Timestamp, String),
+    /// It failed, and is given up.
+    Dead(String),
+    /// There is nothing to tell, or it was handed to channels: it is forgotten.
+    Gone,
+}
+
+/// Which deliveries are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only those about this question.
+    pub about: Option<QuestionId>,
+    /// Only those in this state.
+    pub state: Option<DeliveryState>,
+    /// At most this many; zero means 100.
+    pub limit: u32,
+}
+
+impl Delivery {
+    /// A delivery that waits.
+    #[must_use]
+    pub const fn new(about: QuestionId, event: Event, channel: Option<ChannelId>, at: Timestamp) -> Self {
+        let state = DeliveryState::Waiting;
+        Self { about, event, channel, created_at: at, next_at: at, attempts: 0, state, last_error: None }
+    }
+
+    /// Its name, the same for ever: a receiver that is told twice can tell.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let channel = self.channel.as_ref().map_or("", ChannelId::as_str);
+        let text = format!("delivery/v1\n{}\n{}\n{channel}", self.about, self.event);
+        let hex = Digest::of(text.as_bytes()).to_string();
+        format!("dlv_{}", hex.get(..32).unwrap_or(&hex))
+    }
+
+    /// What a store owes people for a question that it stores: now, and once more when four fifths of its
+    /// time are over.
+    #[must_use]
+    pub fn owed(question: &Question) -> Vec<Self> {
+        let mut owed = vec![Self::new(question.id.clone(), Event::Asked, None, question.asked_at)];
+        let open = question.expires_at.duration_since(question.asked_at);
+        if open >= SignedDuration::from_secs(REMINDED_SECS_MIN)
+            && let Ok(at) = question.asked_at.checked_add(open * 4 / 5)
+        {
+            owed.push(Self { next_at: at, ..Self::new(question.id.clone(), Event::Lapsing, None, question.asked_at) });
+        }
+        owed
+    }
+
+    /// What a store owes people when this vote was the last one the question needed.
+    #[must_use]
+    pub fn owed_after(question: &Question, at: Timestamp) -> Option<Self> {
+        let over = question.state(at) != QuestionState::Open;
+        over.then(|| Self::new(question.id.clone(), Event::Answered, None, at))
+    }
+}
+
+impl Event {
+    /// Reads the word of a column.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("escalated-") {
+            Some(step) => step.parse().ok().map(Self::Escalated),
+            None => [Self::Asked, Self::Lapsing, Self::Answered].into_iter().find(|event| event.as_str() == text),
+        }
+    }
+
+    /// The word, without the step.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Escalated(_) => "escalated",
+            Self::Lapsing => "lapsing",
+            Self::Answered => "answered",
+        }
+    }
+
+    /// Whether it asks something of people, so that it is worth nothing once the question is closed.
+    #[must_use]
+    pub const fn asks(self) -> bool {
+        !matches!(self, Self::Answered)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Escalated(step) => write!(f, "escalated-{step}"),
+            event => f.write_str(event.as_str()),
+        }
+    }
+}
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
+
+    /// The word used in columns and listings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_one_question_event_and_channel() {
+        let at = Timestamp::UNIX_EPOCH;
+        let id = |about: &str, event, channel: Option<&str>| {
+            let channel = channel.map(|name| ChannelId::parse(name).expect("a channel"));
+            Delivery::new(QuestionId::parse(about).expect("a question"), event, channel, at).id()
+        };
+        let base = id("q-1", Event::Asked, Some("mail"));
+        assert_eq!(base, id("q-1", Event::Asked, Some("mail")));
+        assert_eq!(base.len(), 36);
+        for other in [
+            id("q-2", Event::Asked, Some("mail")),
+            id("q-1", Event::Lapsing, Some("mail")),
+            id("q-1", Event::Asked, Some("hook")),
+            id("q-1", Event::Asked, None),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn events_read_as_they_are_shown() {
+        for event in [Event::Asked, Event::Escalated(0), Event::Escalated(7), Event::Lapsing, Event::Answered] {
+            assert_eq!(Event::parse(&event.to_string()), Some(event));
+        }
+        for text in ["", "escalated", "escalated-", "escalated-256", "Asked"] {
+            assert_eq!(Event::parse(text), None, "{text}");
+        }
+    }
+}
