@@ -399,6 +399,37 @@ async fn other_arguments_are_put_in_a_calls_place_by_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_approved_for_its_run_by_form() {
+    let house = House::open().await;
+    let run = house.run("").await;
+    let question = house.held(&run, "business/refund", refund(420)).await;
+    let page = house.shown(BOB, &format!("/console/questions/{question}")).await;
+    assert!(page.contains("name=\"money\" inputmode=\"decimal\" value=\"2100\""), "{page}");
+    for (fields, why) in [
+        ("choice=approve_run", "no bounds"),
+        ("choice=approve_run&calls=0&money=2100&minutes=10", "no call"),
+        ("choice=approve_run&calls=5&money=2100&minutes=0", "no time"),
+        ("choice=approve_run&calls=5&money=419&minutes=10", "not one of them is paid"),
+        ("choice=approve_run&calls=5&money=1e3&minutes=10", "no money"),
+        ("choice=approve_run&calls=5&money=2100&minutes=10&until=2099-01-01T00:00:00Z", "another bound"),
+    ] {
+        let refused = house.vote(BOB, &question, fields).await.expect("a ballot");
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{why}");
+    }
+    for (who, minutes) in [(BOB, 10), (FAY, 100_000)] {
+        let fields = format!("choice=approve_run&calls=2&money=2100&minutes={minutes}&reason=fine");
+        assert_eq!(house.vote(who, &question, &fields).await.expect("a ballot").status, StatusCode::SEE_OTHER);
+    }
+    let call = json!({"run": run, "tool": "business/refund", "arguments": refund(420)});
+    for _ in 0..2 {
+        let (_, made) = house.wire.send(BOT, "/v1/calls", Some(&call)).await.expect("answered");
+        assert_eq!(made.pointer("/error/code").unwrap_or(&made["code"]), &serde_json::Value::Null, "{made}");
+    }
+    assert_ne!(house.held(&run, "business/refund", refund(420)).await, question, "the third is asked anew");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn filters_are_in_the_url_and_in_the_form() {
     let house = House::open().await;
     let run = house.run("").await;

@@ -22,6 +22,7 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("get", "/admin/v1/halts", Deed::Look),
     ("post", "/admin/v1/halts", Deed::Halt),
     ("post", "/admin/v1/halts/lift", Deed::Resume),
+    ("get", "/admin/v1/halts/reach", Deed::Look),
     ("get", "/admin/v1/holds", Deed::Look),
     ("post", "/admin/v1/holds", Deed::Erase),
     ("post", "/admin/v1/holds/lift", Deed::Erase),

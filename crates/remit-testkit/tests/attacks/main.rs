@@ -153,10 +153,10 @@ async fn approver_who_lost_the_role() {
     let world = World::new().await;
     let question = world.held(200).await;
     let bob = "  - id: bob\n    user: bob@acme.example\n    teams: [finance]\n    roles: [viewer, approver]\n";
-    let sold = bob.replace("[finance]", "[sales]");
-    world.change("keys.yaml", bob, &sold).await;
+    let left = bob.replace("[finance]", "[]");
+    world.change("keys.yaml", bob, &left).await;
     refused(&world.vote("bob", &question, "approve").await, 403, "does not count votes of this person");
-    world.change("keys.yaml", &sold, &bob.replace("viewer, approver", "viewer")).await;
+    world.change("keys.yaml", &left, &left.replace("viewer, approver", "viewer")).await;
     refused(&world.vote("bob", &question, "approve").await, 403, "no role of bob lets them do this: vote");
     assert_eq!((world.state(&question).await.as_str(), world.effects()), ("open", 0));
     world.stop().await;
@@ -478,5 +478,27 @@ async fn a_narrower_call_that_only_a_passkey_approves() {
     assert_eq!(world.cast(&operator_key("bob"), &next, &ballot).await, (200, String::new()));
     world.refund(100).await;
     assert_eq!(world.effects(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_helps_to_judge_a_call_is_shown_with_it() {
+    let world = World::new().await;
+    let before = world.held(200).await;
+    assert_eq!(world.vote("bob", &before, "deny").await.0, 200);
+    let question = world.held(300).await;
+    let ballot = world.ballot(&question, "approve").await;
+    let seen = world.look(&question).await;
+    let similar = &seen["live"]["similar"];
+    assert_eq!((similar.as_array().map(Vec::len), &similar[0]["state"]), (Some(1), &json!("denied")), "{similar}");
+    assert_eq!((&similar[0]["question"], &similar[0]["arguments"]["amount"]), (&json!(before), &json!(200)));
+    assert_eq!(seen["sight"]["tool"]["undo"], Value::Null);
+    // Whatever is said about undoing it is part of what a vote covers.
+    let undo = "    undo: The payments team pays it out again, by hand.\n    owner: team:finance\n";
+    world.change("upstreams/business.yaml", "    owner: team:finance\n", undo).await;
+    let seen = world.look(&question).await;
+    assert_eq!(seen["sight"]["tool"]["undo"], "The payments team pays it out again, by hand.");
+    refused(&world.cast(&operator_key("bob"), &question, &ballot).await, 409, "what was shown is not");
+    assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
     world.stop().await;
 }
