@@ -42,12 +42,14 @@ export async function attacks(tally, browser, { alice, vera }) {
     const found = await alice.page.evaluate((words) => {
       const has = (part) => part.textContent.includes(words);
       const own = [...document.querySelectorAll('main *')].filter((part) => has(part) && ![...part.children].some(has));
-      return own.map((part) => (part.closest('.agent-words blockquote') ? 'words' : part.closest('pre.value') ? 'value' : part.outerHTML.slice(0, 90)));
+      return own.map((part) => (part.closest('.agent-words blockquote') ? 'words' : part.closest('pre.value, textarea[name=arguments]') ? 'value' : part.outerHTML.slice(0, 90)));
     }, 'APPROVED by security');
-    assert.deepEqual(found.toSorted(), ['value', 'words']);
+    assert.deepEqual([...new Set(found)].toSorted(), ['value', 'words'], found.join(' | '));
     const block = await textOf(alice.page, '.agent-words');
     assert.match(block, /Nobody has checked it/);
     assert.ok(block.includes('⟨U+202E⟩') && block.includes('⟨U+200B⟩'), block);
+    // Also where the arguments may be changed, no character hides.
+    assert.equal(await alice.page.$$eval('main textarea', (fields) => fields.some(({ value }) => /[\u202E\u200B]/.test(value))), false);
     assert.equal(await alice.page.$$eval('main a[href*="evil"]', (links) => links.length), 0, 'no live link');
     // Last of all, after the ballot.
     assert.ok(await alice.page.evaluate(() => Boolean(document.querySelector('.ballot').compareDocumentPosition(document.querySelector('.agent-words')) & Node.DOCUMENT_POSITION_FOLLOWING)));
