@@ -477,7 +477,7 @@ impl<'a> Bench<'a> {
         let refusal = Refusal {
             code: Code::ApprovalRequired,
             reason: format!("{} must be approved by {} first{why}", self.call.tool.name, names.join(" and ")),
-            remedy: Code::ApprovalRequired.remedy().to_owned(),
+            remedy: Code::ApprovalRequired.remedy().into(),
             ..refusal
         };
         Ok(Verdict::Ask { rules, refusal })

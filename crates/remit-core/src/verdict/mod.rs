@@ -58,7 +58,7 @@ pub struct Refusal {
     /// For people and models.
     pub reason: String,
     /// What would make the call pass: an approval, a grant, a time, a smaller argument.
-    pub remedy: String,
+    pub remedy: Box<str>,
     /// The link of the caller's chain whose authority was missing.
     pub factor: Option<Link>,
     /// When a repetition could pass, if that is known.
@@ -86,7 +86,7 @@ impl Refusal {
         Self {
             code,
             reason,
-            remedy: code.remedy().to_owned(),
+            remedy: code.remedy().into(),
             factor: None,
             retry_at: None,
             may_request: Box::default(),
@@ -96,7 +96,7 @@ impl Refusal {
 
     /// The same, with a remedy that fits this case better than the code's own.
     #[must_use]
-    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+    pub fn with_remedy(self, remedy: impl Into<Box<str>>) -> Self {
         Self { remedy: remedy.into(), ..self }
     }
 }
