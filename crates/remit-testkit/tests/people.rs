@@ -127,7 +127,7 @@ async fn a_session_that_was_planted_before_signing_in_is_not_the_one_after() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_lost_a_role_lost_it_at_once() {
-    let world = World::new("").await;
+    let world = World::new("changes: { people: 1, widening: 0 }").await;
     let mut grace = world.browser();
     grace.accept(&world.invite("grace").await, LONG).await;
     let csrf = grace.csrf().await;

@@ -72,7 +72,12 @@ impl World {
     pub async fn keys(&self, text: &str) {
         assert_ne!(text, Self::keys_text(), "nothing was changed");
         std::fs::write(self.place.path().join("keys.yaml"), text).expect("file");
-        self.wire.done(OLGA, "/admin/v1/reload", Some(&json!({}))).await.expect("it is taken");
+        let taken = self.wire.done(OLGA, "/admin/v1/reload", Some(&json!({}))).await.expect("it is taken");
+        // What protects less waits for a person.
+        if let Some(change) = taken["pending"]["change"].as_str() {
+            let (path, vote) = (format!("/admin/v1/changes/{change}/votes"), json!({"choice": "approve"}));
+            self.wire.done(OLGA, &path, Some(&vote)).await.expect("in force");
+        }
     }
 
     /// The path of a new invitation.
