@@ -76,7 +76,9 @@ pub(crate) async fn invited(edge: &Edge, by: &Operator, id: &OperatorId) -> Resu
     }
     let ports = edge.gate.ports();
     let token = URL_SAFE_NO_PAD.encode(ports.entropy.bytes());
+    // To the second: people read it.
     let now = ports.clock.now();
+    let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
     let expires_at = now.checked_add(INVITATION_LASTS).unwrap_or(now);
     let (digest, inviter) = (Digest::of(token.as_bytes()), by.approver.id.clone());
     let invitation = Invitation { token: digest, operator: id.clone(), by: inviter, expires_at };
