@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
 use remit_app::intent::{Basis, Effect, Intent};
 use remit_app::ports::Store;
@@ -17,9 +17,11 @@ use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, Tena
 use remit_core::json::Object;
 use remit_core::labels::Labels;
 use remit_evidence::record::{Draft, Entropy, Kind};
-use remit_evidence::writer::{Sign, SignedRecord, Writer};
+use remit_evidence::writer::{SignedRecord, Writer};
 use remit_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
+
+use crate::key::Key;
 
 const QUESTIONS: u64 = 100_000;
 const RECORDS: u64 = 1_000_000;
@@ -27,17 +29,6 @@ const RECORDS: u64 = 1_000_000;
 const TASKS: u64 = 64;
 /// How often each page is asked for.
 const ROUNDS: usize = 40;
-
-struct Key(Ed25519KeyPair);
-
-impl Sign for Key {
-    fn public_key(&self) -> [u8; 32] {
-        self.0.public_key().as_ref().try_into().unwrap_or([0; 32])
-    }
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).as_ref().try_into().unwrap_or([0; 64])
-    }
-}
 
 /// Fills a store in this folder, and times the pages.
 pub fn run(folder: &Path) {

@@ -1,11 +1,13 @@
 //! Measurements, run by `just bench`. Every number is measured in this run, on this machine.
 //!
 //! `remit-bench decide` times decisions; `remit-bench records FOLDER` durable signed records; `remit-bench
-//! lists FOLDER` the console's lists over 100,000 questions and a million records; `remit-bench verify` verdicts; `remit-bench gateway PATH` times governed calls through the
-//! program at PATH; `remit-bench gateway PATH write 64` only those.
+//! lists FOLDER` the console's lists over 100,000 questions and a million records; `remit-bench verify` verdicts;
+//! `remit-bench gateway PATH` times governed calls through the program at PATH; `remit-bench gateway PATH write 64`
+//! only those.
 
 mod decide;
 mod gateway;
+mod key;
 mod lists;
 mod records;
 mod upstream;

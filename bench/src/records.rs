@@ -6,30 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use remit_app::ports::Store as _;
 use remit_core::ids::{RecordId, TenantId};
 use remit_core::json::Object;
 use remit_evidence::record::{Draft, Entropy, Kind};
-use remit_evidence::writer::{Sign, SignedRecord, Writer};
+use remit_evidence::writer::{SignedRecord, Writer};
 use remit_store_sqlite::{Options, SqliteStore};
 use rusqlite::{Connection, params};
+
+use crate::key::Key;
 
 /// How long each turn lasts.
 const TURN: Duration = Duration::from_secs(3);
 /// How many records a plain insert commits at once in its second form.
 const GROUP: usize = 64;
-
-struct Key(Ed25519KeyPair);
-
-impl Sign for Key {
-    fn public_key(&self) -> [u8; 32] {
-        self.0.public_key().as_ref().try_into().unwrap_or([0; 32])
-    }
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).as_ref().try_into().unwrap_or([0; 64])
-    }
-}
 
 /// Runs everything and prints a table. The folder decides which disk is measured.
 pub fn run(folder: &Path) {

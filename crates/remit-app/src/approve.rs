@@ -89,17 +89,7 @@ impl Gate {
         let delegations = self.ports.store.delegations(now).await?;
         let Covers { rule, asked, sight, principal } = self.covered(&question, approver, &delegations, &ballot, now)?;
         let nonce = ballot.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
-        let snapshot = self.snapshot.load();
-        let covered = Covered {
-            tenant: snapshot.tenant(),
-            question: &question,
-            rule: &asked,
-            by: &approver.id,
-            choice: &ballot.choice,
-            reason: &ballot.reason,
-            shown: ballot.shown,
-        };
-        let statement = covered.statement(&nonce);
+        let statement = self.stated(approver, &question, &asked, &ballot, &nonce);
         let signed = match ballot.proof {
             Some(proof) => Some(self.proven(approver, proof, &statement, now).await?),
             None => None,
@@ -126,10 +116,9 @@ impl Gate {
         let vote = Vote { record: Some(record.digest), ..vote };
         match self.ports.store.answer_question(vote, record).await {
             Ok(answered) => {
-                // The vote stands whatever comes of this: what could not be completed now, the next round of
-                // `tend_grants` completes.
+                // The vote stands whatever comes of these: what could not be completed or noticed now, the next
+                // rounds of `tend_grants` and `tend_canaries` complete and notice.
                 let _later = self.complete_request(&answered).await;
-                // The vote counts, whatever becomes of this: what is missed here is noticed by the next round.
                 let _missed = self.look_after(&answered).await;
                 self.ports.notifier.question_changed(&question.id);
                 Ok(answered)
@@ -152,17 +141,29 @@ impl Gate {
         let delegations = self.ports.store.delegations(self.now()).await?;
         let Covers { asked, .. } = self.covered(&question, approver, &delegations, ballot, self.now())?;
         let nonce = self.ballot_nonce();
+        Ok((self.stated(approver, &question, &asked, ballot, &nonce), nonce))
+    }
+
+    /// The statement of this ballot: one text for whoever signs it and for whoever checks that.
+    fn stated(
+        &self,
+        approver: &Approver,
+        question: &Question,
+        rule: &QuestionRule,
+        ballot: &Ballot,
+        nonce: &Nonce,
+    ) -> String {
         let snapshot = self.snapshot.load();
         let covered = Covered {
             tenant: snapshot.tenant(),
-            question: &question,
-            rule: &asked,
+            question,
+            rule,
             by: &approver.id,
             choice: &ballot.choice,
             reason: &ballot.reason,
             shown: ballot.shown,
         };
-        Ok((covered.statement(&nonce), nonce))
+        covered.statement(nonce)
     }
 
     /// What a ballot is about, when it may be cast by this person at all: the rule as it is defined now, as it was

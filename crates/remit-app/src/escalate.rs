@@ -26,8 +26,8 @@ pub struct Mark {
 }
 
 impl Gate {
-    /// Notices the steps that are in force by now, by the clock or because a person said so, and tells whoever listens about each of them once, over restarts too.
-    /// Returns how many it noticed.
+    /// Notices the steps that are in force by now, by the clock or because a person said so, and tells whoever
+    /// listens about each of them once, over restarts too. Returns how many it noticed.
     ///
     /// # Errors
     /// When the store is unavailable; what was not noticed is noticed the next time.

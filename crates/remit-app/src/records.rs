@@ -1,31 +1,26 @@
 //! What the records of each deed say. The bodies here are what an auditor reads: names are stable,
 //! and what could identify a person or repeat an argument is a disclosure beside the record.
 
+mod people;
+
 use jiff::Timestamp;
 use remit_core::Call;
 use remit_core::access::{AccessGrant, Ground};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{
-    AgentId, ChangeId, Digest, GrantId, OperatorId, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId,
-    WorkflowId,
+    AgentId, ChangeId, Digest, GrantId, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
 };
 use remit_core::json::{self, Object};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
-use remit_evidence::webauthn::PublicKey;
 use serde_json::Value;
 
-use crate::attention::{Canary, Verdict as Ended};
 use crate::authorize::Asked;
-use crate::ballot::{Cast, Proof};
-use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
 use crate::intent::Case;
 use crate::outcome::{Answer, Outcome};
-use crate::question::{Narrowed, Question, Remark, Vote};
-use crate::review::{Closed, Review};
 use crate::run::Run;
 
 impl Gate {
@@ -101,176 +96,6 @@ impl Gate {
             links: vec![("decision", decision)],
             ..plain(Kind::Execution, self.record_id(), now, body)
         }
-    }
-
-    pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
-        let mut body = Object::new();
-        body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
-        body.text("call", &question.call.to_string());
-        body.text("choice", if vote.approve { "approve" } else { "deny" });
-        body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
-        body.raw("statement", &cast.statement);
-        if let Some(bounds) = &vote.bounds {
-            body.text("bounds", &crate::ballot::written(bounds));
-        }
-        if vote.behalf.is_some() {
-            body.flag("in_place", true);
-        }
-        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
-        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
-        if let Some((proof, key)) = &cast.signed {
-            body.object("assertion", |body| assertion(proof, key, body));
-        }
-        let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
-        let mut disclosures = vec![
-            ("approver", json::quoted(vote.by.as_str())),
-            ("reason", json::quoted(&vote.reason)),
-            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
-            ("shown", cast.sight.clone()),
-        ];
-        // Whoever is erased is found by these: what was shown names the user, too.
-        disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
-        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
-        disclosures.extend(behalf);
-        Draft {
-            run: Some(question.run.clone()),
-            links: vec![("decision", question.decision)],
-            disclosures,
-            ..plain(Kind::Approval, self.record_id(), vote.at, body)
-        }
-    }
-
-    /// What an approver asks back. It stands among the approvals, and is none.
-    pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
-        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
-    }
-
-    pub(crate) fn escalation_draft(
-        &self,
-        question: &Question,
-        by: &OperatorId,
-        steps: u32,
-        reason: &str,
-        now: Timestamp,
-    ) -> Draft {
-        self.said_draft(question, "escalate", Some(by), reason, now, |body| {
-            body.number("steps", u64::from(steps));
-        })
-    }
-
-    /// That a call with other arguments stands in this one's place. `next` is the decision that asks about it; without
-    /// one it may simply be made.
-    pub(crate) fn narrowing_draft(
-        &self,
-        question: &Question,
-        by: &OperatorId,
-        narrowed: &Narrowed,
-        call: &Call,
-        next: Option<Digest>,
-    ) -> Draft {
-        let mut draft = self.said_draft(question, "narrow", Some(by), &narrowed.reason, narrowed.at, |body| {
-            body.text("narrower", &call.digest().to_string());
-            body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
-        });
-        draft.links.extend(next.map(|decision| ("narrowed", decision)));
-        draft.disclosures.push(("arguments", call.canonical_arguments().to_owned()));
-        draft
-    }
-
-    fn said_draft(
-        &self,
-        question: &Question,
-        choice: &str,
-        by: Option<&OperatorId>,
-        text: &str,
-        now: Timestamp,
-        more: impl FnOnce(&mut Object),
-    ) -> Draft {
-        let mut body = Object::new();
-        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
-        body.text("assurance", "operator_attested");
-        more(&mut body);
-        let mut disclosures = Vec::new();
-        disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
-        disclosures.push(("reason", json::quoted(text)));
-        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
-        Draft {
-            run: Some(question.run.clone()),
-            links: vec![("decision", question.decision)],
-            disclosures,
-            ..plain(Kind::Approval, self.record_id(), now, body)
-        }
-    }
-
-    /// What the agent answers to what was asked back.
-    pub(crate) fn answer_draft(&self, question: &Question, remark: &Remark) -> Draft {
-        let mut body = Object::new();
-        body.text("event", "answer").text("question", question.id.as_str());
-        body.object("agent", |agent| {
-            agent.text("id", question.agent.as_str());
-        });
-        let mut disclosures = vec![("reason", json::quoted(&remark.text))];
-        disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
-        let links = vec![("decision", question.decision)];
-        Draft {
-            run: Some(question.run.clone()),
-            links,
-            disclosures,
-            ..plain(Kind::Run, self.record_id(), remark.at, body)
-        }
-    }
-
-    /// That somebody may vote in another's place, or may no longer.
-    pub(crate) fn delegation_draft(&self, delegation: &Delegation, by: &OperatorId, now: Timestamp) -> Draft {
-        let mut body = Object::new();
-        let begins = delegation.until > now;
-        body.text("event", if begins { "delegated" } else { "delegation_revoked" });
-        body.text_or_null("rule", delegation.rule.as_ref().map(RuleId::as_str));
-        body.text("delegation", delegation.id.as_str()).text("until", &millis(delegation.until));
-        let disclosures = vec![
-            ("principal", json::quoted(delegation.from.as_str())),
-            ("stand_in", json::quoted(delegation.to.as_str())),
-            ("operator", json::quoted(by.as_str())),
-        ];
-        let id = if begins { delegation.id.clone() } else { self.record_id() };
-        Draft { disclosures, ..plain(Kind::Grant, id, now, body) }
-    }
-
-    /// That a person has looked at a call that went through before.
-    pub(crate) fn review_draft(&self, review: &Review, closed: &Closed) -> Draft {
-        let mut body = Object::new();
-        body.text("event", "reviewed").text("intent", review.call.as_str());
-        let disclosures = vec![("operator", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
-        let links = vec![("decision", review.decision)];
-        Draft { run: review.run.clone(), links, disclosures, ..plain(Kind::Grant, self.record_id(), closed.at, body) }
-    }
-
-    /// The record that asks for what must be denied. It reads like any other; the last disclosure, whose place the
-    /// second part of the answer says, marks it, and is kept apart until it is over.
-    pub(crate) fn planted_draft(
-        &self,
-        call: &Call,
-        file: &CaseFile,
-        decision: &Decision,
-        now: Timestamp,
-    ) -> (Draft, usize) {
-        let body = decision_body(call, file, decision);
-        let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
-        draft.disclosures.push(("canary", "true".to_owned()));
-        let at = draft.disclosures.len() - 1;
-        (draft, at)
-    }
-
-    /// How a request ended that had to be denied, with the seal of the record that asked.
-    pub(crate) fn canary_draft(&self, canary: &Canary, question: &Question, verdict: Ended, now: Timestamp) -> Draft {
-        let mut body = Object::new();
-        body.text("event", "canary").text("question", canary.question.as_str());
-        body.text("ended", verdict.as_str()).text("seal", &canary.seal);
-        let by = question.votes.iter().find(|vote| vote.approve).map(|vote| vote.by.as_str());
-        let disclosures = by.map(|by| ("approver", json::quoted(by))).into_iter().collect();
-        let links = vec![("decision", question.decision)];
-        let run = Some(question.run.clone());
-        Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), now, body) }
     }
 
     pub(crate) fn run_draft(&self, run: &Run, closed: Option<Timestamp>) -> Draft {
@@ -352,28 +177,6 @@ impl Gate {
         let mut body = Object::new();
         body.text("delegate", &key.to_string()).text("software", concat!("remit/", env!("CARGO_PKG_VERSION")));
         plain(Kind::Key, self.record_id(), now, body)
-    }
-
-    /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
-    /// there; the key must be in clear, for signatures are checked against it.
-    pub(crate) fn account_draft(
-        &self,
-        operator: &OperatorId,
-        by: &OperatorId,
-        event: &str,
-        key: Option<(Digest, PublicKey)>,
-        now: Timestamp,
-    ) -> Draft {
-        let mut body = Object::new();
-        body.text("event", event);
-        if let Some((credential, key)) = key {
-            body.text("credential", &credential.to_string()).text("key", &key.to_string());
-        }
-        let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
-        if by != operator {
-            disclosures.push(("by", json::quoted(by.as_str())));
-        }
-        Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
     }
 
     fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {
@@ -516,17 +319,6 @@ fn outcome_body(outcome: &Outcome, body: &mut Object) {
             body.text("code", code.as_str()).text("reason", bounded(reason));
         }
     }
-}
-
-/// A passkey's signature, with everything that is needed to check it again.
-fn assertion(proof: &Proof, key: &PublicKey, body: &mut Object) {
-    use base64::Engine as _;
-    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-    body.text("key", &key.to_string()).text("rp_id", &proof.site.rp_id);
-    body.texts("origins", &proof.site.origins);
-    body.text("client_data", &encode(&proof.client_data));
-    body.text("authenticator_data", &encode(&proof.authenticator_data));
-    body.text("signature", &encode(&proof.signature));
 }
 
 pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {
