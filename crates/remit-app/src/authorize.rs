@@ -8,6 +8,7 @@ use remit_core::budget::Reservation;
 use remit_core::call::Call;
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
+use remit_core::origin::Origin;
 use remit_core::registry::{Class, Tool};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{Caller, Snapshot, decide};
@@ -16,11 +17,12 @@ use serde_json::Value;
 
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
-use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent};
+use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Unavailable};
 use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
+use crate::question::Question;
 
 /// How often a call is decided again because the facts changed meanwhile.
 const ATTEMPTS_MAX: usize = 3;
@@ -167,8 +169,7 @@ impl Gate {
             },
             Verdict::Ask { rules, refusal } => {
                 let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
-                let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await?;
-                question.origins = sources.of(&call.arguments);
+                question.origins = self.origins(snapshot, call, case, &question).await?;
                 Effect::Hold(Box::new(question))
             }
             Verdict::Deny(_) => Effect::Refuse,
@@ -179,6 +180,25 @@ impl Gate {
             self.ports.notifier.question_changed(question);
         }
         Ok(Settled { committed, decision, digest })
+    }
+
+    /// Where the values of a call that people are asked about came from. A caller that comes again while its
+    /// question is open is told of that one, so what was found for it then still stands.
+    async fn origins(
+        &self,
+        snapshot: &Snapshot,
+        call: &Call,
+        case: &Case,
+        question: &Question,
+    ) -> Result<Vec<(String, Origin)>, Unavailable> {
+        if let Some(open) = &case.open_question
+            && let Some(open) = self.ports.store.question(open).await?
+            && question.rules.iter().all(|rule| open.rules.contains(rule))
+        {
+            return Ok(open.origins);
+        }
+        let sources = origin::sources(&*self.ports.store, snapshot.registry(), call).await?;
+        Ok(sources.of(&call.arguments))
     }
 
     /// The approval records that a decision rests on: the yes of every vote on the rules it uses.
