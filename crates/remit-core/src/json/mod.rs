@@ -3,6 +3,7 @@
 //! parsers can be made to disagree about what a call says.
 
 mod canonical;
+mod decimal;
 mod object;
 mod parse;
 

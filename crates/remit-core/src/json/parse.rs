@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::decimal::Decimal;
 use crate::limits::JSON_DEPTH_MAX;
 
 /// Why a text is not acceptable JSON, and where.
@@ -258,7 +259,10 @@ impl<'a> Reader<'a> {
                 text.parse::<u64>().ok().map(Number::from)
             }
         } else {
-            text.parse::<f64>().ok().filter(|f| f.is_finite() && exact(text, *f)).and_then(Number::from_f64)
+            text.parse::<f64>()
+                .ok()
+                .filter(|f| f.is_finite() && Decimal::of(text).is_shortest(*f))
+                .and_then(Number::from_f64)
         };
         match number {
             Some(number) => Ok(Value::Number(number)),
@@ -268,28 +272,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// Whether the shortest text of `float` denotes the same decimal as `text`.
-fn exact(text: &str, float: f64) -> bool {
-    decimal(text) == decimal(&format!("{float:e}"))
-}
-
-/// Significant digits and the exponent of the last of them; `("", 0)` for zero.
-fn decimal(text: &str) -> (String, i64) {
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    // An exponent beyond i64 can only belong to zero or to a number that was refused as infinite.
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let digits = digits.trim_start_matches('0');
-    let significant = digits.trim_end_matches('0');
-    if significant.is_empty() {
-        return (String::new(), 0);
-    }
-    let dropped = digits.len() - significant.len();
-    (significant.to_owned(), exponent - fraction.len() as i64 + dropped as i64)
 }
 
 #[cfg(test)]
@@ -336,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn a_double_between_two_shortest_decimals_is_read_from_either() {
+        for (even, upper) in [
+            ("562949953421312.2", "562949953421312.3"),
+            ("2.9802322387695312e-8", "2.9802322387695313e-8"),
+            ("-127111427579672.62", "-127111427579672.63"),
+        ] {
+            assert_eq!(parse(even.as_bytes()).expect(even), parse(upper.as_bytes()).expect(upper));
+            assert_eq!(crate::json::canonical(&parse(upper.as_bytes()).expect(upper)), even);
+        }
+        assert!(refused("562949953421312.21").contains("held exactly"));
+    }
+
+    #[test]
     fn depth_is_bounded() {
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(parse(deep(JSON_DEPTH_MAX).as_bytes()).is_ok());
@@ -352,7 +347,7 @@ mod tests {
         }
 
         #[test]
-        fn own_text_is_read_back(float in any::<f64>().prop_filter("finite", |f| f.is_finite()), int in any::<i64>(), s in ".*") {
+        fn own_text_is_read_back(float in crate::json::decimal::tests::doubles(), int in any::<i64>(), s in ".*") {
             let value = json!({"f": float, "i": int, "s": s});
             prop_assert_eq!(parse(value.to_string().as_bytes()).expect("own text"), value);
         }
