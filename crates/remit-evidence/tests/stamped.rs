@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use remit_evidence::stamp::{NotStamped, Stamp, answered, nameable, query, verify, whole};
-use timestamper::{DATA, EDWARDS, ISSUER, LAX, OTHER, PAST, STRAY, Stamping, TSA, WIDE, answer, der, named};
+use timestamper::{DATA, EDWARDS, ISSUER, LAX, OTHER, PAST, STRAY, Stamping, TSA, WIDE, der, named};
 
 #[path = "scene/timestamper.rs"]
 mod timestamper;
@@ -20,6 +20,11 @@ const TOKENS: [(&str, &[u8]); 5] = [
 ];
 const BYTES: &[u8] = b"a checkpoint";
 const AT: &str = "20261121100300Z";
+
+/// What a timestamper answers with this token.
+fn answer(status: u8, token: &[u8]) -> Vec<u8> {
+    der(0x30, &[&der(0x30, &[&der(0x02, &[&[status]])]), token])
+}
 
 fn judged(stamping: &Stamping<'_>) -> Result<Stamp, NotStamped> {
     verify(&stamping.token(), BYTES, &[named(ISSUER)])
@@ -155,7 +160,7 @@ fn an_answer_that_says_no_is_no_token() {
 #[test]
 fn every_byte_of_a_token_flipped_says_the_same_or_nothing() {
     let own = Stamping::of(BYTES, AT).token();
-    let tokens = [(&own[..], BYTES, ISSUER), (TOKENS[0].1, STAMPED, ROOT), (TOKENS[4].1, STAMPED, ROOT)];
+    let tokens = [(&own[..], BYTES, ISSUER), (TOKENS[0].1, STAMPED, ROOT)];
     for (token, bytes, issuer) in tokens {
         let timestampers = [named(issuer)];
         let good = verify(token, bytes, &timestampers).expect("good");

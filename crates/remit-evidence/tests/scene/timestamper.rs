@@ -154,8 +154,3 @@ impl<'s> Stamping<'s> {
         der(0x30, &[&der(0x06, &[SIGNED_DATA]), &der(0xa0, &[&data])])
     }
 }
-
-/// What a timestamper answers with this token.
-pub fn answer(status: u8, token: &[u8]) -> Vec<u8> {
-    der(0x30, &[&der(0x30, &[&der(0x02, &[&[status]])]), token])
-}
