@@ -47,6 +47,12 @@ impl Court {
             }
         };
         let Checkpoint { origin, size, .. } = &opened.checkpoint;
+        let least = trust.require.tree_size;
+        if *size < least {
+            let detail = format!("a tree of {size} leaves; {least} are required");
+            self.say(Step::Checkpoint, Some(at), Outcome::Missing, detail);
+            return None;
+        }
         self.say(Step::Checkpoint, Some(at), Outcome::Holds, format!("the log {origin} signed its {size} leaves"));
         let place = self.witnesses(at, proof, &opened, trust);
         let (head, index) = (&place.head, place.index);
@@ -95,11 +101,6 @@ pub(super) fn open<'t>(note: &Note, trust: &'t Trust) -> Result<Opened<'t>, (Out
     let algorithms: BTreeSet<Algorithm> = opened.seals.iter().filter(own).map(|seal| seal.key.algorithm()).collect();
     if !trust.require.log_algorithms.is_subset(&algorithms) {
         return Err((Outcome::Missing, "the log has not signed by all algorithms that are required".into()));
-    }
-    if opened.checkpoint.size < trust.require.tree_size {
-        let least = trust.require.tree_size;
-        let size = opened.checkpoint.size;
-        return Err((Outcome::Missing, format!("a tree of {size} leaves; {least} are required")));
     }
     Ok(opened)
 }
