@@ -5,5 +5,8 @@
 
 mod faults;
 mod history;
+mod stamps;
+#[path = "../../../remit-evidence/tests/scene/timestamper.rs"]
+mod timestamper;
 mod witnesses;
 mod world;
