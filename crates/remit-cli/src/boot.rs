@@ -23,6 +23,7 @@ use remit_server::fleet::Fleet;
 use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
+use remit_server::ledger::stamping::Stamping;
 use remit_server::notices::Notices;
 use remit_server::notify::Channels;
 use remit_server::notify::task::Telling;
@@ -55,6 +56,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
     sealing: Sealing,
+    stamping: Option<Stamping>,
     retiring: Retiring,
     tending: Tending,
     telling: Telling,
@@ -72,6 +74,8 @@ pub struct Booted {
     pub store: Arc<dyn Store>,
     /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
     pub sealing: Sealing,
+    /// The thread that has checkpoints stamped, if anybody stamps them.
+    pub stamping: Option<Stamping>,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
@@ -113,8 +117,8 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, stamping, retiring, tending, telling, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, stamping, retiring, tending, telling, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -123,6 +127,7 @@ impl Running {
         self.reloading.abort();
         drop(self.retiring);
         drop(self.tending);
+        drop(self.stamping);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -200,6 +205,7 @@ impl Booted {
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
         let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
+        let stamper = ledger::stamper(&settings, folder, store.clone())?;
         let prover = sealer.prover();
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
@@ -208,6 +214,8 @@ impl Booted {
         };
         let keyring = keyring(&config.keys, &config.settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
+        let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
@@ -222,7 +230,7 @@ impl Booted {
         let trust = trust::of(folder, &settings)?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, telling, settings, reloader })
     }
 
     /// What the folder chose.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::at::At;
 use crate::report::Report;
 use crate::settings::file::{BucketFile, LedgerFile, WitnessFile};
-use crate::settings::{Ledger, LedgerFiles, Witness, bucket};
+use crate::settings::{Ledger, LedgerFiles, Witness, bucket, timestamps};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
@@ -18,6 +18,7 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         guard: None,
         witnesses: Vec::new(),
         quorum: None,
+        timestamps: None,
     });
     let origin = file.origin.and_then(|origin| {
         let help = "write a name without spaces and `+`, best under a domain of yours: `acme.example/remit/2026`";
@@ -35,7 +36,9 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         witnesses.push(witness);
     }
     let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
-    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), files, guard, witnesses, quorum }
+    let timestamps = file.timestamps.as_ref().and_then(|at| timestamps::check(at, report));
+    let origin = origin.unwrap_or_else(|| format!("remit/{tenant}"));
+    Ledger { origin, files, guard, witnesses, quorum, timestamps }
 }
 
 /// One place: files in two places would be two ledgers of one name.
