@@ -107,6 +107,13 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
         &["steering.user_changed"],
     ),
     (("keys.yaml", "sha256: 7b56", "sha256: 7b57"), &["steering.key_changed"], &["steering.key_changed"]),
+    // Who was sent away and comes back is named anew; it is not their key that changes.
+    (("keys.yaml", "teams: [sales]", "teams: [sales]\n    revoked: true"), &[], &["steering.role_given"]),
+    (
+        ("keys.yaml", "teams: [operations]", "teams: [operations]\n    revoked: true"),
+        &["steering.security_lost"],
+        &["steering.security_named"],
+    ),
 ];
 
 #[test]

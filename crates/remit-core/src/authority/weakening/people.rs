@@ -154,8 +154,10 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
     }
     for person in new.people.iter().filter(|person| !person.revoked) {
         match old.people.iter().find(|was| was.id == person.id) {
-            Some(was) => changed(was, person, &mut add),
-            None => named(person, &mut add),
+            Some(was) if !was.revoked => changed(was, person, &mut add),
+            // Whoever was sent away had nothing: coming back is as being named.
+            Some(_) => named(person, " again", &mut add),
+            None => named(person, "", &mut add),
         }
     }
     for section in new.sections.iter().filter(|section| !old.sections.contains(section)) {
@@ -189,12 +191,12 @@ fn beyond_looking(roles: &[Role]) -> impl Iterator<Item = &Role> {
     roles.iter().filter(|role| **role != Role::Viewer)
 }
 
-fn named(person: &Steerer, add: &mut impl FnMut(&'static str, String)) {
+fn named(person: &Steerer, again: &str, add: &mut impl FnMut(&'static str, String)) {
     if person.is_security() {
-        add("steering.security_named", format!("`{}` would have the role security", person.id));
+        add("steering.security_named", format!("`{}` would have the role security{again}", person.id));
     } else if beyond_looking(&person.roles).next().is_some() {
         let roles: Vec<_> = person.roles.iter().map(|role| role.as_str()).collect();
-        add("steering.role_given", format!("`{}` would be {}", person.id, roles.join(" and ")));
+        add("steering.role_given", format!("`{}` would be {}{again}", person.id, roles.join(" and ")));
     }
 }
 
@@ -209,7 +211,7 @@ fn changed(was: &Steerer, person: &Steerer, add: &mut impl FnMut(&'static str, S
     if beyond_looking(&person.roles).next().is_none() {
         return;
     }
-    if was.revoked || (person.sha256.is_some() && person.sha256 != was.sha256) {
+    if person.sha256.is_some() && person.sha256 != was.sha256 {
         add("steering.key_changed", format!("another key would prove `{id}`"));
     }
     if person.user != was.user {
