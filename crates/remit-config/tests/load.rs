@@ -319,7 +319,7 @@ fn faults_of_scenarios_are_located() {
             "13:34: unknown code `approval.requird` (did you mean `approval.required`?)",
         ),
         ("verdict: ask", "verdict: asks", "13:23: unknown word `asks` (did you mean `ask`?)"),
-        ("    by: bob\n  - call", "  - call", "14:14: nobody approves here (add `by:`, an operator of keys.yaml)"),
+        ("    by: bob\n  - call", "  - call", "14:14: nobody does this (add `by:`, an operator of keys.yaml)"),
         (
             "  - halt: tool:payments/refund",
             "  - halt: payments/refund",
@@ -328,7 +328,27 @@ fn faults_of_scenarios_are_located() {
         (
             "    by: bob\n  - call",
             "    deny: {by: bob, reason: x}\n  - call",
-            "15:11: a second deed in one step (a step does one of `call`, `approve`, `deny`, `halt`, `resume`)",
+            "15:11: a second deed in one step (a step does one of `call`, `approve`, `deny`, `halt`, `resume`, `request`, `grant`, `revoke`, `break_glass`, `delegate`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - revoke: bot\n  - call",
+            "16:13: nobody does this (add `by:`, an operator of keys.yaml)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - request: {tools: [a/b], for: ever}\n    as: {agent: bot}\n  - call",
+            "16:34: `ever` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - grant: {tools: [a/b]}\n    by: bob\n  - call",
+            "16:12: this is for no agent (add `as: {agent: …}`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n    as: {agent: bot}\n  - call",
+            "16:9: `as` belongs to a `call`, a `request` or a `grant` (remove it)",
         ),
     ] {
         let found = scenarios(&changed("tests/refunds.yaml", from, to)).expect_err(from);

@@ -35,8 +35,16 @@ impl Place {
     #[must_use]
     pub fn before(upstream: &Upstream) -> Self {
         let place = Self::base();
-        place.edit("upstreams/business.yaml", UPSTREAM, &upstream.url);
+        place.reaches(upstream);
         place
+    }
+
+    /// Puts this upstream behind the gateway, in the place of the one that the scenarios name.
+    ///
+    /// # Panics
+    /// When they name none.
+    pub fn reaches(&self, upstream: &Upstream) {
+        self.edit("upstreams/business.yaml", UPSTREAM, &upstream.url);
     }
 
     /// With these files.
