@@ -5,4 +5,5 @@ mod access;
 mod answers;
 mod care;
 mod changes;
+mod evidence;
 mod world;
