@@ -3,9 +3,11 @@
 //! The order is the safety. Leaves are durable in the store before anything is signed. The note is
 //! signed in memory, and the head is swapped in the store before anybody can see it: the store says
 //! for each size which tree was signed, once. Files, guard and checkpoint follow from the head
-//! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call ever waits for this.
+//! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call waits for this, and none
+//! goes ahead when it has not happened for too long (`lag.rs`).
 
 mod cosign;
+mod lag;
 mod outcome;
 mod reader;
 mod stand;
@@ -27,6 +29,7 @@ use crate::prove::Prover;
 use outcome::Stop;
 
 pub use cosign::Cosigner;
+pub use lag::Lag;
 pub use outcome::{Lost, Report, Sealed};
 pub use reader::{Reader, Unread};
 
@@ -59,6 +62,7 @@ pub struct Sealer {
     /// None: what stands has to be read anew.
     stand: Option<Stand>,
     lost: Option<Lost>,
+    lag: Arc<Lag>,
     /// What was noticed since the last report.
     remarks: Vec<String>,
 }
@@ -73,7 +77,20 @@ impl Sealer {
     /// A sealer that has looked at nothing yet. `quorum` of the cosigners are enough.
     #[must_use]
     pub fn new(origin: &str, tools: Tools, cosigners: Vec<Cosigner>, quorum: usize) -> Self {
-        Self { tools, origin: origin.to_owned(), cosigners, quorum, stand: None, lost: None, remarks: Vec::new() }
+        let (origin, lag) = (origin.to_owned(), Arc::default());
+        Self { tools, origin, cosigners, quorum, stand: None, lost: None, lag, remarks: Vec::new() }
+    }
+
+    /// Says there how far the log is behind.
+    #[must_use]
+    pub fn telling(self, lag: Arc<Lag>) -> Self {
+        Self { lag, ..self }
+    }
+
+    /// How far the log is behind.
+    #[must_use]
+    pub fn lag(&self) -> Arc<Lag> {
+        Arc::clone(&self.lag)
     }
 
     /// Seals what is new, or signs again what is old. Call it once a second, and once more after the
@@ -87,6 +104,7 @@ impl Sealer {
             // `stand` is gone by now: nothing that this process remembers is built upon.
             Err(Stop::Later(why)) => Sealed::Later(why),
             Err(Stop::Lost(lost)) => {
+                self.lag.stop(lost.code());
                 self.lost = Some(lost.clone());
                 Sealed::Lost(lost)
             }
@@ -101,7 +119,9 @@ impl Sealer {
         let now = self.tools.clock.now();
         let edge = stand.head.as_ref().map_or_else(Frontier::default, |head| head.edge.clone());
         let leaves = self.tools.store.leaves(edge.size(), LEAVES_MAX).await?;
+        let more = leaves.len() >= LEAVES_MAX as usize;
         if leaves.is_empty() && !stand.is_due(now) {
+            self.lag.caught_up(now);
             self.stand = Some(stand);
             return Ok(Sealed::Idle);
         }
@@ -111,11 +131,15 @@ impl Sealer {
         // A crash from here on is caught up: the head is durable, and all below follows from it.
         self.lay_down(&growth)?;
         self.publish(&head)?;
+        if !more {
+            self.lag.caught_up(now);
+        }
         self.tidy(&growth);
         let cosigned = self.cosign(&head).await?;
         let report = Report {
             size: head.edge.size(),
             fresh: leaves.len(),
+            more,
             at: now,
             cosigned,
             quorum: cosigned >= self.quorum,

@@ -5,5 +5,6 @@
 
 mod faults;
 mod history;
+mod lag;
 mod witnesses;
 mod world;
