@@ -20,6 +20,7 @@ use remit_evidence::log::growth::{self, Growth};
 use remit_evidence::log::leaf::{LEAF_BYTES, Leaf};
 use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::note::NoteSigner;
+use remit_evidence::log::tile::{Content, Tile, WIDTH_FULL};
 
 use crate::intent::CommitError;
 use crate::ledger::{Guard, Head, Tiles};
@@ -35,6 +36,8 @@ pub use reader::{Reader, Unread};
 
 /// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
 const LEAVES_MAX: u32 = 16_384;
+/// How many full tiles without partial ones mean that there are none before them: as many as one step fills.
+const CLEAN_STRETCH: u32 = LEAVES_MAX / WIDTH_FULL as u32;
 /// After how many seconds a head is signed again although nothing is new: a checkpoint that is older
 /// says that sealing has stopped.
 pub const HEARTBEAT_SECS: i64 = 60;
@@ -63,6 +66,8 @@ pub struct Sealer {
     stand: Option<Stand>,
     lost: Option<Lost>,
     lag: Arc<Lag>,
+    /// Whether this process has looked for what earlier ones left.
+    swept: bool,
     /// What was noticed since the last report.
     remarks: Vec<String>,
 }
@@ -78,7 +83,7 @@ impl Sealer {
     #[must_use]
     pub fn new(origin: &str, tools: Tools, cosigners: Vec<Cosigner>, quorum: usize) -> Self {
         let (origin, lag) = (origin.to_owned(), Arc::default());
-        Self { tools, origin, cosigners, quorum, stand: None, lost: None, lag, remarks: Vec::new() }
+        Self { tools, origin, cosigners, quorum, stand: None, lost: None, lag, swept: false, remarks: Vec::new() }
     }
 
     /// Says there how far the log is behind.
@@ -136,6 +141,9 @@ impl Sealer {
         }
         self.tidy(&growth);
         let cosigned = self.cosign(&head).await?;
+        if !std::mem::replace(&mut self.swept, true) {
+            self.sweep(head.edge.size());
+        }
         let report = Report {
             size: head.edge.size(),
             fresh: leaves.len(),
@@ -198,8 +206,29 @@ impl Sealer {
 
     /// Deletes partial files that full ones have replaced.
     fn tidy(&self, growth: &Growth) {
-        let full = growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full());
-        full.for_each(|(tile, _)| self.tools.tiles.discard_partials(*tile));
+        for (tile, _) in growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full()) {
+            let _any = self.tools.tiles.discard_partials(*tile);
+        }
+    }
+
+    /// Deletes what processes left that died before they had tidied up. It lies beside the newest full tiles:
+    /// whoever goes back from the edge finds it before a stretch that is clean.
+    fn sweep(&self, size: u64) {
+        let mut level = 0;
+        let mut full = size / u64::from(WIDTH_FULL);
+        while full > 0 {
+            let entries = (level == 0).then_some(Content::Entries);
+            for content in entries.into_iter().chain([Content::Hashes(level)]) {
+                let mut clean = 0;
+                for tile in (0..full).rev().filter_map(|index| Tile::new(content, index, WIDTH_FULL)) {
+                    clean = if self.tools.tiles.discard_partials(tile) { 0 } else { clean + 1 };
+                    if clean > CLEAN_STRETCH {
+                        break;
+                    }
+                }
+            }
+            (level, full) = (level + 1, full / u64::from(WIDTH_FULL));
+        }
     }
 
     /// What proves places in this log.
