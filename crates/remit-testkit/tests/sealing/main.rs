@@ -3,7 +3,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod disk;
 mod faults;
 mod history;
+mod lag;
+mod power;
 mod witnesses;
 mod world;

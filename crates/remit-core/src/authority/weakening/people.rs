@@ -7,6 +7,7 @@ use super::{Part, Weakening};
 use crate::authority::remit::Holder;
 use crate::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 use crate::steering::Role;
+use crate::unsealed::Unsealed;
 
 /// Who steers, who calls, and how many people a weakening needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Steering {
     pub anonymous: Option<AgentId>,
     /// How many people a change needs.
     pub needed: Needed,
+    /// What becomes of calls whose records the log does not take.
+    pub unsealed: Unsealed,
     /// Parts of the folder that this comparison does not understand. Any change of one is listed.
     pub sections: Vec<Section>,
 }
@@ -146,6 +149,12 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
     if new.needed.widening < old.needed.widening {
         let (from, to) = (old.needed.widening, new.needed.widening);
         add("changes.widening_lowered", format!("widening a remit would need {to} instead of {from} people"));
+    }
+    if new.unsealed.within_secs > old.unsealed.within_secs || new.unsealed.then > old.unsealed.then {
+        let [from, to] = [old, new].map(|stand| stand.unsealed);
+        let words = |unsealed: Unsealed| format!("`{}` after {} s", unsealed.then.as_str(), unsealed.within_secs);
+        let what = format!("calls that no log covers would be subject to {} instead of {}", words(to), words(from));
+        add("ledger.unsealed_loosened", what);
     }
     let (there, left, needed) = (old.people_with_a_say(), new.people_with_a_say(), new.needed.weakening as usize);
     if left < there && left < needed {
