@@ -34,6 +34,7 @@ pub mod run;
 pub mod seal;
 pub mod secret;
 pub mod sight;
+pub mod stamp;
 pub mod standing;
 pub mod tell;
 pub mod witness;

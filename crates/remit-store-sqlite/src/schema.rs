@@ -453,4 +453,14 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
+
+-- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.
+CREATE TABLE stamps (
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size > 0),
+  note TEXT NOT NULL,
+  token BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (origin, size)
+) STRICT;
 ";

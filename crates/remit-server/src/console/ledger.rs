@@ -61,6 +61,7 @@ struct Judged {
     level: Option<String>,
     place: Option<(Plain, u64)>,
     existed_by: Option<Plain>,
+    stamped: Option<(Plain, Plain)>,
     claims: usize,
     steps: Vec<Judgement>,
     limits: Vec<Plain>,
@@ -263,6 +264,9 @@ impl Judged {
             level: own.map(|claim| backed(claim.level)),
             place: own.and_then(|claim| claim.place.as_ref()).map(|(log, index)| (line(log), *index)),
             existed_by: own.and_then(remit_evidence::judge::Finding::existed_by_text).map(|text| line(&text)),
+            stamped: own
+                .and_then(|claim| claim.anchor.as_ref())
+                .map(|anchor| (line(&anchor.by), line(&anchor.at_text()))),
             claims: report.claims.len(),
             steps: steps.collect(),
             limits: report.limits.iter().map(|limit| line(limit)).collect(),
@@ -304,6 +308,7 @@ const fn says(step: Step) -> &'static str {
         Step::Disclosures => "Are the values shown those that were signed?",
         Step::Story => "Do records that belong together agree?",
         Step::Time => "Do the times agree with those of others?",
+        Step::Anchor => "Did a timestamper see the log with each record?",
         Step::Consistency => "Are all heads one log that grew?",
         Step::History => "Is it the log that was seen before?",
     }

@@ -8,5 +8,8 @@ mod faults;
 mod history;
 mod lag;
 mod power;
+mod stamps;
+#[path = "../../../remit-evidence/tests/scene/timestamper.rs"]
+mod timestamper;
 mod witnesses;
 mod world;
