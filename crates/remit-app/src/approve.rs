@@ -13,6 +13,7 @@ use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
 
@@ -340,6 +341,7 @@ pub(crate) fn question(
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
+        preview: Preview::of(&call.tool),
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,

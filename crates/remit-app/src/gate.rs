@@ -19,6 +19,7 @@ use crate::intent::IdempotencyKey;
 use crate::outcome::Outcome;
 use crate::permit::Passage;
 use crate::ports::{Ports, Roster};
+use crate::preview::Purpose;
 use crate::runs::Implicit;
 use crate::seal::Lag;
 
@@ -171,9 +172,13 @@ impl Gate {
 
     /// Decides, records and carries out one call: the ten verbs between accept and reply.
     pub async fn call(&self, request: Request) -> Reply {
+        self.carry_out(request, Purpose::Itself).await
+    }
+
+    pub(crate) async fn carry_out(&self, request: Request, purpose: Purpose) -> Reply {
         let cancelled = request.cancelled;
         let request = Request { cancelled: None, ..request };
-        match self.authorize(request).await {
+        match self.authorize(request, purpose).await {
             Ok(admitted) => self.perform(admitted, cancelled).await,
             Err(reply) => reply,
         }
@@ -181,7 +186,7 @@ impl Gate {
 
     /// Decides and records one call that somebody else will carry out.
     pub async fn rule(&self, request: Request) -> Ruling {
-        match self.authorize(request).await {
+        match self.authorize(request, Purpose::Itself).await {
             Ok(admitted) => {
                 let record = admitted.permit.intent().clone();
                 let run = admitted.permit.call().run.clone();

@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod people;
 pub mod permit;
 pub mod ports;
+pub mod preview;
 pub mod proposal;
 pub mod prove;
 pub mod question;

@@ -40,6 +40,11 @@ type Edit = (&'static str, &'static str, &'static str);
 /// An edit, what it weakens, and what taking it back weakens.
 const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remit.yaml", "quorum: 2", "quorum: 1"), &["rule.loosened"], &[]),
+    (
+        ("upstreams/business.yaml", "cost: args.amount USD", "cost: args.amount USD\n    preview: list_tickets"),
+        &[],
+        &["tool.preview_changed"],
+    ),
     (("remit.yaml", "from: [team:finance]", "from: [team:finance, user:eve@acme.example]"), &["rule.loosened"], &[]),
     (("remit.yaml", "within: 30m", "within: 31m"), &["rule.loosened"], &[]),
     (("remit.yaml", "distinct_from: [user]", "distinct_from: []"), &["rule.loosened"], &[]),

@@ -295,6 +295,30 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: lokup\n",
+        "upstreams/payments.yaml:16:14: unknown tool of this upstream `lokup` (did you mean `lookup`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: refund\n",
+        "upstreams/payments.yaml:16:14: a tool cannot be its own preview (name the tool that shows what this one would do)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: {tool: lookup, arguments: {id: args.paymnet.id}}\n",
+        "upstreams/payments.yaml:16:45: unknown argument `paymnet` (did you mean `payment`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n  lookup: {class: read, risk: low}\n",
+        "    preview: lookup\n  lookup: {class: write, risk: low, reversible: true}\n",
+        "upstreams/payments.yaml:16:14: `lookup` does not only look, and a preview is called before anybody has approved (name a tool of class `read`)",
+    ),
+    (
+        "upstreams/payments.yaml",
         "[confidential, pii]",
         "[confidental, pii]",
         "upstreams/payments.yaml:13:14: unknown label `confidental` (did you mean `confidential`?)",

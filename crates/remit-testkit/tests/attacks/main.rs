@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod care;
+mod preview;
 mod world;
 
 use std::path::Path;
