@@ -35,6 +35,7 @@ pub mod secret;
 pub mod sight;
 pub mod standing;
 pub mod tell;
+pub mod widening;
 pub mod witness;
 
 mod administer;

@@ -37,6 +37,9 @@ pub struct Reviews {
     /// What you found.
     #[arg(long, requires = "record")]
     note: Option<String>,
+    /// Object: it should not have gone through. Undoes nothing; it stands among the evidence about the agent.
+    #[arg(long, requires = "record")]
+    object: bool,
     /// List those that were closed, too.
     #[arg(long)]
     closed: bool,
@@ -99,7 +102,9 @@ impl Reviews {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         if let Some(record) = self.record {
-            let review = gateway.post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note}))?;
+            let finding = if self.object { "objected" } else { "confirmed" };
+            let review = gateway
+                .post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note, "finding": finding}))?;
             say(if self.json {
                 review.to_string()
             } else {
@@ -123,10 +128,11 @@ impl Reviews {
                     tool,
                     at,
                     text(&r["closed"]["by"]),
+                    text(&r["closed"]["finding"]),
                     text(&r["closed"]["note"]),
                 ]
             });
-            say(table(&["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "NOTE"], rows))?;
+            say(table(&["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "FOUND", "NOTE"], rows))?;
         }
         Ok(ExitCode::SUCCESS)
     }
