@@ -38,6 +38,7 @@ pub mod sight;
 pub mod stamp;
 pub mod standing;
 pub mod tell;
+pub mod widening;
 pub mod witness;
 
 mod administer;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use remit_app::attention::Canaries;
-use remit_app::change::{NotChanged, Taken, last_in_force};
+use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::seal::Lag;
@@ -285,7 +285,7 @@ async fn take_up(
     let taken = if same {
         Ok(Taken::InForce(last.0.snapshot.digest()))
     } else {
-        gate.put_forward(&wanted.0, None, "start").await
+        gate.put_forward(&wanted.0, None, Occasion::Start).await
     };
     match taken {
         Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),

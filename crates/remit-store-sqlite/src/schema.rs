@@ -310,6 +310,7 @@ CREATE TABLE change_votes (
   position INTEGER PRIMARY KEY,
   change TEXT NOT NULL,
   operator TEXT NOT NULL,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -404,9 +405,11 @@ CREATE TABLE delegations (
 CREATE TABLE reviews (
   position INTEGER PRIMARY KEY,
   closed_by TEXT,
+  objects INTEGER CHECK (objects IN (0, 1)),
   note TEXT,
   closed_at INTEGER,
   CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
+  CHECK ((closed_at IS NULL) = (objects IS NULL)),
   CHECK ((closed_at IS NULL) = (note IS NULL))
 ) STRICT;
 CREATE INDEX reviews_waiting ON reviews (position) WHERE closed_at IS NULL;

@@ -475,4 +475,6 @@ pub(crate) struct ChangesFile {
     pub people: Option<At<u32>>,
     /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
     pub widening: Option<At<u32>>,
+    /// How well those who vote must have proved who they are. Default: any.
+    pub factor: Option<FactorWord>,
 }
