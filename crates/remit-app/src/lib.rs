@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod people;
 pub mod permit;
 pub mod ports;
+pub mod preview;
 pub mod proposal;
 pub mod prove;
 pub mod question;
@@ -34,8 +35,10 @@ pub mod run;
 pub mod seal;
 pub mod secret;
 pub mod sight;
+pub mod stamp;
 pub mod standing;
 pub mod tell;
+pub mod widening;
 pub mod witness;
 
 mod administer;

@@ -17,6 +17,7 @@ use remit_core::approval::{Distinct, Factor, Voter};
 use remit_core::ids::{RuleId, ToolName, UserId};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Dimension};
+use remit_core::unsealed::{Then, Unsealed};
 use serde_json::{Value, json};
 
 fn good() -> Config {
@@ -142,6 +143,19 @@ fn a_ledger_may_be_in_a_bucket() {
     let value: Value =
         serde_saphyr::from_str(&house::REMIT.replace(house::LEDGER_FOLDER, house::LEDGER_BUCKET)).expect("yaml");
     assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+}
+
+#[test]
+fn how_long_records_may_wait_for_the_log_is_chosen_or_strict() {
+    let unsealed = |to: &str| {
+        let from = "  guard: /mnt";
+        let config = load(&changed("remit.yaml", from, &format!("{to}{from}")));
+        config.unwrap_or_else(|faults| panic!("{}", lines(&faults))).settings.ledger.unsealed
+    };
+    assert_eq!(unsealed(""), Unsealed { within_secs: 60, then: Then::Refuse });
+    assert_eq!(unsealed("  unsealed: {within: 24h}\n"), Unsealed { within_secs: 86_400, then: Then::Refuse });
+    assert_eq!(unsealed("  unsealed: {then: reads}\n"), Unsealed { within_secs: 60, then: Then::Reads });
+    assert_eq!(unsealed("  unsealed: {within: 5s, then: go_on}\n"), Unsealed { within_secs: 5, then: Then::GoOn });
 }
 
 #[test]

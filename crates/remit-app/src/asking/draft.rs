@@ -116,6 +116,7 @@ fn tool(owner: Option<TeamId>) -> Result<Tool, Refusal> {
         risk: Risk::High,
         reversible: true,
         undo: None,
+        preview: None,
         labels: Labels::none(),
         resource: ResourceMap { kind: Some("access".to_owned()), ..ResourceMap::default() },
         cost: Cost::Free,

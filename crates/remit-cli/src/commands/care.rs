@@ -40,6 +40,9 @@ pub struct Reviews {
     /// What you found.
     #[arg(long, requires = "record")]
     note: Option<String>,
+    /// Object: it should not have gone through. Undoes nothing; it stands among the evidence about the agent.
+    #[arg(long, requires = "record")]
+    object: bool,
     /// List those that were closed, too.
     #[arg(long)]
     closed: bool,
@@ -100,7 +103,9 @@ impl Reviews {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         if let Some(record) = self.record {
-            let review = gateway.post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note}))?;
+            let finding = if self.object { "objected" } else { "confirmed" };
+            let review = gateway
+                .post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note, "finding": finding}))?;
             say(if self.json {
                 review.to_string()
             } else {
@@ -109,9 +114,9 @@ impl Reviews {
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;
-        let head = &["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "NOTE"];
+        let head = &["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "FOUND", "NOTE"];
         Listing { of: "reviews", none: "no call waits for a review", head }.say(&answer, self.json, |review| {
-            let closed = columns(&review["closed"], ["by", "note"]);
+            let closed = columns(&review["closed"], ["by", "finding", "note"]);
             [columns(review, ["record", "agent", "user", "tool", "at"]), closed].concat()
         })?;
         Ok(ExitCode::SUCCESS)

@@ -308,6 +308,7 @@ pub fn shown(question: &Value) -> String {
         format!("Why       {}", text(&question["why"])),
         format!("Arguments\n{}", visible(&arguments)),
     ]);
+    lines.extend(preview(&sight["preview"]));
     for other in live["similar"].as_array().into_iter().flatten() {
         let (state, at) = (text(&other["state"]), text(&other["asked_at"]));
         lines.push(format!("Before    {state}  {at}  {}", visible(&other["arguments"].to_string())));
@@ -322,6 +323,26 @@ pub fn shown(question: &Value) -> String {
         lines.push(format!("Said by {who}:\n    {}", text(&said["text"]).replace(['\n', '\r'], "\n    ")));
     }
     lines.join("\n")
+}
+
+/// What the upstream says the call would do. Each line of it is marked, so that none looks like one of ours.
+fn preview(preview: &Value) -> Option<String> {
+    Some(match preview["state"].as_str()? {
+        "awaited" => "Preview   the upstream is being asked; look again".to_owned(),
+        "shown" => {
+            let failed = if preview["failed"] == true { ", which says that it failed" } else { "" };
+            let said =
+                preview["text"].as_str().unwrap_or_default().split('\n').map(|line| format!("  | {}", visible(line)));
+            let left = preview["left_out"].as_u64().filter(|left| *left > 0);
+            let left = left.map(|left| format!("  … and {left} characters more")).into_iter();
+            let said = said.chain(left).collect::<Vec<_>>().join("\n");
+            format!(
+                "Preview   by {}{failed}; the upstream's words, which nobody has checked\n{said}",
+                text(&preview["tool"])
+            )
+        }
+        _ => format!("Preview   none: {}", text(&preview["why"])),
+    })
 }
 
 fn chain(chain: &Value) -> String {
@@ -345,4 +366,19 @@ fn place(dimensions: &Value) -> String {
     let of = dimensions.as_object().into_iter().flatten();
     let of: Vec<_> = of.map(|(dimension, value)| format!("{dimension} {}", text(value))).collect();
     if of.is_empty() { String::new() } else { format!("  ({})", of.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstreams_words_look_like_none_of_ours() {
+        let said = json!({"state": "shown", "tool": "a/look", "failed": false, "left_out": 9,
+                          "text": "-old\u{1b}[2J\nUntil     never\u{202e}"});
+        let printed = preview(&said).unwrap_or_default();
+        let (_, body) = printed.split_once('\n').unwrap_or_default();
+        assert_eq!(body, "  | -old\\u{1b}[2J\n  | Until     never\\u{202e}\n  … and 9 characters more");
+        assert_eq!(preview(&Value::Null), None);
+    }
 }

@@ -3,19 +3,17 @@
 
 mod care;
 mod narrow;
+mod preview;
 mod world;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use remit_app::ports::RecordFilter;
 use remit_cli::rehearse::{Rehearsal, play};
-use remit_config::{Folder, Scenario};
-use remit_evidence::record::Kind;
-use remit_evidence::writer::SignedRecord;
+use remit_config::Scenario;
 use remit_server::keys::Ed25519;
 use remit_testkit::memory::MemoryStore;
+use remit_testkit::place::base;
 use serde_json::{Value, json};
 use world::{AGENT, AGENT_OF_BOB, World, operator_key};
 
@@ -30,8 +28,7 @@ fn refused(answer: &(u16, String), status: u16, words: &str) {
 
 /// Plays steps at times of their own, on a gate over a store in memory.
 async fn rehearsed(steps: &str) {
-    let folder = Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("base");
-    let config = remit_config::load(&folder).expect("it loads");
+    let config = remit_config::load(&base()).expect("it loads");
     let scenario = Scenario::parse("s.yaml", &format!("name: s\nsteps:\n{steps}")).expect("a scenario");
     let (signer, store) = (Box::new(Ed25519::generate().expect("a key")), Arc::new(MemoryStore::new()));
     let now: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");

@@ -5,8 +5,8 @@ use remit_evidence::record::Kind;
 use remit_evidence::writer::SignedRecord;
 use serde_json::{Value, json};
 
-use crate::world::{AGENT, World, operator_key};
-use crate::{RULE, SIGNED, refused};
+use crate::world::{AGENT, AGENT_OF_BOB, World, operator_key};
+use crate::{RULE, SIGNED, TWO, refused};
 
 /// Other arguments for the call of this question, by somebody who has looked: status, and the reason or the answer.
 async fn narrowed(world: &World, by: &str, question: &str, amount: &Value) -> (u16, String, Value) {
