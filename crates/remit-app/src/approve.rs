@@ -352,15 +352,7 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found
-            .iter()
-            .map(|rule| QuestionRule {
-                id: rule.id.clone(),
-                definition: rule.digest(),
-                quorum: rule.quorum,
-                deny: rule.deny,
-            })
-            .collect(),
+        rules: found.into_iter().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
