@@ -66,6 +66,9 @@ pub trait Store:
     ///   agent has as many open, or approved and not yet used, as the intent allows; canaries do not count.
     /// * Refuse: only the record.
     ///
+    /// Of the previews of one question only the first is admitted, and of the calls under one idempotency key; what
+    /// comes after is told which it was ([`Committed::Repeated`]), and nothing is stored.
+    ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
     /// later deed and becomes durable within the bound the store was opened with.
     async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError>;
@@ -82,7 +85,8 @@ pub trait Store:
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
 
     /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
-    /// there is one. Sees every settlement that was handed over before.
+    /// there is one. Sees every settlement that was handed over before. Not those of previews: the agent was never
+    /// told.
     async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
 
     /// Intents admitted before `before` that nobody has settled.

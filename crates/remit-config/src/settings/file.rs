@@ -121,6 +121,8 @@ pub(crate) struct LedgerFile {
     pub quorum: Option<At<u32>>,
     /// Who stamps checkpoints, so that a third party anchors the time of every record (RFC 3161). Default: nobody.
     pub timestamps: Option<At<TimestampsFile>>,
+    /// What becomes of calls while records wait too long to be sealed. Default: after 60 s none goes ahead.
+    pub unsealed: Option<UnsealedFile>,
 }
 
 /// Who stamps checkpoints.
@@ -134,6 +136,30 @@ pub(crate) struct TimestampsFile {
     pub certificate: At<String>,
     /// How long it is left alone between two stamps. Default: `1h`.
     pub every: Option<At<String>>,
+}
+
+/// What becomes of calls while records wait too long to be sealed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct UnsealedFile {
+    /// How long a record may wait: `60s`, which is also the default.
+    pub within: Option<At<String>>,
+    /// `refuse`: no call goes ahead then; `reads`: only reads of data up to `internal`; `go_on`: all of them. Default: refuse.
+    pub then: Option<ThenWord>,
+}
+
+/// Which calls go ahead while the log has fallen behind.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ThenWord {
+    /// None.
+    Refuse,
+    /// Reads of data up to `internal`.
+    Reads,
+    /// All.
+    GoOn,
 }
 
 /// A bucket in an object store that speaks S3. It must refuse a conditional write (`If-None-Match: *`) of what is there.
@@ -464,4 +490,6 @@ pub(crate) struct ChangesFile {
     pub people: Option<At<u32>>,
     /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
     pub widening: Option<At<u32>>,
+    /// How well those who vote must have proved who they are. Default: any.
+    pub factor: Option<FactorWord>,
 }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
+use remit_core::unsealed::Unsealed;
 
 use crate::upstream::CredentialSource;
 
@@ -137,6 +138,8 @@ pub struct Ledger {
     pub quorum: usize,
     /// Who stamps checkpoints; none when nobody does.
     pub timestamps: Option<Timestamps>,
+    /// What becomes of calls while records wait too long to be sealed.
+    pub unsealed: Unsealed,
 }
 
 /// Somebody who states when they saw a checkpoint (RFC 3161).

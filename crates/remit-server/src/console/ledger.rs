@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use remit_app::prove::Wanted;
 use remit_core::ids::RecordId;
 use remit_core::steering::Deed;
+use remit_core::unsealed::{Then, Unsealed};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::judge::{Level, Outcome, Report, Step, Verdict, judge};
 use remit_evidence::log::checkpoint::Checkpoint;
@@ -95,6 +96,7 @@ struct Ledger {
     sealed: u64,
     head: Option<Head>,
     trouble: Option<String>,
+    behind: Option<(String, String)>,
     witnesses: Vec<Witness>,
     quorum: u64,
     keys: Vec<(Plain, &'static str)>,
@@ -158,6 +160,7 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Ledger, R
         sealed,
         head: note.as_ref().and_then(|note| head(note, &keys, now)),
         trouble,
+        behind: behind(edge, now),
         witnesses: witnesses.collect(),
         quorum: trust.as_ref().map_or(0, |trust| trust.require.witnesses),
         keys: keys.iter().map(|key| (line(&key.to_string()), algorithm(key.algorithm()))).collect(),
@@ -166,6 +169,19 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Ledger, R
         unjudged,
         wish,
     })
+}
+
+/// Why the log is behind, and what that means for calls.
+fn behind(edge: &Edge, now: Timestamp) -> Option<(String, String)> {
+    let lag = edge.gate.lag()?;
+    let why = lag.trouble(now)?;
+    let Unsealed { within_secs, then } = lag.bound();
+    let what = match then {
+        Then::Refuse => "no call goes ahead",
+        Then::Reads => "only reads of data up to internal go ahead",
+        Then::GoOn => "calls go ahead all the same",
+    };
+    Some((why, format!("Once records have waited {within_secs} s, {what}.")))
 }
 
 fn own_trust(edge: &Edge) -> Result<Option<Arc<Trust>>, Refusal> {

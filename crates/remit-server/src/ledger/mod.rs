@@ -2,6 +2,7 @@
 //! that has checkpoints stamped.
 
 pub mod bucket;
+pub mod disk;
 pub mod files;
 pub mod folder;
 pub mod guard;

@@ -19,6 +19,7 @@ mod listing;
 pub mod model;
 mod outbox;
 mod people;
+mod previews;
 mod questions;
 mod races;
 mod records;
@@ -86,6 +87,10 @@ pub fn cases() -> Vec<Case> {
             votes_on_other_rules_do_not_count, a_denial_closes, an_unknown_one_takes_no_votes,
             keep_what_is_said_about_them, escalate_one_way, are_closed_by_a_narrower_call,
             are_not_closed_for_one_that_is_open_already,
+        },
+        previews::{
+            are_put_beside_their_question_once, are_awaited_while_their_question_is_open,
+            are_waited_for_before_people_are_told, are_called_once_and_tell_their_run_nothing,
         },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
