@@ -166,6 +166,12 @@ impl Receiver {
     }
 }
 
+/// Percent-encodes what has a meaning of its own in a query (RFC 3986, 3.4).
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// An error with its causes: what matters, such as an unknown certificate, comes last.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
