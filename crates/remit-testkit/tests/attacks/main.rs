@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod care;
+mod signed;
 mod world;
 
 use std::path::Path;
@@ -457,27 +458,6 @@ async fn narrowing_twice_or_to_nothing_that_is_another_call() {
     // And not back to where it came from.
     let next = world.look(&question).await["narrowed"]["question"].as_str().expect("a question").to_owned();
     assert_eq!(narrowed(&world, "bob", &next, &json!(200)).await.0, 409, "that one is approved");
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_narrower_call_that_only_a_passkey_approves() {
-    let world = World::with(RULE, SIGNED).await;
-    let bobs = world.passkey("bob", 11).await;
-    let question = world.held(200).await;
-    let (status, _, answer) = narrowed(&world, "bob", &question, &json!(100)).await;
-    assert_eq!((status, answer["next"]["state"].as_str()), (200, Some("open")), "{answer}");
-    assert_eq!(answer["next"]["votes"], json!([]), "a login signs nothing");
-    let next = answer["next"]["question"].as_str().expect("a question").to_owned();
-    // The one that is open can be narrowed further, but not back to what was closed.
-    let (status, reason, _) = narrowed(&world, "bob", &next, &json!(200)).await;
-    assert!(status == 403 && reason.contains("has changed the arguments"), "{status} {reason}");
-    world.refund(100).await;
-    assert_eq!(world.effects(), 0);
-    let ballot = world.signed("bob", &next, "approve", &bobs).await;
-    assert_eq!(world.cast(&operator_key("bob"), &next, &ballot).await, (200, String::new()));
-    world.refund(100).await;
-    assert_eq!(world.effects(), 1);
     world.stop().await;
 }
 
