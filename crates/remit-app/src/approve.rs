@@ -13,6 +13,7 @@ use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
 
@@ -360,18 +361,11 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found
-            .iter()
-            .map(|rule| QuestionRule {
-                id: rule.id.clone(),
-                definition: rule.digest(),
-                quorum: rule.quorum,
-                deny: rule.deny,
-            })
-            .collect(),
+        rules: found.into_iter().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
+        preview: Preview::of(&call.tool),
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,

@@ -142,8 +142,11 @@ impl Reloader {
         Ok(taken)
     }
 
-    /// Keys, channels, credentials and upstreams of the authority that came into force.
+    /// Keys, channels, credentials, upstreams and patience with the log of the authority that came into force.
     fn install(&self, rest: &Rest) {
+        if let Some(lag) = self.gate.lag() {
+            lag.bind(rest.settings.ledger.unsealed);
+        }
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
             edge.rekey(boot::keyring(&rest.keys, &rest.settings));
             if let Some(channels) = &edge.channels {

@@ -19,6 +19,9 @@ pub struct Proposals {
     /// Only those for this agent.
     #[arg(long)]
     agent: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -70,6 +73,9 @@ impl Widen {
 pub struct Standing {
     /// The agent.
     agent: String,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -85,6 +91,10 @@ impl Proposals {
         let path =
             self.agent.map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={agent}"));
         let answer = self.access.open(folder)?.get(&path)?;
+        if self.json {
+            say(answer)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let proposals = answer["proposals"].as_array().cloned().unwrap_or_default();
         if proposals.is_empty() {
             say("nothing is proposed")?;
@@ -127,6 +137,10 @@ impl Standing {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let standing = self.access.open(folder)?.get(&format!("/admin/v1/agents/{}/standing", self.agent))?;
+        if self.json {
+            say(standing)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         say(format!(
             "{} is {}, was halted {} times and part of {} emergencies{}",
             text(&standing["agent"]),

@@ -80,6 +80,12 @@ pub(super) async fn standing(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
         let agent = AgentId::parse(&id).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
         let snapshot = edge.gate.snapshot();
         let tally = edge.gate.standing(&agent).await.map_err(unavailable)?;
+        if snapshot.remit(&agent).is_none() && tally.classes.is_empty() && tally.halts == 0 {
+            return Err(Refusal::new(
+                Code::RecordUnknown,
+                format!("no remit is for `{agent}`, and no record tells of it"),
+            ));
+        }
         let classes = tally.classes.iter().map(|(class, counts)| {
             json!({
                 "class": class.as_str(), "calls": counts.allowed, "refusals": counts.denied, "holds": counts.asked,

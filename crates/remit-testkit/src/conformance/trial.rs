@@ -55,6 +55,8 @@ pub struct Admission {
     pub batched: bool,
     /// Whether a person has to look at it afterwards.
     pub review: bool,
+    /// Of which question it is the preview.
+    pub preview_of: Option<QuestionId>,
 }
 
 impl Trial {
@@ -134,6 +136,7 @@ impl Trial {
             approvals: Vec::new(),
             batched: false,
             review: false,
+            preview_of: None,
         }
     }
 
@@ -159,6 +162,7 @@ impl Trial {
             at: admission.at,
             basis: admission.basis.clone(),
             idempotency: admission.key.map(|key| IdempotencyKey(key.to_owned())),
+            preview_of: admission.preview_of.clone(),
             review: admission.review,
             questions_max: 1000,
             effect,
@@ -337,6 +341,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         expires_at: moment(60),
         votes: Vec::new(),
         remarks: Vec::new(),
+        preview: None,
         origins: vec![("/amount".into(), Origin::User), ("/to".into(), Origin::Untrusted)],
         escalated: 0,
         uses: 0,
