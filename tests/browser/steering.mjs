@@ -133,7 +133,7 @@ export async function steering(tally, { alice, bob, carol, vera }) {
     const waits = (await admin('reviews')).waiting;
     assert.ok(waits >= 2, `${waits} wait`);
     await bob.page.click('#reviews details > summary');
-    await bob.page.type('#reviews details[open] textarea', 'nobody asked for this note');
+    await fill(bob.page, '#reviews details[open] textarea', 'nobody asked for this note');
     await press(bob.page, '#reviews details[open] button[value=objected]');
     assert.equal((await admin('reviews')).waiting, waits - 1);
   });
