@@ -78,7 +78,7 @@ lines.push('operators:');
 lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [${group === 'browser' ? 'security' : 'viewer, approver, operator, auditor'}], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
 // People who sign in by themselves, without a key.
 if (group === 'browser') {
-  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver'], ['vera', 'viewer']]) {
+  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver, security'], ['vera', 'viewer']]) {
     const teams = name === 'vera' ? '' : ' teams: [finance],';
     lines.push(`  - { id: ${name}, user: ${name}@acme.example,${teams} roles: [${roles}] }`);
   }
