@@ -345,6 +345,7 @@ pub(crate) fn question(
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
+        step_at: found.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
         uses: 0,
         used: false,
         narrowed: None,

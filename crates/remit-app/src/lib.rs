@@ -45,6 +45,7 @@ mod converse;
 mod emergency;
 mod entitled;
 mod grant;
+mod matter;
 pub mod narrow;
 mod origin;
 mod perform;

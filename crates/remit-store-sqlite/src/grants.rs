@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::access::{AccessRequest, Emergency, End, Ending, Given, RequestState, Review};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Grants;
 use remit_app::question::{Question, QuestionState};
@@ -18,7 +19,7 @@ use crate::columns::{amount, malformed, micros};
 use crate::failure::Failure;
 use crate::store::SqliteStore;
 use crate::writer::Desk;
-use crate::{questions, records};
+use crate::{outbox, questions, records};
 
 const REQUESTS: &str = "SELECT id, question, agent, user, state, granted, body FROM access_requests";
 const GRANTS: &str = "SELECT id, agent, user, request, state, body FROM grants";
@@ -187,6 +188,10 @@ fn insert(desk: &Desk<'_>, given: &Given, record: &SignedRecord) -> Result<(), F
             given.unreviewed(),
             grant_body(given).to_string(),
         ])?;
+    if given.unreviewed() {
+        let about = Subject::Emergency(given.grant.id.clone());
+        outbox::owe(desk.db, &[Delivery::new(about, Event::GlassBroken, None, given.given_at)])?;
+    }
     changed(desk)?;
     records::append(desk.db, record).map(drop)
 }

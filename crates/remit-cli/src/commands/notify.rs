@@ -65,13 +65,13 @@ impl Deliveries {
         let found = self.access.open(folder)?.get(&path)?;
         let found = found["deliveries"].as_array().cloned().unwrap_or_default();
         let rows = found.iter().map(|d| {
-            let names = ["created_at", "question", "event", "channel", "state", "attempts", "error"];
+            let names = ["created_at", "about", "event", "channel", "state", "attempts", "error"];
             names.map(|name| text(&d[name])).to_vec()
         });
         say(if found.is_empty() {
             "nobody was told anything".into()
         } else {
-            table(&["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"], rows).to_string()
+            table(&["SINCE", "ABOUT", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"], rows).to_string()
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -107,10 +107,15 @@ impl Questions {
             say(if self.json { question.to_string() } else { shown(&question) })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let answer = gateway.get("/admin/v1/questions")?;
-        let questions = answer["questions"].as_array().cloned().unwrap_or_default();
+        let mut questions = Vec::new();
+        let mut page = Some("/admin/v1/questions".to_owned());
+        while let Some(path) = page {
+            let answer = gateway.get(&path)?;
+            questions.extend(answer["questions"].as_array().cloned().unwrap_or_default());
+            page = answer["next"].as_str().map(str::to_owned);
+        }
         if self.json {
-            say(answer)?;
+            say(json!({"questions": questions}))?;
         } else if questions.is_empty() {
             say("nothing waits for people")?;
         } else {
