@@ -78,6 +78,29 @@ pub enum NotTaken {
     Unavailable(#[from] Unavailable),
 }
 
+/// Why a passkey's signature does not count.
+pub(crate) enum Unproven {
+    /// What is wrong with it.
+    Wrong(&'static str),
+    /// Nobody can say.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Unproven {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<Unproven> for NotTaken {
+    fn from(error: Unproven) -> Self {
+        match error {
+            Unproven::Wrong(why) => Self::NotProven(why),
+            Unproven::Unavailable(error) => error.into(),
+        }
+    }
+}
+
 impl Gate {
     /// Takes the vote of an authenticated person. Who they are comes from their session; that they
     /// are entitled is looked up now, not when the question was asked; and what they saw must still be so.
@@ -205,25 +228,25 @@ impl Gate {
     }
 
     /// The passkey is this person's, it signed this statement, and it has not been copied.
-    async fn proven(
+    pub(crate) async fn proven(
         &self,
         approver: &Approver,
         proof: Proof,
         statement: &str,
         now: Timestamp,
-    ) -> Result<(Proof, PublicKey), NotTaken> {
+    ) -> Result<(Proof, PublicKey), Unproven> {
         let known = self.ports.store.passkey(&proof.credential).await?;
         let known = known.filter(|(owner, _)| *owner == approver.id);
-        let (_, passkey) = known.ok_or(NotTaken::NotProven("this is no passkey of the person who votes"))?;
-        let seen = proof.check(&passkey.key, statement).map_err(|error| NotTaken::NotProven(error.0))?;
+        let (_, passkey) = known.ok_or(Unproven::Wrong("this is no passkey of the person who votes"))?;
+        let seen = proof.check(&passkey.key, statement).map_err(|error| Unproven::Wrong(error.0))?;
         match self.ports.store.use_passkey(&passkey.id, seen.sign_count, now).await {
             Ok(()) => Ok((proof, passkey.key)),
-            Err(CommitError::Conflict(_)) => Err(NotTaken::NotProven("the passkey has not counted on: it was copied")),
-            Err(CommitError::Unavailable(error)) => Err(error.into()),
+            Err(CommitError::Conflict(_)) => Err(Unproven::Wrong("the passkey has not counted on: it was copied")),
+            Err(CommitError::Unavailable(error)) => Err(Unproven::Unavailable(error)),
         }
     }
 
-    fn ballot_nonce(&self) -> Nonce {
+    pub(crate) fn ballot_nonce(&self) -> Nonce {
         Nonce::new(self.randomness().nonce)
     }
 

@@ -10,6 +10,7 @@ use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
 use remit_core::origin::Origin;
 use remit_core::registry::{Class, Tool};
+use remit_core::unsealed::Then;
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
@@ -164,7 +165,17 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
-        let mut draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        let (decision, mut draft) = match self.held_up(&decision.verdict, &call.tool, now) {
+            None => {
+                let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+                (decision, draft)
+            }
+            // No decision on the facts of the case, so that nobody replays it as one.
+            Some(refusal) => {
+                let draft = self.refusal_draft(&passenger.record, call, &refusal, now);
+                (Decision { verdict: Verdict::Deny(refusal), ..decision }, draft)
+            }
+        };
         if let Verdict::Allow { approvals, .. } = &decision.verdict {
             draft.links = self.approvals_used(&case.basis, approvals).await?;
         }
@@ -190,6 +201,19 @@ impl Gate {
             self.ports.notifier.question_changed(question);
         }
         Ok(Settled { committed, decision, digest })
+    }
+
+    /// Why a call that is allowed does not go ahead: what happens must not stay out of the log for long.
+    /// INVARIANT (nothing unproven): effects without a checkpoint over their records are bounded in time.
+    fn held_up(&self, verdict: &Verdict, tool: &Tool, now: Timestamp) -> Option<Refusal> {
+        let lag = self.lag().filter(|_| matches!(verdict, Verdict::Allow { .. }))?;
+        let goes_on = match lag.bound().then {
+            Then::Refuse => false,
+            Then::Reads => mild(tool),
+            Then::GoOn => true,
+        };
+        let overdue = lag.overdue(now).filter(|_| !goes_on)?;
+        Some(Refusal::new(Code::LedgerUnsealed, overdue))
     }
 
     /// Where the values of a call that people are asked about came from. A caller that comes again while its

@@ -21,6 +21,7 @@ use crate::permit::Passage;
 use crate::ports::{Ports, Roster};
 use crate::preview::Purpose;
 use crate::runs::Implicit;
+use crate::seal::Lag;
 
 /// Everything a call needs on its way.
 pub struct Gate {
@@ -32,6 +33,8 @@ pub struct Gate {
     pub(crate) implicit: Implicit,
     /// None until somebody says who steers; then nobody stands in for anybody.
     pub(crate) roster: ArcSwapOption<Known>,
+    /// None where nothing is sealed.
+    lag: ArcSwapOption<Lag>,
 }
 
 /// Sized, so that it can be swapped.
@@ -129,7 +132,19 @@ impl Gate {
             habits,
             implicit: Implicit::default(),
             roster: ArcSwapOption::empty(),
+            lag: ArcSwapOption::empty(),
         }
+    }
+
+    /// Lets calls through only while the log is not too far behind.
+    pub fn heeds(&self, lag: Arc<Lag>) {
+        self.lag.store(Some(lag));
+    }
+
+    /// How far the log is behind, where there is one.
+    #[must_use]
+    pub fn lag(&self) -> Option<Arc<Lag>> {
+        self.lag.load_full()
     }
 
     /// Says where the people are found who steer. Until then nobody stands in for anybody.

@@ -10,6 +10,7 @@ mod outbox;
 mod people;
 mod questions;
 mod reviews;
+mod stamps;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub use outbox::Outbox;
 pub use people::People;
 pub use questions::{Narrowing, Questions};
 pub use reviews::Reviews;
+pub use stamps::Stamps;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -48,7 +50,7 @@ pub use reviews::Reviews;
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
 pub trait Store:
-    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Send + Sync
+    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Stamps + Send + Sync
 {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;

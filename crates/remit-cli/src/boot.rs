@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use remit_app::attention::Canaries;
-use remit_app::change::{NotChanged, Taken, last_in_force};
+use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
+use remit_app::seal::Lag;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
@@ -204,7 +205,10 @@ impl Booted {
         gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
-        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
+        let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
+        lag.bind(config.settings.ledger.unsealed);
+        gate.heeds(lag.clone());
+        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?.telling(lag);
         let prover = sealer.prover();
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
@@ -281,7 +285,7 @@ async fn take_up(
     let taken = if same {
         Ok(Taken::InForce(last.0.snapshot.digest()))
     } else {
-        gate.put_forward(&wanted.0, None, "start").await
+        gate.put_forward(&wanted.0, None, Occasion::Start).await
     };
     match taken {
         Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),

@@ -83,7 +83,8 @@ impl Config {
             Authentication::Anonymous(agent) => Some(agent.clone()),
         };
         let (people, keys, sections) = (people.collect(), keys.collect(), self.sections.clone());
-        Steering { people, keys, anonymous, needed: self.settings.changes, sections }
+        let unsealed = self.settings.ledger.unsealed;
+        Steering { people, keys, anonymous, needed: self.settings.changes, unsealed, sections }
     }
 
     /// What this configuration protects less well than another one that is in force.

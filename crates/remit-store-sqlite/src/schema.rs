@@ -313,6 +313,7 @@ CREATE TABLE change_votes (
   position INTEGER PRIMARY KEY,
   change TEXT NOT NULL,
   operator TEXT NOT NULL,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -407,9 +408,11 @@ CREATE TABLE delegations (
 CREATE TABLE reviews (
   position INTEGER PRIMARY KEY,
   closed_by TEXT,
+  objects INTEGER CHECK (objects IN (0, 1)),
   note TEXT,
   closed_at INTEGER,
   CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
+  CHECK ((closed_at IS NULL) = (objects IS NULL)),
   CHECK ((closed_at IS NULL) = (note IS NULL))
 ) STRICT;
 CREATE INDEX reviews_waiting ON reviews (position) WHERE closed_at IS NULL;
@@ -461,4 +464,14 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (max(next_at, ifnull(claimed_until, next_at))) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
+
+-- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.
+CREATE TABLE stamps (
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size > 0),
+  note TEXT NOT NULL,
+  token BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (origin, size)
+) STRICT;
 ";

@@ -10,6 +10,7 @@ mod listing;
 mod outbox;
 mod people;
 mod questions;
+mod stamps;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -69,6 +69,8 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("post", "/admin/v1/reviews/{id}", Deed::Review),
     ("get", "/admin/v1/approvers", Deed::People),
     ("get", "/admin/v1/deliveries", Deed::Look),
+    ("post", "/admin/v1/changes/{id}/statements", Deed::Change),
+    ("post", "/admin/v1/agents/{id}/widenings", Deed::Propose),
     ("post", "/admin/v1/notify/test", Deed::Reload),
 ];
 

@@ -9,7 +9,7 @@ use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Failure, Outcome, say, table, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]
@@ -114,24 +114,18 @@ impl Questions {
             questions.extend(answer["questions"].as_array().cloned().unwrap_or_default());
             page = answer["next"].as_str().map(str::to_owned);
         }
-        if self.json {
-            say(json!({"questions": questions}))?;
-        } else if questions.is_empty() {
-            say("nothing waits for people")?;
-        } else {
-            let rows = questions.iter().map(|q| {
-                vec![
-                    text(&q["question"]),
-                    text(&q["agent"]),
-                    text(&q["user"]),
-                    text(&q["tool"]),
-                    visible(&q["arguments"].to_string()),
-                    rules(q),
-                    text(&q["expires_at"]),
-                ]
-            });
-            say(table(&["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"], rows))?;
-        }
+        let head = &["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"];
+        Listing { of: "questions", none: "nothing waits for people", head }.say(&json!({"questions": questions}), self.json, |q| {
+            vec![
+                text(&q["question"]),
+                text(&q["agent"]),
+                text(&q["user"]),
+                text(&q["tool"]),
+                visible(&q["arguments"].to_string()),
+                rules(q),
+                text(&q["expires_at"]),
+            ]
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -184,6 +178,9 @@ impl Approve {
         let seen = gateway.get(&format!("/admin/v1/questions/{id}"))?;
         say(shown(&seen))?;
         if let Some(arguments) = &self.arguments {
+            if self.reason.trim().is_empty() {
+                return Err(Failure::said("say why, with --reason: the agent is told"));
+            }
             let body = json!({"arguments": object(arguments)?, "reason": self.reason, "shown": seen["shown"]});
             let closed = gateway.post(&format!("/admin/v1/questions/{id}/narrow"), &body)?;
             say(in_place(&closed["next"]))?;

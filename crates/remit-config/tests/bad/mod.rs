@@ -186,6 +186,18 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "/\"}\n    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: \"https://b.example\"}\n  quorum: 1\n",
         "remit.yaml:32:13: this witness stands here already (list each witness once)",
     ),
+    (
+        "remit.yaml",
+        "  guard: /mnt",
+        "  unsealed: {within: 4s}\n  guard: /mnt",
+        "remit.yaml:29:22: that is out of bounds (write `5s` up to `24h`: a round of sealing takes about a second)",
+    ),
+    (
+        "remit.yaml",
+        "  guard: /mnt",
+        "  unsealed: {then: go-on}\n  guard: /mnt",
+        "remit.yaml:29:20: unknown word `go-on` (did you mean `go_on`?)",
+    ),
     // Console
     (
         "remit.yaml",

@@ -414,6 +414,7 @@ pub fn ballot(change: &str, by: &str, approve: bool) -> ChangeVote {
     ChangeVote {
         change: ChangeId::parse(change).expect("a change id"),
         by: OperatorId::parse(by).expect("an operator"),
+        factor: Factor::Key,
         approve,
         reason: format!("{by} has looked at it"),
         at: moment(1),

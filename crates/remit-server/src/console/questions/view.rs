@@ -18,7 +18,7 @@ use super::values::{Argument, arguments, mark, summary};
 use crate::admin::unavailable;
 use crate::console::decided::{Read, money, short};
 use crate::console::moment::{Moment, lasting};
-use crate::console::plain::{Plain, head, line, lines, plain_json};
+use crate::console::plain::{Plain, coded, head, line, lines, plain_json};
 use crate::console::tag::Tag;
 use crate::edge::Edge;
 
@@ -229,7 +229,7 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         cost: money(still.get("cost_micro_usd").and_then(Value::as_u64).unwrap_or(0)),
         budgets: list(&sight.live, "/budgets").iter().map(budget).collect(),
         labels: line(&labels.unwrap_or_default()),
-        why: line(said("/why")),
+        why: coded(said("/why")),
         rules,
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
         five_times: usd(question.cost.saturating_mul(5)),
