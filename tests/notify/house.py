@@ -95,7 +95,8 @@ class House:
     def rules(self):
         """Payments over 1000 wait under rules that demand more than a click."""
         settings, remit = self.folder / "remit.yaml", self.folder / "remits/ts-v1.yaml"
-        rules = [f"  {name}: {{ quorum: 1, from: [team:finance], within: {"3s" if name == "finance-soon" else "30m"}, {more} }}\n" for _, name, more in DEMANDS]
+        within = lambda name: "3s" if name == "finance-soon" else "30m"
+        rules = [f"  {name}: {{ quorum: 1, from: [team:finance], within: {within(name)}, {more} }}\n" for _, name, more in DEMANDS]
         calls = [
             f"  - {{ tools: [fixture/pay], when: args.amount > {over} and args.amount <= {over + 1000}, approval: {name} }}\n"
             for over, name, _ in DEMANDS

@@ -265,6 +265,7 @@ def over(scene):
     handed = [mail for _, mail, _ in scene.wrapped.mails if question in mail.get_content()]
     scene.check("mail is not handed to a server that nobody vouches for", dead and not handed, dead)
     question = house.ask(to="narrower", amount=513)
+    wait(lambda: [d for d in house.deliveries(question=question, state="delivered") if d["channel"] == "hook"])
     seen = house.question(question)
     body = {"arguments": {"to": "narrower", "amount": 50}, "reason": "less", "shown": seen["shown"]}
     status, said = request("POST", f"{house.url}/admin/v1/questions/{question}/narrow", house.bob_key, body)
