@@ -209,7 +209,6 @@ fn a_good_folder_becomes_channels() {
     assert_eq!(notify.routes[0].rules.as_ref().map(Vec::len), Some(1));
     assert_eq!((notify.routes[1].rules.as_ref(), notify.routes[1].to[0].as_str()), (None, "hook"));
     assert_eq!(notify.retry.map(|retry| (retry.attempts, retry.first_ms, retry.longest_ms)), Some((4, 2_000, 60_000)));
-    assert_eq!(notify.console.as_deref(), Some("https://remit.acme.example"));
 }
 
 #[test]

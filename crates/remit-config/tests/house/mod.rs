@@ -40,7 +40,6 @@ retention:
   budget_spans: 400d
 console: {url: "https://remit.acme.example", session: 8h, idle: 30m, rp_id: acme.example}
 notify:
-  console: https://remit.acme.example/
   retry: {attempts: 4, first: 2s, longest: 1m}
   channels:
     mail:

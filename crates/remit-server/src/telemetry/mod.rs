@@ -149,7 +149,7 @@ impl Metrics {
     }
 
     /// How many questions wait.
-    pub fn questions(&self, open: usize) {
+    pub fn questions(&self, open: u64) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
