@@ -1,6 +1,11 @@
 //! A whole gateway and a timestamper that nobody here wrote: OpenSSL's, behind a few lines of HTTP. What it stamped is
 //! judged by our verifier and by OpenSSL. Where there is no `openssl` there is nothing to test against, and this says so.
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says what it skips")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
