@@ -105,7 +105,8 @@ impl Gate {
         if !run.as_ref().is_some_and(own) {
             return Err(NotReported::Unknown);
         }
-        let draft = self.execution_draft(intent, settlement.decision, &settlement.run, None, &outcome, at);
+        let of = (&settlement.run, caller.user());
+        let draft = self.execution_draft(intent, settlement.decision, of, None, &outcome, at);
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         let charged = !matches!(outcome, Outcome::NotStarted { .. });
         self.ports.store.settle(Settlement { record: Some(record), at, charged, outcome, ..settlement }).await?;

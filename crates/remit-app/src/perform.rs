@@ -24,6 +24,7 @@ impl Gate {
         let Admitted { permit, reservations, settle_first } = admitted;
         let (intent, decision) = (permit.intent().clone(), permit.decision());
         let (tool, run) = (permit.tool().clone(), permit.call().run.clone());
+        let user = permit.call().caller.user().cloned();
         let traceparent = permit.passage().traceparent.clone();
         let meter = &self.ports.meter;
         let began = meter.tick();
@@ -52,7 +53,7 @@ impl Gate {
         let began = meter.tick();
         let outcome = validated(&tool, outcome);
         let at = self.now();
-        let draft = self.execution_draft(&intent, decision, &run, traceparent, &outcome, at);
+        let draft = self.execution_draft(&intent, decision, (&run, user.as_ref()), traceparent, &outcome, at);
         let settlement = Settlement {
             intent: intent.clone(),
             record: Some(self.writer.sign(&self.writer.ticket(), draft, &self.randomness())),

@@ -17,7 +17,8 @@ impl Gate {
         for settlement in unsettled {
             let at = self.now();
             let Settlement { intent, decision, run, outcome, .. } = &settlement;
-            let draft = self.execution_draft(intent, *decision, run, None, outcome, at);
+            let user = self.ports.store.run(run).await?.and_then(|run| run.user);
+            let draft = self.execution_draft(intent, *decision, (run, user.as_ref()), None, outcome, at);
             let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
             self.ports.store.settle(Settlement { record: Some(record), at, ..settlement }).await?;
         }

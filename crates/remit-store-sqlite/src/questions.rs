@@ -142,10 +142,11 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     Ok(question)
 }
 
-/// Forgets what was asked and for whom. Which rules and how people voted stays. It is over at the latest now.
+/// Forgets what was asked, for whom, and what was said about it. Which rules and how people voted stays. It is over at the latest now.
 pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let Some(question) = one(db, id)? else { return Ok(()) };
     db.prepare_cached("DELETE FROM remarks WHERE question = ?1")?.execute([id.as_str()])?;
+    db.prepare_cached("UPDATE votes SET reason = '' WHERE question = ?1")?.execute([id.as_str()])?;
     let bare = Question {
         user: None,
         parties: CallParties { user: None, ..question.parties },

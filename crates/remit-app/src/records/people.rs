@@ -168,8 +168,7 @@ impl Gate {
         decision: &Decision,
         now: Timestamp,
     ) -> (Draft, usize) {
-        let body = decision_body(call, file, decision);
-        let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
+        let mut draft = self.draft(self.record_id(), now, decision_body(call, file, decision), call);
         draft.disclosures.push(("canary", "true".to_owned()));
         let at = draft.disclosures.len() - 1;
         (draft, at)

@@ -116,12 +116,14 @@ pub(super) async fn of_what_is_not_over_is_a_conflict(t: Trial) {
 
 pub(super) async fn of_open_questions_lets_them_lapse(t: Trial) {
     let run = t.run("run-1").await;
-    let id = t.hold(&run, question("q-1", "held", &[("finance", 1)])).await;
+    let id = t.hold(&run, question("q-1", "held", &[("finance", 2)])).await;
+    t.vote(vote(&id, "finance", "oskar", true)).await.expect("he votes");
     close(&t, &run).await;
     erase(&t, &Erasure { also_open: true, ..of_alice(&[]) }).await.expect("it is erased");
     let left = t.store.question(&id).await.expect("read").expect("it is there");
     assert_eq!((&left.arguments, left.user, left.parties.user), (&Value::Null, None, None));
     assert_eq!((left.resource.as_str(), left.reason.as_str(), left.expires_at), ("", "", moment(10)));
+    assert!(left.votes.iter().all(|vote| vote.reason.is_empty()), "what was said about it may name them");
     assert_eq!(left.call, Digest::from_bytes([0; 32]), "the digest of known arguments can be guessed");
     assert_eq!(t.store.open_questions(moment(11)).await.expect("read"), []);
     assert!(t.vote(vote(&id, "finance", "olga", true)).await.is_ok(), "at its time it was open");
