@@ -15,6 +15,7 @@ use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
+use crate::action::{Action, Salt};
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Unavailable};
@@ -47,6 +48,8 @@ pub(crate) struct Asked {
 /// One call on its way to a verdict.
 struct Passenger {
     call: Call,
+    /// The salt of its action, unless it was asked about before under another one.
+    salt: Salt,
     record: RecordId,
     ticket: Ticket,
     idempotency: Option<IdempotencyKey>,
@@ -63,7 +66,8 @@ impl Gate {
         let began = meter.tick();
         let call = self.resolve(&snapshot, asked, run).await?;
         meter.step(Step::Resolve, began);
-        let passenger = Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
+        let (salt, _) = self.salts();
+        let passenger = Passenger { call, salt, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
@@ -81,9 +85,7 @@ impl Gate {
                     let most = self.habits.questions_max;
                     let reason = format!("{} has {most} questions open already", passenger.call.caller.calling_agent());
                     let refusal = Refusal::new(Code::QuestionsTooMany, reason);
-                    return Err(self
-                        .refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal)
-                        .await);
+                    return Err(self.refuse(&passenger, refusal).await);
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
@@ -92,7 +94,7 @@ impl Gate {
             }
         }
         let refusal = Refusal::new(Code::Conflict, "the facts kept changing while this call was decided");
-        Err(self.refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal).await)
+        Err(self.refuse(&passenger, refusal).await)
     }
 
     /// Tool, pin, arguments, resource. A tool that the caller could never call is as unknown as one
@@ -155,7 +157,8 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
-        let mut draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        let action = Action::of(call, case.salt.unwrap_or(passenger.salt));
+        let mut draft = self.decision_draft(&passenger.record, (call, &action), (case, snapshot), &decision, now);
         if let Verdict::Allow { approvals, .. } = &decision.verdict {
             draft.links = self.approvals_used(&case.basis, approvals).await?;
         }
@@ -168,7 +171,8 @@ impl Gate {
                 batched: self.habits.batch_reads && mild(&call.tool),
             },
             Verdict::Ask { rules, refusal } => {
-                let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                let new = (self.question_id(), self.salts().1);
+                let mut question = approve::question(snapshot, (call, &action), &record, rules, refusal, new, now);
                 question.origins = self.origins(snapshot, call, case, &question).await?;
                 Effect::Hold(Box::new(question))
             }
@@ -179,7 +183,7 @@ impl Gate {
         if let Committed::Held(question) = &committed {
             self.ports.notifier.question_changed(question);
         }
-        Ok(Settled { committed, decision, digest })
+        Ok(Settled { committed, decision, digest, action: action.digest })
     }
 
     /// Where the values of a call that people are asked about came from. A caller that comes again while its
@@ -262,7 +266,7 @@ impl Gate {
                 labels.collect(&passenger.call.tool.labels);
                 let settle_first =
                     labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
-                let permit = Permit::new(receipt, passenger.call, settled.digest, passage);
+                let permit = Permit::new(receipt, passenger.call, (settled.digest, settled.action), passage);
                 Ok(Admitted { permit, reservations, settle_first })
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
@@ -324,10 +328,10 @@ impl Gate {
         self.record_refusal(record, &asked.caller, call, &asked.tool, run, refusal).await
     }
 
-    async fn refuse(&self, call: Option<&Call>, id: &RecordId, ticket: &Ticket, refusal: Refusal) -> Reply {
-        let Some(call) = call else { return Reply::Refused { record: None, refusal } };
-        let draft = self.refusal_draft(id, call, &refusal, self.now());
-        let record = self.writer.sign(ticket, draft, &self.randomness());
+    async fn refuse(&self, passenger: &Passenger, refusal: Refusal) -> Reply {
+        let call = &passenger.call;
+        let draft = self.refusal_draft(&passenger.record, call, passenger.salt, &refusal, self.now());
+        let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
         let tool = call.tool.name.to_string();
         self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await
     }
@@ -374,6 +378,7 @@ struct Settled {
     committed: Committed,
     decision: Decision,
     digest: Digest,
+    action: Digest,
 }
 
 /// The grants that could matter when this caller calls this tool.

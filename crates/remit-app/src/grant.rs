@@ -23,12 +23,13 @@ use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::{Value, json};
 
 use crate::access::{AccessRequest, End, Ending, Given, RequestState};
+use crate::action::Action;
 use crate::approve::{self, NotTaken};
 use crate::ballot::{Ballot, Choice};
 use crate::gate::{Gate, unavailable};
 use crate::intent::{CommitError, Unavailable};
 use crate::question::{Question, QuestionState};
-use crate::records::{bounded, millis, plain, terms_body};
+use crate::records::{bounded, millis, plain, rules_body, terms_body};
 
 /// Most requests of one agent that may wait for people at once: more would bury what matters.
 const OPEN_REQUESTS_MAX: usize = 10;
@@ -240,7 +241,8 @@ impl Gate {
                 let (mut body, words) = self.access_body(event, &request.agent, &request.terms);
                 body.text("request", request.id.as_str()).text("rule", request.rule.as_str());
                 let links = approvals(question, false).chain([("request", request.record)]).collect();
-                let (ticket, record) = self.access_record((body, words), links, user(&request), Some(&question.run), at);
+                let (ticket, record) =
+                    self.access_record((body, words), links, user(&request), Some(&question.run), at);
                 let ended = self.ports.store.end_request(&request.id, at, record).await?;
                 if !ended {
                     self.writer.give_back(ticket);
@@ -354,19 +356,23 @@ impl Gate {
         let Drafted { call, offer, terms, why } = drafted;
         let now = self.now();
         let id = crate::records::question_id(now, &self.ports.entropy.bytes());
+        let rules = [offer.approval.clone()];
         let (mut body, words) = self.access_body(event, call.caller.calling_agent(), terms);
-        body.text("question", id.as_str())
-            .text("rule", offer.approval.as_str())
-            .text("call", &call.digest().to_string());
-        let mut said = vec![("why", json::quoted(why))];
+        body.text("question", id.as_str()).text("rule", offer.approval.as_str());
+        rules_body(snapshot, &rules, &mut body);
+        let (salt, voters) = self.salts();
+        let action = Action::of(call, salt);
+        let mut said = vec![("action", action.text.clone()), ("why", json::quoted(why))];
         said.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         said.extend(by.map(|by| ("operator", json::quoted(by.as_str()))));
         let links = before.map(|before| ("request", before.decision)).into_iter().collect();
-        let (ticket, record) = self.access_record((body, words), links, said, Some(&call.run), now);
+        let draft = self.access_draft((body, words), links, said, Some(&call.run), now);
+        let ticket = self.writer.ticket();
+        let draft = Draft { action: Some(action.digest), ..draft };
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
         let reason = format!("agent:{} asks for {terms}", call.caller.calling_agent());
         let refusal = Refusal::new(Code::ApprovalRequired, reason);
-        let rules = [offer.approval.clone()];
-        let question = approve::question(snapshot, call, &record, &rules, &refusal, id, now);
+        let question = approve::question(snapshot, (call, &action), &record, &rules, &refusal, (id, voters), now);
         (question, ticket, record)
     }
 
@@ -391,17 +397,28 @@ impl Gate {
         (body, words)
     }
 
-    pub(crate) fn access_record(
+    fn access_draft(
         &self,
         (body, words): (Object, Words),
         links: Vec<(&'static str, remit_core::ids::Digest)>,
         mut disclosures: Vec<(&'static str, String)>,
         run: Option<&RunId>,
         at: Timestamp,
-    ) -> (Ticket, SignedRecord) {
-        let run = run.filter(|run| **run != self.unresolved_run()).cloned();
+    ) -> Draft {
+        let run = run.and_then(|run| self.named(run));
         disclosures.extend(words.disclosure());
-        let draft = Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), at, body) };
+        Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), at, body) }
+    }
+
+    pub(crate) fn access_record(
+        &self,
+        said: (Object, Words),
+        links: Vec<(&'static str, remit_core::ids::Digest)>,
+        disclosures: Vec<(&'static str, String)>,
+        run: Option<&RunId>,
+        at: Timestamp,
+    ) -> (Ticket, SignedRecord) {
+        let draft = self.access_draft(said, links, disclosures, run, at);
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
         (ticket, record)

@@ -15,6 +15,7 @@ use remit_core::{Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::approve::{self, NotTaken};
 use crate::ballot::{Ballot, Choice};
 use crate::converse::{not_taken, said};
@@ -50,6 +51,7 @@ pub struct NarrowedCall {
 struct Asking<'a> {
     snapshot: &'a Snapshot,
     call: &'a Call,
+    action: &'a Action,
     case: &'a Case,
     decision: &'a Decision,
     now: Timestamp,
@@ -75,18 +77,20 @@ impl Gate {
         let call = self.other_call(&snapshot, &question, held, narrower.arguments).await?;
         let case = self.load(&snapshot, &call, now).await.map_err(refused)?;
         let decision = decide(&snapshot, &call, &case.file, now);
+        let action = Action::of(&call, case.salt.unwrap_or_else(|| self.salts().0));
         let mut narrowed = Narrowed { arguments: call.arguments.clone(), next: None, reason, at: now };
         let asks = match &decision.verdict {
             Verdict::Deny(refusal) => return Err(NotTaken::WouldBeRefused(Box::new(refusal.clone()))),
             Verdict::Allow { .. } => None,
             Verdict::Ask { .. } => {
-                let asking = Asking { snapshot: &snapshot, call: &call, case: &case, decision: &decision, now };
+                let asking =
+                    Asking { snapshot: &snapshot, call: &call, action: &action, case: &case, decision: &decision, now };
                 let (open, asks) = self.asking(&asking).await?;
                 narrowed.next = Some(open);
                 asks
             }
         };
-        let closed = self.put_in_place(approver, &question, &call, narrowed, asks).await?;
+        let closed = self.put_in_place(approver, &question, (&call, action.digest), narrowed, asks).await?;
         let Some(next) = closed.narrowed.as_ref().and_then(|narrowed| narrowed.next.clone()) else {
             return Ok(NarrowedCall { closed, next: None });
         };
@@ -150,16 +154,17 @@ impl Gate {
         &self,
         asking: &Asking<'_>,
     ) -> Result<(QuestionId, Option<(Question, SignedRecord, Ticket)>), NotTaken> {
-        let Asking { snapshot, call, case, decision, now } = asking;
+        let Asking { snapshot, call, action, case, decision, now } = asking;
         let Verdict::Ask { rules, refusal } = &decision.verdict else { return Err(NotTaken::Changed) };
         let known = match &case.open_question {
             Some(id) => self.ports.store.question(id).await?,
             None => None,
         };
         let ticket = self.writer.ticket();
-        let draft = self.decision_draft(&self.record_id(), call, case, decision, *now);
+        let draft = self.decision_draft(&self.record_id(), (call, action), (case, snapshot), decision, *now);
         let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), *now);
+        let new = (self.question_id(), self.salts().1);
+        let question = approve::question(snapshot, (call, action), &record, rules, refusal, new, *now);
         let same = |open: &Question| {
             open.state(*now) == QuestionState::Open && question.rules.iter().all(|rule| open.rules.contains(rule))
         };
@@ -177,7 +182,7 @@ impl Gate {
         &self,
         approver: &Approver,
         question: &Question,
-        call: &Call,
+        call: (&Call, Digest),
         narrowed: Narrowed,
         asks: Option<(Question, SignedRecord, Ticket)>,
     ) -> Result<Question, NotTaken> {

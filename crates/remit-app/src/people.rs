@@ -224,6 +224,7 @@ impl Gate {
         change: AccountChange,
     ) -> Result<(), CommitError> {
         let now = self.now();
+        let mut gone = Vec::new();
         let key = match &change {
             AccountChange::PasskeyAdded { passkey, .. } => Some((Digest::of(&passkey.id), passkey.key.clone())),
             AccountChange::PasskeyRemoved { id, .. } => {
@@ -231,9 +232,14 @@ impl Gate {
                 let (_, passkey) = known.ok_or(CommitError::Conflict("passkey"))?;
                 Some((Digest::of(id), passkey.key))
             }
+            AccountChange::Invited(_) => {
+                let account = self.ports.store.account(operator).await?;
+                gone.extend(account.into_iter().flat_map(|account| account.passkeys).map(|passkey| passkey.key));
+                None
+            }
             _ => None,
         };
-        let draft = self.account_draft(operator, by, change.as_str(), key, now);
+        let draft = self.account_draft((operator, by), change.as_str(), key, &gone, now);
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         self.ports.store.change_account(operator, change, now, record).await
     }

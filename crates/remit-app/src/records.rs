@@ -17,6 +17,7 @@ use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::words::Words;
 use serde_json::Value;
 
+use crate::action::{Action, Salt};
 use crate::authorize::Asked;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
@@ -47,21 +48,33 @@ impl Gate {
         id("none", Timestamp::UNIX_EPOCH, &[0; 32], RunId::parse)
     }
 
+    /// The run as records name it: what was asked for outside of any is of none.
+    pub(crate) fn named(&self, run: &RunId) -> Option<RunId> {
+        Some(run).filter(|run| **run != self.unresolved_run()).cloned()
+    }
+
     pub(crate) fn decision_draft(
         &self,
         id: &RecordId,
-        call: &Call,
-        case: &Case,
+        (call, action): (&Call, &Action),
+        (case, snapshot): (&Case, &Snapshot),
         decision: &Decision,
         now: Timestamp,
     ) -> Draft {
-        self.draft(id.clone(), now, decision_body(call, &case.file, decision), call)
+        self.draft(id.clone(), now, decision_body(call, &case.file, snapshot, decision), (call, action))
     }
 
-    pub(crate) fn refusal_draft(&self, id: &RecordId, call: &Call, refusal: &Refusal, now: Timestamp) -> Draft {
+    pub(crate) fn refusal_draft(
+        &self,
+        id: &RecordId,
+        call: &Call,
+        salt: Salt,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Draft {
         let (mut body, mut words) = (call_body(call), Words::default());
         body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, "/refusal", body, &mut words));
-        self.draft(id.clone(), now, (body, words), call)
+        self.draft(id.clone(), now, (body, words), (call, &Action::of(call, salt)))
     }
 
     pub(crate) fn unresolved_draft(&self, id: &RecordId, asked: &Asked, refusal: &Refusal, now: Timestamp) -> Draft {
@@ -84,7 +97,6 @@ impl Gate {
         intent: &RecordId,
         decision: Digest,
         (run, user): (&RunId, Option<&UserId>),
-        traceparent: Option<String>,
         outcome: &Outcome,
         now: Timestamp,
     ) -> Draft {
@@ -96,7 +108,6 @@ impl Gate {
         disclosures.extend(words.disclosure());
         Draft {
             run: Some(run.clone()),
-            traceparent,
             disclosures,
             links: vec![("decision", decision)],
             ..plain(Kind::Execution, self.record_id(), now, body)
@@ -186,18 +197,26 @@ impl Gate {
         plain(Kind::Key, self.record_id(), now, body)
     }
 
-    fn draft(&self, id: RecordId, now: Timestamp, (body, words): (Object, Words), call: &Call) -> Draft {
+    fn draft(
+        &self,
+        id: RecordId,
+        now: Timestamp,
+        (body, words): (Object, Words),
+        (call, action): (&Call, &Action),
+    ) -> Draft {
         let arguments = call.canonical_arguments().to_owned();
-        let mut disclosures = vec![("arguments", arguments), ("resource", json::quoted(&call.resource.name()))];
+        let resource = json::quoted(&call.resource.name());
+        let mut disclosures = vec![("action", action.text.clone()), ("arguments", arguments), ("resource", resource)];
         disclosures.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(words.disclosure());
-        Draft { run: Some(call.run.clone()), disclosures, ..plain(Kind::Decision, id, now, body) }
+        let (run, action) = (Some(call.run.clone()), Some(action.digest));
+        Draft { run, action, disclosures, ..plain(Kind::Decision, id, now, body) }
     }
 }
 
 /// What a decision record says about its decision: all of it follows from the call, the facts and the
 /// authority, so that `replay` can write it again and compare.
-pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -> (Object, Words) {
+pub(crate) fn decision_body(call: &Call, file: &CaseFile, snapshot: &Snapshot, decision: &Decision) -> (Object, Words) {
     let (mut body, mut words) = (call_body(call), Words::default());
     body.text("verdict", decision.verdict.as_str());
     body.object("policy", |policy| {
@@ -211,10 +230,12 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
                 reserved.number("limit", r.limit);
             });
             body.texts("approvals", approvals.iter().map(RuleId::as_str));
+            rules_body(snapshot, approvals, &mut body);
             None
         }
         Verdict::Ask { rules, refusal } => {
             body.texts("asks", rules.iter().map(RuleId::as_str));
+            rules_body(snapshot, rules, &mut body);
             Some(refusal)
         }
         Verdict::Deny(refusal) => Some(refusal),
@@ -234,9 +255,21 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
     (body, words)
 }
 
+/// How many people each of these rules takes, so that their votes can be counted by whoever has the records only.
+pub(crate) fn rules_body(snapshot: &Snapshot, rules: &[RuleId], body: &mut Object) {
+    let known = rules.iter().filter_map(|rule| snapshot.rule(rule));
+    if !rules.is_empty() {
+        body.objects("rules", known, |rule, body| {
+            body.text("rule", rule.id.as_str()).text("definition", &rule.digest().to_string());
+            body.number("quorum", u64::from(rule.quorum)).number("deny", u64::from(rule.deny));
+        });
+    }
+}
+
 pub(crate) fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
-    let (run, traceparent) = (None, None);
-    Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
+    let (run, traceparent, action) = (None, None, None);
+    let (links, disclosures) = (Vec::new(), Vec::new());
+    Draft { kind, id, time: millis(now), run, traceparent, action, links, body, disclosures }
 }
 
 fn call_body(call: &Call) -> Object {

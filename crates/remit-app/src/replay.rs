@@ -71,7 +71,7 @@ pub fn replay(
     let call = call(snapshot, predicate, disclosed)?;
     let file = case_file(snapshot, &call, predicate, now)?;
     let decision = decide(snapshot, &call, &file, now);
-    let (body, words) = decision_body(&call, &file, &decision);
+    let (body, words) = decision_body(&call, &file, snapshot, &decision);
     let read = |text: &str| json::parse(text.as_bytes()).map_err(|_| Unreplayable::Malformed("the replayed decision"));
     let words = words.disclosure().map(|(name, text)| Ok((name.to_owned(), read(&text)?))).transpose()?;
     let again = whole(read(&body.finish())?, words.as_slice());

@@ -114,7 +114,11 @@ impl Sealer {
         self.tidy(&growth);
         let cosigned = self.cosign(&head).await?;
         let report = Report {
-            size: head.edge.size(),
+            head: remit_evidence::bundle::Head {
+                origin: self.origin.clone(),
+                size: head.edge.size(),
+                root: head.edge.root(),
+            },
             fresh: leaves.len(),
             at: now,
             cosigned,

@@ -207,7 +207,9 @@ impl Booted {
             LedgerFiles::Bucket(_) => None,
         };
         let keyring = keyring(&config.keys, &config.settings);
-        let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let writer = gate.clone();
+        let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
+            .map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let plan = notify::plan(&config.settings, &config.keys, folder, url);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::action::Salt;
 use remit_app::delivery::Delivery;
 use remit_app::intent::CommitError;
 use remit_app::ports::{Narrowing, Questions};
@@ -23,7 +24,7 @@ use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses, narrowed FROM questions";
+                      expires_at, used, escalated, uses, narrowed, action, salt, voters FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -60,7 +61,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
     desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
-           expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           expires_at, action, salt, voters) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -74,6 +75,9 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         particulars(question).to_string(),
         micros(question.asked_at),
         micros(question.expires_at),
+        &question.action.as_bytes()[..],
+        &question.salt.as_bytes()[..],
+        &question.voters.as_bytes()[..],
     ])?;
     outbox::owe(db, &Delivery::owed(question))?;
     Ok(())
@@ -159,7 +163,8 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
     let narrowed = bare.narrowed.clone();
     let narrowed = narrowed.map(|of| Narrowed { arguments: Value::Null, reason: String::new(), ..of });
     db.prepare_cached(
-        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4, narrowed = ?5 WHERE id = ?1",
+        "UPDATE questions SET call = ?2, salt = zeroblob(16), arguments = 'null', particulars = ?3, expires_at = ?4,
+           narrowed = ?5 WHERE id = ?1",
     )?
     .execute(params![
         id.as_str(),
@@ -215,6 +220,9 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
         let mut question = Question {
             id: QuestionId::parse(&text(0)?)?,
             call: digest(row.get(1)?)?,
+            action: digest(row.get(15)?)?,
+            salt: Salt::new(row.get(16)?),
+            voters: Salt::new(row.get(17)?),
             intent: RecordId::parse(&text(2)?)?,
             decision: digest(row.get(3)?)?,
             run: RunId::parse(&text(4)?)?,

@@ -252,9 +252,12 @@ async fn what_people_wrote_is_in_no_signed_text_and_goes_with_whom_it_is_about()
         assert_eq!(wrote, None, "{payload}");
     }
     let words = told(&before);
-    assert!(["a person refused this call: ERIKA-IS-A-CHEAT", "/facts/halts/0/reason", "/facts/refused", &digest]
-        .iter()
-        .all(|text| words.contains(*text)), "{words}");
+    assert!(
+        ["a person refused this call: ERIKA-IS-A-CHEAT", "/facts/halts/0/reason", "/facts/refused", &digest]
+            .iter()
+            .all(|text| words.contains(*text)),
+        "{words}"
+    );
     let (ada, by) = (id(UserId::parse, ADA), id(OperatorId::parse, "olga"));
     world.stage.gate().erase(&ada, &by, "T-1", true).await.expect("it is erased");
     let left = found(&world.file, &[texts, vec![ADA.to_owned(), digest]].concat());

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use remit_core::ids::{Digest, OperatorId, QuestionId, RuleId};
 use remit_core::json::{self, Object};
 use remit_core::verdict::Decision;
-use remit_core::{Call, CaseFile};
+use remit_core::{Call, CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Kind};
 use remit_evidence::webauthn::PublicKey;
 
 use super::{decision_body, millis, plain};
+use crate::action::Action;
 use crate::attention::{Canary, Verdict as Ended};
 use crate::ballot::{Cast, Proof};
 use crate::delegation::Delegation;
@@ -20,7 +21,6 @@ impl Gate {
     pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
-        body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
         body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
         body.raw("statement", &cast.statement);
@@ -30,6 +30,7 @@ impl Gate {
         if vote.behalf.is_some() {
             body.flag("in_place", true);
         }
+        body.texts("people", vote.named(&question.voters));
         // Vouched for by the operator's login, or signed by the person: the two must never look alike.
         body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
         if let Some((proof, key)) = &cast.signed {
@@ -47,7 +48,8 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(behalf);
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
@@ -79,11 +81,11 @@ impl Gate {
         question: &Question,
         by: &OperatorId,
         narrowed: &Narrowed,
-        call: &Call,
+        (call, action): (&Call, Digest),
         next: Option<Digest>,
     ) -> Draft {
         let mut draft = self.said_draft(question, "narrow", Some(by), &narrowed.reason, narrowed.at, |body| {
-            body.text("narrower", &call.digest().to_string());
+            body.text("narrower", &action.to_string());
             body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
         });
         draft.links.extend(next.map(|decision| ("narrowed", decision)));
@@ -101,7 +103,7 @@ impl Gate {
         more: impl FnOnce(&mut Object),
     ) -> Draft {
         let mut body = Object::new();
-        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
+        body.text("question", question.id.as_str()).text("choice", choice);
         body.text("assurance", "operator_attested");
         more(&mut body);
         let mut disclosures = Vec::new();
@@ -109,7 +111,8 @@ impl Gate {
         disclosures.push(("reason", json::quoted(text)));
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), now, body)
@@ -127,7 +130,7 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         let links = vec![("decision", question.decision)];
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
             links,
             disclosures,
             ..plain(Kind::Run, self.record_id(), remark.at, body)
@@ -163,12 +166,13 @@ impl Gate {
     /// second part of the answer says, marks it, and is kept apart until it is over.
     pub(crate) fn planted_draft(
         &self,
-        call: &Call,
-        file: &CaseFile,
+        (call, action): (&Call, &Action),
+        (file, snapshot): (&CaseFile, &Snapshot),
         decision: &Decision,
         now: Timestamp,
     ) -> (Draft, usize) {
-        let mut draft = self.draft(self.record_id(), now, decision_body(call, file, decision), call);
+        let said = decision_body(call, file, snapshot, decision);
+        let mut draft = self.draft(self.record_id(), now, said, (call, action));
         draft.disclosures.push(("canary", "true".to_owned()));
         let at = draft.disclosures.len() - 1;
         (draft, at)
@@ -187,19 +191,22 @@ impl Gate {
     }
 
     /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
-    /// there; the key must be in clear, for signatures are checked against it.
+    /// there; the key must be in clear, for signatures are checked against it, and so must those that went with it.
     pub(crate) fn account_draft(
         &self,
-        operator: &OperatorId,
-        by: &OperatorId,
+        (operator, by): (&OperatorId, &OperatorId),
         event: &str,
         key: Option<(Digest, PublicKey)>,
+        gone: &[PublicKey],
         now: Timestamp,
     ) -> Draft {
         let mut body = Object::new();
         body.text("event", event);
         if let Some((credential, key)) = key {
             body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        if !gone.is_empty() {
+            body.texts("keys", gone.iter().map(ToString::to_string));
         }
         let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
         if by != operator {

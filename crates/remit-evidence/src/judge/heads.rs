@@ -57,10 +57,28 @@ impl Court {
         }));
         steps.0.sort();
         self.within(&heads, &steps);
+        read.iter().for_each(|read| self.agreed(read, &heads, memory));
         if !memory.is_empty() {
             heads.iter().for_each(|head| self.against(head, &seen, &steps));
         }
         heads.into_iter().cloned().collect()
+    }
+
+    /// The tree that a record's writer had seen is the one that is known at this size, if one is.
+    fn agreed(&mut self, read: &Read<'_>, heads: &BTreeSet<&Head>, memory: &[Head]) {
+        let Some(seen) = read.statement.as_ref().and_then(|statement| statement.seen.as_ref()) else { return };
+        let known = || heads.iter().copied().chain(memory);
+        let mut known = known().filter(|head| head.origin == seen.origin && head.size == seen.size).peekable();
+        if known.peek().is_none() {
+            return;
+        }
+        let (outcome, what) = if known.all(|head| head.root == seen.root) {
+            (Outcome::Holds, "the tree that is known")
+        } else {
+            (Outcome::Diverges, "another tree than is known")
+        };
+        let detail = format!("at {} leaves its writer had seen {what}", seen.size);
+        self.say(Step::Consistency, Some(read.at), outcome, detail);
     }
 
     fn within(&mut self, heads: &BTreeSet<&Head>, steps: &Steps<'_>) {
