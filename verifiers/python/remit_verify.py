@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
+ADDS, TAKES = {"passkey_added", "person_returned"}, {"passkey_removed", "invited", "person_removed"}
 ABOUT_CALLS = ("decision", "approval", "execution", "grant")
 KINDS = "decision approval execution run halt policy key grant erasure peer".split()
 TYPES = {f"https://remit.dev/evidence/{kind}/v1": kind for kind in KINDS}
@@ -675,9 +676,9 @@ class Court:
         self.told = []
         for claim in bundle.claims:
             of = claim.statement
-            if of and of.kind == "key" and of.at("event") is not None:
+            if of and of.kind == "key" and of.at("event") in ADDS | TAKES:
                 keys = [of.at("key")] if of.at("key") is not None else []
-                self.told += [(key, of.at("event") == "passkey_added", claim.place) for key in keys + of.texts("keys")]
+                self.told += [(key, of.at("event") in ADDS, claim.place) for key in keys + of.texts("keys")]
         of_kind = [claim.statement for claim in bundle.claims if claim.statement and claim.statement.kind == "execution"]
         self.receipts = Counter(digest for statement in of_kind for digest in statement.linked("decision"))
         for claim in bundle.claims:

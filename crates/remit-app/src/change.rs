@@ -352,8 +352,7 @@ impl Gate {
     /// When it cannot be recorded; the last one then stays in force.
     pub async fn put_into_force(&self, candidate: &Candidate, why: &str) -> Result<(), Unavailable> {
         self.activate(candidate.snapshot.clone(), why, Some(&candidate.sources)).await?;
-        self.stand_on(candidate.steering.clone());
-        Ok(())
+        self.steered_by(&candidate.steering).await
     }
 
     /// The texts that a change would put into force.
@@ -442,7 +441,7 @@ impl Gate {
             Ok(change) => {
                 if let Some(candidate) = enough {
                     self.snapshot.store(candidate.snapshot.clone());
-                    self.stand_on(candidate.steering.clone());
+                    self.steered_by(&candidate.steering).await?;
                 }
                 self.ports.notifier.authority_changed();
                 Ok(change)

@@ -50,12 +50,14 @@ impl<'t> Passkeys<'t> {
         let mut told: BTreeMap<String, Vec<Told>> = BTreeMap::new();
         for read in read {
             let Some(record) = read.statement.as_ref().filter(|record| record.kind == Kind::Key) else { continue };
-            let Some(event) = record.text("/event") else { continue };
-            // Whatever else becomes of an account, it says which keys went with it.
+            let added = match record.text("/event") {
+                Some("passkey_added" | "person_returned") => true,
+                Some("passkey_removed" | "invited" | "person_removed") => false,
+                _ => continue,
+            };
             let keys = record.text("/key").into_iter().chain(record.texts("/keys"));
             let place = read.place.as_ref().map(|place| (place.head.origin.clone(), place.index));
             for key in keys {
-                let added = event == "passkey_added";
                 told.entry(key.to_owned()).or_default().push(Told {
                     record: record.id.clone(),
                     added,

@@ -459,6 +459,8 @@ fn signed_votes() -> Vec<Case> {
         case("vote_by_a_key_that_went_with_its_person", &became(&[(1, "person_removed")]), Invalid, story)
             .under(pinned),
         case("vote_before_its_key_was_removed", &became(&[(1, "passkey_added"), (10, "passkey_removed")]), Valid, None),
+        case("vote_by_a_person_who_came_back", &became(&[(1, "person_removed"), (2, "person_returned")]), Valid, None),
+        case("vote_after_signing_out", &became(&[(1, "passkey_added"), (2, "signed_out")]), Valid, None),
         case("vote_by_a_key_that_came_back", &became(&[(1, "passkey_removed"), (2, "passkey_added")]), Valid, None),
         case("vote_before_its_key_was_announced", &became(&[(10, "passkey_added")]), Indeterminate, story),
         case("vote_signed_by_an_unknown_key", &vote(&said, Some(&good)).to_json(), Indeterminate, story),
