@@ -14,6 +14,7 @@ use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
 
@@ -76,6 +77,29 @@ pub enum NotTaken {
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// Why a passkey's signature does not count.
+pub(crate) enum Unproven {
+    /// What is wrong with it.
+    Wrong(&'static str),
+    /// Nobody can say.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Unproven {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<Unproven> for NotTaken {
+    fn from(error: Unproven) -> Self {
+        match error {
+            Unproven::Wrong(why) => Self::NotProven(why),
+            Unproven::Unavailable(error) => error.into(),
+        }
+    }
 }
 
 impl Gate {
@@ -205,25 +229,25 @@ impl Gate {
     }
 
     /// The passkey is this person's, it signed this statement, and it has not been copied.
-    async fn proven(
+    pub(crate) async fn proven(
         &self,
         approver: &Approver,
         proof: Proof,
         statement: &str,
         now: Timestamp,
-    ) -> Result<(Proof, PublicKey), NotTaken> {
+    ) -> Result<(Proof, PublicKey), Unproven> {
         let known = self.ports.store.passkey(&proof.credential).await?;
         let known = known.filter(|(owner, _)| *owner == approver.id);
-        let (_, passkey) = known.ok_or(NotTaken::NotProven("this is no passkey of the person who votes"))?;
-        let seen = proof.check(&passkey.key, statement).map_err(|error| NotTaken::NotProven(error.0))?;
+        let (_, passkey) = known.ok_or(Unproven::Wrong("this is no passkey of the person who votes"))?;
+        let seen = proof.check(&passkey.key, statement).map_err(|error| Unproven::Wrong(error.0))?;
         match self.ports.store.use_passkey(&passkey.id, seen.sign_count, now).await {
             Ok(()) => Ok((proof, passkey.key)),
-            Err(CommitError::Conflict(_)) => Err(NotTaken::NotProven("the passkey has not counted on: it was copied")),
-            Err(CommitError::Unavailable(error)) => Err(error.into()),
+            Err(CommitError::Conflict(_)) => Err(Unproven::Wrong("the passkey has not counted on: it was copied")),
+            Err(CommitError::Unavailable(error)) => Err(Unproven::Unavailable(error)),
         }
     }
 
-    fn ballot_nonce(&self) -> Nonce {
+    pub(crate) fn ballot_nonce(&self) -> Nonce {
         Nonce::new(self.randomness().nonce)
     }
 
@@ -332,18 +356,11 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found
-            .iter()
-            .map(|rule| QuestionRule {
-                id: rule.id.clone(),
-                definition: rule.digest(),
-                quorum: rule.quorum,
-                deny: rule.deny,
-            })
-            .collect(),
+        rules: found.into_iter().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
+        preview: Preview::of(&call.tool),
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,

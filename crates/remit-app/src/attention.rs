@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::action::Action;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState};
 use crate::sight;
 
@@ -271,18 +272,12 @@ impl Gate {
             arguments: call.arguments.clone(),
             resource: call.resource.name(),
             cost: call.cost,
-            rules: rules
-                .iter()
-                .map(|rule| QuestionRule {
-                    id: rule.id.clone(),
-                    definition: rule.digest(),
-                    quorum: rule.quorum,
-                    deny: rule.deny,
-                })
-                .collect(),
+            rules: rules.iter().map(|rule| QuestionRule::of(rule)).collect(),
             asked_at: now,
             expires_at: expires.unwrap_or(now),
             origins: origins(model, &call),
+            // As for any other question: one without it would be known for what it is.
+            preview: Preview::of(&call.tool),
             votes: Vec::new(),
             narrowed: None,
             remarks: Vec::new(),

@@ -10,6 +10,7 @@ use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
 use remit_core::origin::Origin;
 use remit_core::registry::{Class, Tool};
+use remit_core::unsealed::Then;
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
@@ -23,6 +24,7 @@ use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
+use crate::preview::Purpose;
 use crate::question::Question;
 
 /// How often a call is decided again because the facts changed meanwhile.
@@ -35,6 +37,8 @@ pub(crate) struct Admitted {
     /// Whether its receipt must be durable before the reply: because later calls of the run are to
     /// see its labels, or because somebody may ask for its outcome by a key or a question.
     pub settle_first: bool,
+    /// Whether the agent is told what came of it, so that the run collects its labels.
+    pub told: bool,
 }
 
 /// A request before it is known whether it is a call.
@@ -53,12 +57,13 @@ struct Passenger {
     record: RecordId,
     ticket: Ticket,
     idempotency: Option<IdempotencyKey>,
+    purpose: Purpose,
 }
 
 impl Gate {
     /// The first half of the way. A half-made decision is never resumed: whoever comes again
     /// comes through here, from the start.
-    pub(crate) async fn authorize(&self, request: Request) -> Result<Admitted, Reply> {
+    pub(crate) async fn authorize(&self, request: Request, purpose: Purpose) -> Result<Admitted, Reply> {
         let snapshot = self.snapshot.load_full();
         let Request { caller, tool, arguments, run, idempotency, passage, .. } = request;
         let asked = Asked { caller, tool, arguments, traceparent: passage.traceparent.clone() };
@@ -67,7 +72,8 @@ impl Gate {
         let call = self.resolve(&snapshot, asked, run).await?;
         meter.step(Step::Resolve, began);
         let (salt, _) = self.salts();
-        let passenger = Passenger { call, salt, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
+        let passenger =
+            Passenger { call, salt, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
@@ -76,6 +82,9 @@ impl Gate {
             let began = meter.tick();
             let decision = decide(&snapshot, &passenger.call, &case.file, now);
             meter.step(Step::Decide, began);
+            if let Some(refusal) = passenger.purpose.refuses(&decision) {
+                return Err(self.refuse(&passenger, refusal).await);
+            }
             let began = meter.tick();
             let committed = self.commit(&snapshot, &passenger, &case, decision, now).await;
             meter.step(Step::Commit, began);
@@ -158,10 +167,22 @@ impl Gate {
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
         let action = Action::of(call, case.salt.unwrap_or(passenger.salt));
-        let mut draft = self.decision_draft(&passenger.record, (call, &action), (case, snapshot), &decision, now);
+        let (decision, mut draft) = match self.held_up(&decision.verdict, &call.tool, now) {
+            None => {
+                let (called, facts) = ((call, &action), (case, snapshot));
+                let draft = self.decision_draft(&passenger.record, called, facts, &decision, now);
+                (decision, draft)
+            }
+            // No decision on the facts of the case, so that nobody replays it as one.
+            Some(refusal) => {
+                let draft = self.refusal_draft(&passenger.record, (call, &action), &refusal, now);
+                (Decision { verdict: Verdict::Deny(refusal), ..decision }, draft)
+            }
+        };
         if let Verdict::Allow { approvals, .. } = &decision.verdict {
             draft.links = self.approvals_used(&case.basis, approvals).await?;
         }
+        draft.links.extend(passenger.purpose.link());
         let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
         let digest = record.digest;
         let effect = match &decision.verdict {
@@ -184,6 +205,19 @@ impl Gate {
             self.ports.notifier.question_changed(question);
         }
         Ok(Settled { committed, decision, digest, action: action.digest })
+    }
+
+    /// Why a call that is allowed does not go ahead: what happens must not stay out of the log for long.
+    /// INVARIANT (nothing unproven): effects without a checkpoint over their records are bounded in time.
+    fn held_up(&self, verdict: &Verdict, tool: &Tool, now: Timestamp) -> Option<Refusal> {
+        let lag = self.lag().filter(|_| matches!(verdict, Verdict::Allow { .. }))?;
+        let goes_on = match lag.bound().then {
+            Then::Refuse => false,
+            Then::Reads => mild(tool),
+            Then::GoOn => true,
+        };
+        let overdue = lag.overdue(now).filter(|_| !goes_on)?;
+        Some(Refusal::new(Code::LedgerUnsealed, overdue))
     }
 
     /// Where the values of a call that people are asked about came from. A caller that comes again while its
@@ -240,6 +274,7 @@ impl Gate {
             at,
             basis: case.basis.clone(),
             idempotency: passenger.idempotency.clone(),
+            preview_of: passenger.purpose.previewed().cloned(),
             review: snapshot.tiers().reviews(&call.tool),
             questions_max: self.habits.questions_max,
             effect,
@@ -262,12 +297,15 @@ impl Gate {
         self.ports.meter.verdict(verdict.as_str(), code);
         match (settled.committed, settled.decision.verdict) {
             (Committed::Admitted(receipt), Verdict::Allow { reservations, approvals }) => {
+                let told = passenger.purpose.previewed().is_none();
                 let mut labels = case.file.run.labels.clone();
-                labels.collect(&passenger.call.tool.labels);
+                if told {
+                    labels.collect(&passenger.call.tool.labels);
+                }
                 let settle_first =
                     labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
                 let permit = Permit::new(receipt, passenger.call, (settled.digest, settled.action), passage);
-                Ok(Admitted { permit, reservations, settle_first })
+                Ok(Admitted { permit, reservations, settle_first, told })
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
                 let found = self.ports.store.question(&question).await.ok().flatten();
@@ -330,7 +368,8 @@ impl Gate {
 
     async fn refuse(&self, passenger: &Passenger, refusal: Refusal) -> Reply {
         let call = &passenger.call;
-        let draft = self.refusal_draft(&passenger.record, call, passenger.salt, &refusal, self.now());
+        let draft =
+            self.refusal_draft(&passenger.record, (call, &Action::of(call, passenger.salt)), &refusal, self.now());
         let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
         let tool = call.tool.name.to_string();
         self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await
@@ -357,6 +396,7 @@ impl Gate {
             at: self.now(),
             basis: crate::intent::Basis::default(),
             idempotency: None,
+            preview_of: None,
             review: false,
             questions_max: self.habits.questions_max,
             effect: Effect::Refuse,

@@ -87,7 +87,7 @@ impl Nonce {
         bytes.as_bytes().first_chunk().copied().map(Self)
     }
 
-    fn commit(&self, what: &str, value: &str) -> Digest {
+    pub(crate) fn commit(&self, what: &str, value: &str) -> Digest {
         Digest::of(format!("{self}\0{what}\0{value}").as_bytes())
     }
 }

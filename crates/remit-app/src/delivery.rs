@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use remit_core::ids::{ChannelId, Digest, QuestionId};
 
+use crate::preview::Preview;
 use crate::question::{Question, QuestionState};
 
 /// Questions that are open for a shorter time are not worth a second message.
@@ -101,11 +102,14 @@ impl Delivery {
         format!("dlv_{}", hex.get(..32).unwrap_or(&hex))
     }
 
-    /// What a store owes people for a question that it stores: now, and once more when four fifths of its
-    /// time are over.
+    /// What a store owes people for a question that it stores: now, or as soon as its preview is there, and once
+    /// more when four fifths of its time are over.
     #[must_use]
     pub fn owed(question: &Question) -> Vec<Self> {
-        let mut owed = vec![Self::new(question.id.clone(), Event::Asked, None, question.asked_at)];
+        let asked = Self::new(question.id.clone(), Event::Asked, None, question.asked_at);
+        // Told at once, a vote by a click would be on what is not shown any more a moment later.
+        let mut owed =
+            vec![Self { next_at: Preview::told_from(question.preview.as_ref(), question.asked_at), ..asked }];
         let open = question.expires_at.duration_since(question.asked_at);
         if open >= SignedDuration::from_secs(REMINDED_SECS_MIN)
             && let Ok(at) = question.asked_at.checked_add(open * 4 / 5)

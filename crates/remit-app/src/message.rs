@@ -7,8 +7,11 @@ use remit_core::ids::{ChannelId, Digest, OperatorId, QuestionId};
 use remit_core::json::canonical;
 
 use crate::delivery::{Delivery, Event};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionState};
 
+/// What stands above a preview.
+pub const PREVIEWED: &str = "The upstream says it would do this, which nobody has checked:";
 /// Longest text of ours, in characters.
 const SAID_CHARS_MAX: usize = 300;
 /// Longest text of an agent's, in characters.
@@ -63,6 +66,8 @@ pub struct News {
     pub resource: Quoted,
     /// The arguments. Only for channels that may show them.
     pub arguments: Quoted,
+    /// What the upstream says the call would do, each line by itself. Only for channels that may show arguments.
+    pub preview: Option<Quoted>,
 }
 
 /// What a click in a channel can do, where a channel takes clicks: a channel's word is the weakest proof there is.
@@ -139,6 +144,7 @@ impl Message {
                 facts: facts(question),
                 resource: quoted(&question.resource),
                 arguments: quoted(&canonical(&question.arguments)),
+                preview: question.preview.as_ref().and_then(previewed),
             }),
         }
     }
@@ -169,6 +175,7 @@ impl Message {
         out.push_str(&format!("Touches: {}\n", news.resource.text));
         if arguments {
             out.push_str(&format!("Arguments: {}\n", news.arguments.text));
+            out.extend(news.preview.iter().map(|preview| format!("{PREVIEWED}\n{}\n", preview.text)));
         }
         out
     }
@@ -208,6 +215,20 @@ fn said(text: &str) -> String {
 fn quoted(text: &str) -> Quoted {
     let plain = defanged(&shown(text, QUOTED_CHARS_MAX));
     Quoted { exact: plain == text, text: plain }
+}
+
+/// An upstream's text as it may be shown: its lines, each marked, so that none looks like one of ours.
+fn previewed(preview: &Preview) -> Option<Quoted> {
+    let Preview::Shown { text, left_out, failed, .. } = preview else { return None };
+    let whole = text.chars().count() <= QUOTED_CHARS_MAX;
+    let kept: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+    let lines: Vec<_> = kept.split('\n').map(quoted).collect();
+    let exact = whole && *left_out == 0 && !failed && lines.iter().all(|line| line.exact);
+    let mut marked: Vec<_> = lines.into_iter().map(|line| format!("| {}", line.text)).collect();
+    if !whole || *left_out > 0 {
+        marked.push("… and more than fits here".into());
+    }
+    Some(Quoted { text: marked.join("\n"), exact })
 }
 
 /// On one line, bounded, and with everything shown that a reader would not see, or would see elsewhere than it

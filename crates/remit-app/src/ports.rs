@@ -10,6 +10,7 @@ mod outbox;
 mod people;
 mod questions;
 mod reviews;
+mod stamps;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub use outbox::Outbox;
 pub use people::People;
 pub use questions::{Narrowing, Questions};
 pub use reviews::Reviews;
+pub use stamps::Stamps;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -48,7 +50,7 @@ pub use reviews::Reviews;
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
 pub trait Store:
-    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Send + Sync
+    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Stamps + Send + Sync
 {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
@@ -63,6 +65,9 @@ pub trait Store:
     ///   under the same definitions, that one is kept. It is a [`CommitError::Conflict`] with `questions` when the
     ///   agent has as many open, or approved and not yet used, as the intent allows; canaries do not count.
     /// * Refuse: only the record.
+    ///
+    /// Of the previews of one question only the first is admitted, and of the calls under one idempotency key; what
+    /// comes after is told which it was ([`Committed::Repeated`]), and nothing is stored.
     ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
     /// later deed and becomes durable within the bound the store was opened with.
@@ -80,7 +85,8 @@ pub trait Store:
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
 
     /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
-    /// there is one. Sees every settlement that was handed over before.
+    /// there is one. Sees every settlement that was handed over before. Not those of previews: the agent was never
+    /// told.
     async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
 
     /// Intents admitted before `before` that nobody has settled.

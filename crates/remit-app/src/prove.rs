@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_core::ids::{AgentId, Digest, RecordId, RunId};
-use remit_evidence::bundle::{Bundle, CLAIMS_MAX, Claim};
-use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::merkle::inclusion;
+use remit_evidence::bundle::{Bundle, CLAIMS_MAX, Claim, Growth, Head, Timestamp as Token};
+use remit_evidence::log::merkle::{consistency, inclusion};
 use remit_evidence::log::note::Note;
 use remit_evidence::log::proof::Proof;
 use remit_evidence::log::tile::{Tile, TileReader, TiledHashes};
@@ -21,9 +20,12 @@ use crate::intent::Unavailable;
 use crate::ledger::Tiles;
 use crate::ports::{RecordFilter, Store};
 use crate::seal::{Reader, Unread};
+use crate::stamp::Stamped;
 
 /// How many records are read at once.
 const PAGE: u32 = 1_000;
+/// Most stamps in a bundle. With more, some records are stamped by a later one than the first.
+const STAMPS_MAX: usize = 256;
 
 /// Which records are wanted. What they rest on comes with them: the delegations of the keys that signed
 /// them, the authority they were decided under, and whose the passkeys are that signed votes.
@@ -66,8 +68,11 @@ pub struct Prover {
     pub tiles: Arc<dyn Tiles>,
 }
 
-/// What is wanted, with its places: what [`Prover::prove`] makes a bundle of.
-pub struct Gathered(BTreeMap<u64, SignedRecord>);
+/// What is wanted, with its places and the stamps over them: what [`Prover::prove`] makes a bundle of.
+pub struct Gathered {
+    records: BTreeMap<u64, SignedRecord>,
+    stamps: Vec<Stamped>,
+}
 
 impl Prover {
     /// Makes the bundle, disclosing the values of these names and no others. Reads files, so it is not for a
@@ -77,17 +82,35 @@ impl Prover {
     /// See [`NoProof`].
     pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
         let note = self.note()?;
-        let size = Checkpoint::parse(note.text()).map_err(|error| NoProof::Ledger(error.to_string()))?.size;
-        if gathered.0.last_key_value().is_some_and(|(index, _)| *index >= size) {
+        let head = Head::stated(&note).map_err(|error| NoProof::Ledger(error.to_string()))?;
+        let size = head.size;
+        if gathered.records.last_key_value().is_some_and(|(index, _)| *index >= size) {
             return Err(NoProof::NotSealed);
         }
         let hashes = TiledHashes { reader: Once::over(self.tiles.as_ref()), size };
-        let claims = gathered.0.into_iter().map(|(index, record)| {
+        let claims = gathered.records.into_iter().map(|(index, record)| {
             let path = inclusion(index, size, &hashes).map_err(|error| NoProof::Ledger(error.to_string()))?;
             let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
             Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
         });
-        Ok(Bundle::of(claims.collect::<Result<_, NoProof>>()?, Vec::new()))
+        let claims = claims.collect::<Result<_, NoProof>>()?;
+        let (mut timestamps, mut growth) = (Vec::new(), Vec::new());
+        for stamped in gathered.stamps {
+            let wrong =
+                |error: &dyn std::fmt::Display| NoProof::Ledger(format!("a checkpoint that was stamped: {error}"));
+            let checkpoint = Note::parse(stamped.note.as_bytes()).map_err(|error| wrong(&error))?;
+            let old = Head::stated(&checkpoint).map_err(|error| wrong(&error))?;
+            // Proofs stand in the tree that is published; a stamp holds for them if that grew from the stamped one.
+            if old.size > size {
+                continue;
+            }
+            if old.size < size {
+                let path = consistency(old.size, size, &hashes).map_err(|error| wrong(&error))?;
+                growth.push(Growth { old, new: head.clone(), path });
+            }
+            timestamps.push(Token { checkpoint, rfc3161: stamped.token });
+        }
+        Ok(Bundle { timestamps, ..Bundle::of(claims, growth) })
     }
 
     /// The checkpoint that everybody sees.
@@ -134,7 +157,27 @@ impl Prover {
         let ids: Vec<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let places = self.store.places(&ids).await?;
         let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
-        placed.collect::<Result<_, NoProof>>().map(Gathered)
+        let records: BTreeMap<u64, SignedRecord> = placed.collect::<Result<_, NoProof>>()?;
+        let stamps = self.stamps(records.keys().copied()).await?;
+        Ok(Gathered { records, stamps })
+    }
+
+    /// The first stamp over each of these leaves of the log that is sealed now; they come in order.
+    async fn stamps(&self, leaves: impl Iterator<Item = u64>) -> Result<Vec<Stamped>, NoProof> {
+        let Some(head) = self.store.head().await? else { return Ok(Vec::new()) };
+        let mut found: Vec<Stamped> = Vec::new();
+        for leaf in leaves {
+            if found.last().is_some_and(|last| leaf < last.size) {
+                continue;
+            }
+            let Some(stamped) = self.store.stamp_over(&head.origin, leaf).await? else { break };
+            found.push(stamped);
+        }
+        // The last one is over all that the others are over, and so each later one is over what an earlier one is.
+        let step = found.len().div_ceil(STAMPS_MAX).max(1);
+        let mut kept: Vec<Stamped> = found.into_iter().rev().step_by(step).collect();
+        kept.reverse();
+        Ok(kept)
     }
 
     /// Adds the votes that admissions rest on, and what asked for them, where those stand in other runs: a held call may

@@ -1,13 +1,14 @@
 //! Questions that held calls wait for, and people's answers.
 
 use jiff::Timestamp;
-use remit_core::approval::{CallParties, Factor, same_person};
+use remit_core::approval::{ApprovalRule, CallParties, Factor, same_person};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use remit_core::origin::Origin;
 use remit_core::verdict;
 use serde_json::Value;
 
 use crate::action::Salt;
+use crate::preview::Preview;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,8 @@ pub struct Question {
     pub expires_at: Timestamp,
     /// Where each value of the arguments came from, by its place (RFC 6901), as it was known when it was asked.
     pub origins: Vec<(String, Origin)>,
+    /// What the upstream says the call would do; none where its tool names no preview.
+    pub preview: Option<Preview>,
     /// Votes so far.
     pub votes: Vec<Vote>,
     /// What people asked back, and what the agent answered.
@@ -180,6 +183,14 @@ pub enum QuestionState {
     Narrowed,
 }
 
+impl QuestionRule {
+    /// As the rule is defined now.
+    #[must_use]
+    pub fn of(rule: &ApprovalRule) -> Self {
+        Self { id: rule.id.clone(), definition: rule.digest(), quorum: rule.quorum, deny: rule.deny }
+    }
+}
+
 impl Question {
     /// Where it stands at this moment.
     #[must_use]
@@ -293,6 +304,12 @@ impl Question {
             QuestionState::Open => Err("steps"),
             state => Err(state.as_str()),
         }
+    }
+
+    /// Whether it waits for its preview at this time.
+    #[must_use]
+    pub fn takes_preview(&self, at: Timestamp) -> bool {
+        self.preview == Some(Preview::Awaited) && self.state(at) == QuestionState::Open
     }
 
     /// Whether another call may still be put in this one's place at this time.

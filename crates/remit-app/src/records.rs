@@ -1,7 +1,7 @@
 //! What the records of each deed say. The bodies here are what an auditor reads: names are stable,
 //! and what could identify a person or repeat an argument is a disclosure beside the record.
 
-mod people;
+pub(crate) mod people;
 
 use jiff::Timestamp;
 use remit_core::Call;
@@ -17,7 +17,7 @@ use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::words::Words;
 use serde_json::Value;
 
-use crate::action::{Action, Salt};
+use crate::action::Action;
 use crate::authorize::Asked;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
@@ -67,14 +67,13 @@ impl Gate {
     pub(crate) fn refusal_draft(
         &self,
         id: &RecordId,
-        call: &Call,
-        salt: Salt,
+        (call, action): (&Call, &Action),
         refusal: &Refusal,
         now: Timestamp,
     ) -> Draft {
         let (mut body, mut words) = (call_body(call), Words::default());
         body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, "/refusal", body, &mut words));
-        self.draft(id.clone(), now, (body, words), (call, &Action::of(call, salt)))
+        self.draft(id.clone(), now, (body, words), (call, action))
     }
 
     pub(crate) fn unresolved_draft(&self, id: &RecordId, asked: &Asked, refusal: &Refusal, now: Timestamp) -> Draft {

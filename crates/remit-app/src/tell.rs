@@ -321,6 +321,7 @@ mod tests {
             voters: Salt::NONE,
             reason: "more than 50 USD".into(),
             origins: Vec::new(),
+            preview: None,
             rules: rules.iter().map(rule).collect(),
             asked_at: at,
             expires_at: at + SignedDuration::from_secs(60),

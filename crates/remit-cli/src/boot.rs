@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use remit_app::attention::Canaries;
-use remit_app::change::{NotChanged, Taken, last_in_force};
+use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
+use remit_app::seal::Lag;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
@@ -26,6 +27,7 @@ use remit_server::ledger::sealing::Sealing;
 use remit_server::notices::Notices;
 use remit_server::notify::Channels;
 use remit_server::notify::task::Telling;
+use remit_server::previewing::Previewing;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
@@ -57,6 +59,7 @@ pub struct Running {
     sealing: Sealing,
     retiring: Retiring,
     tending: Tending,
+    previewing: Previewing,
     telling: Telling,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
@@ -76,6 +79,8 @@ pub struct Booted {
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
     pub tending: Tending,
+    /// Asks upstreams what held calls would do.
+    pub previewing: Previewing,
     /// The task that tells people what waits for them.
     pub telling: Telling,
     settings: Settings,
@@ -113,8 +118,8 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, retiring, tending, previewing, telling, .. } = booted;
+        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, previewing, telling, served, reloading })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -123,6 +128,7 @@ impl Running {
         self.reloading.abort();
         drop(self.retiring);
         drop(self.tending);
+        drop(self.previewing);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -158,7 +164,7 @@ impl Booted {
         // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
         let settings = config.settings.clone();
         let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
-        let last = in_force(store.as_ref()).await.map_err(unavailable)?;
+        let last = in_force(store.as_ref(), &config).await.map_err(unavailable)?;
         let tenant = last.as_ref().unwrap_or(&config).settings.tenant.clone();
         let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
@@ -199,7 +205,10 @@ impl Booted {
         gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
-        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?;
+        let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
+        lag.bind(config.settings.ledger.unsealed);
+        gate.heeds(lag.clone());
+        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?.telling(lag);
         let prover = sealer.prover();
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
@@ -212,6 +221,7 @@ impl Booted {
             .map_err(|error| Failure::Io("sealing".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
+        let previewing = Previewing::start(gate.clone(), &notices);
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
         if let Err(faults) = notify::check(&plan) {
             // The folder's own channels were checked above: these are of the authority in force, while the folder
@@ -224,7 +234,7 @@ impl Booted {
         let trust = trust::of(folder, &settings)?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, retiring, tending, previewing, telling, settings, reloader })
     }
 
     /// What the folder chose.
@@ -233,9 +243,13 @@ impl Booted {
     }
 }
 
-/// The configuration that came into force last, compiled from the texts that its record discloses.
-async fn in_force(store: &dyn Store) -> Result<Option<Config>, remit_app::intent::Unavailable> {
+/// The configuration that came into force last, compiled from the texts that its record discloses; nothing where
+/// the folder says the same, letter for letter.
+async fn in_force(store: &dyn Store, folder: &Config) -> Result<Option<Config>, remit_app::intent::Unavailable> {
     let Some((digest, texts)) = last_in_force(store).await? else { return Ok(None) };
+    if digest == folder.snapshot.digest() && texts.as_deref() == Some(&folder.sources) {
+        return Ok(None);
+    }
     let config = texts.ok_or_else(|| vec!["its texts were deleted".to_owned()]).and_then(|texts| compile(&texts));
     match config {
         Ok(config) if config.snapshot.digest() == digest => Ok(Some(config)),
@@ -277,7 +291,7 @@ async fn take_up(
     let taken = if same {
         Ok(Taken::InForce(last.0.snapshot.digest()))
     } else {
-        gate.put_forward(&wanted.0, None, "start").await
+        gate.put_forward(&wanted.0, None, Occasion::Start).await
     };
     match taken {
         Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),

@@ -8,12 +8,13 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderMap;
 use jiff::SignedDuration;
-use remit_app::change::{Change, NotChanged, Taken};
+use remit_app::change::{Change, ChangeBallot, NotChanged, Occasion, Taken};
 use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{ChangeId, OperatorId, RunId, ToolName};
+use remit_core::approval::Approver;
+use remit_core::ids::{OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
@@ -124,12 +125,12 @@ pub trait Reload: Send + Sync {
         Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
     }
 
-    /// Puts texts forward that were in force once.
+    /// Puts texts forward that do not stand in the folder: such as were in force once, or with a wider remit.
     ///
     /// # Errors
     /// See [`NotChanged`].
-    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
-        let _ = (by, sources);
+    async fn put(&self, by: &OperatorId, sources: &str, occasion: Occasion) -> Result<Taken, NotChanged> {
+        let _ = (by, sources, occasion);
         Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
     }
 
@@ -137,8 +138,8 @@ pub trait Reload: Send + Sync {
     ///
     /// # Errors
     /// See [`NotChanged`].
-    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
-        let _ = (by, id, approve, reason);
+    async fn vote(&self, by: &Approver, ballot: ChangeBallot) -> Result<Change, NotChanged> {
+        let _ = (by, ballot);
         Err(NotChanged::Unknown)
     }
 }

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use remit_core::unsealed::Then;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -46,13 +47,23 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         )
 }
 
-/// Ready means: the store can promise something. Upstreams that are down do not make the gateway unready.
+/// Ready means: the store can promise something, and the log takes it up. Upstreams that are down do not make the
+/// gateway unready.
 async fn ready(State(edge): State<Arc<Edge>>) -> Response {
-    match edge.gate.ports().store.health() {
-        Ok(()) => (StatusCode::OK, axum::Json(json!({"ready": true}))).into_response(),
-        Err(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": "store"}))).into_response()
+    let ports = edge.gate.ports();
+    let unready = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": why})));
+    if ports.store.health().is_err() {
+        return unready("store").into_response();
+    }
+    let lag = edge.gate.lag();
+    let trouble = lag.as_ref().and_then(|lag| lag.trouble(ports.clock.now()));
+    match trouble {
+        None => axum::Json(json!({"ready": true})).into_response(),
+        // Whoever lets calls go on without the log wants no balancer to stop them.
+        Some(why) if lag.is_some_and(|lag| lag.bound().then == Then::GoOn) => {
+            axum::Json(json!({"ready": true, "ledger": why})).into_response()
         }
+        Some(why) => unready(&format!("ledger: {why}")).into_response(),
     }
 }
 
@@ -68,7 +79,9 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     }
     if let (Ok(head), Ok(records)) = (store.head().await, store.count().await) {
         let sealed = head.map_or(0, |head| head.edge.size());
-        edge.metrics.ledger(sealed, records, edge.gate.ports().clock.now());
+        let now = edge.gate.ports().clock.now();
+        let waited = edge.gate.lag().map_or(0, |lag| lag.secs(now));
+        edge.metrics.ledger(sealed, records, waited, now);
     }
     let all = edge.gate.snapshot().all_budgets(edge.gate.ports().clock.now());
     if let Ok(usage) = store.usage(&all).await {

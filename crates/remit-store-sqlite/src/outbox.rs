@@ -78,6 +78,13 @@ pub(crate) fn owe(db: &Connection, deliveries: &[Delivery]) -> Result<usize, Fai
     Ok(added)
 }
 
+/// Makes due what is still to be told of a question's being asked.
+pub(crate) fn tell_now(db: &Connection, about: &QuestionId, at: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE deliveries SET next_at = min(next_at, ?3) WHERE about = ?1 AND event = ?2 AND state = 'waiting'";
+    db.prepare_cached(sql)?.execute(params![about.as_str(), Event::Asked.to_string(), micros(at)])?;
+    Ok(())
+}
+
 fn attempted(db: &Connection, id: &str, progress: &Progress, then: &[Delivery]) -> Result<bool, Failure> {
     let tried = |state: DeliveryState, next_at: Option<Timestamp>, error: Option<&str>| {
         let sql = "UPDATE deliveries SET attempts = attempts + 1, state = ?2, next_at = ifnull(?3, next_at),

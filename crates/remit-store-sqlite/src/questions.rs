@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::action::Salt;
 use remit_app::delivery::Delivery;
-use remit_app::intent::CommitError;
+use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
+use remit_app::preview::Preview;
 use remit_app::question::{Narrowed, Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
@@ -24,7 +25,7 @@ use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses, narrowed, action, salt, voters FROM questions";
+                      expires_at, used, escalated, uses, narrowed, preview, action, salt, voters FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -61,7 +62,8 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
     desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
-           expires_at, action, salt, voters) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+           expires_at, preview, action, salt, voters)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -75,6 +77,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         particulars(question).to_string(),
         micros(question.asked_at),
         micros(question.expires_at),
+        question.preview.as_ref().map(preview_column),
         &question.action.as_bytes()[..],
         &question.salt.as_bytes()[..],
         &question.voters.as_bytes()[..],
@@ -164,7 +167,7 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
     let narrowed = narrowed.map(|of| Narrowed { arguments: Value::Null, reason: String::new(), ..of });
     db.prepare_cached(
         "UPDATE questions SET call = ?2, salt = zeroblob(16), arguments = 'null', particulars = ?3, expires_at = ?4,
-           narrowed = ?5 WHERE id = ?1",
+           narrowed = ?5, preview = NULL WHERE id = ?1",
     )?
     .execute(params![
         id.as_str(),
@@ -220,9 +223,9 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
         let mut question = Question {
             id: QuestionId::parse(&text(0)?)?,
             call: digest(row.get(1)?)?,
-            action: digest(row.get(15)?)?,
-            salt: Salt::new(row.get(16)?),
-            voters: Salt::new(row.get(17)?),
+            action: digest(row.get(16)?)?,
+            salt: Salt::new(row.get(17)?),
+            voters: Salt::new(row.get(18)?),
             intent: RecordId::parse(&text(2)?)?,
             decision: digest(row.get(3)?)?,
             run: RunId::parse(&text(4)?)?,
@@ -246,6 +249,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             uses: row.get(13)?,
             used: row.get(11)?,
             narrowed: row.get::<_, Option<String>>(14)?.as_deref().map(narrowed).transpose()?,
+            preview: row.get::<_, Option<String>>(15)?.as_deref().map(preview).transpose()?,
         };
         add_particulars(&mut question, &text(8)?)?;
         question.votes = votes(db, &question.id)?;
@@ -318,6 +322,15 @@ impl Questions for SqliteStore {
         Ok(self.write(move |desk| escalated(desk.db, &id, steps, at, &record)).await?)
     }
 
+    async fn awaiting_preview(&self, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Unavailable> {
+        self.read(|db| awaiting_preview(db, now, limit))
+    }
+
+    async fn attach_preview(&self, id: &QuestionId, preview: Preview, at: Timestamp) -> Result<bool, Unavailable> {
+        let id = id.clone();
+        Ok(self.write(move |desk| attach_preview(desk.db, &id, &preview, at)).await?)
+    }
+
     async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError> {
         let id = id.clone();
         Ok(self.write(move |desk| narrow(desk, &id, &narrowing)).await?)
@@ -340,6 +353,41 @@ fn narrow(desk: &Desk<'_>, id: &QuestionId, narrowing: &Narrowing) -> Result<Que
     db.prepare_cached("UPDATE questions SET narrowed = ?2, denied = 1 WHERE id = ?1")?
         .execute(params![id.as_str(), narrowed_column(&narrowing.narrowed)])?;
     Ok(Question { narrowed: Some(narrowing.narrowed.clone()), ..question })
+}
+
+fn awaiting_preview(db: &Connection, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM questions WHERE preview = 'awaited' AND expires_at > ?1 AND NOT used AND NOT denied
+         ORDER BY position LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![micros(now), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(QuestionId::parse(&row.get::<_, String>(0)?)?);
+    }
+    Ok(found)
+}
+
+fn attach_preview(db: &Connection, id: &QuestionId, preview: &Preview, at: Timestamp) -> Result<bool, Failure> {
+    let open = one(db, id)?.is_some_and(|question| question.takes_preview(at));
+    if open {
+        db.prepare_cached("UPDATE questions SET preview = ?2 WHERE id = ?1")?
+            .execute(params![id.as_str(), preview_column(preview)])?;
+        outbox::tell_now(db, id, at)?;
+    }
+    Ok(open)
+}
+
+fn preview_column(preview: &Preview) -> String {
+    // One word for what is looked for by an index.
+    if *preview == Preview::Awaited { "awaited".into() } else { preview.to_json().to_string() }
+}
+
+fn preview(text: &str) -> Result<Preview, Failure> {
+    if text == "awaited" {
+        return Ok(Preview::Awaited);
+    }
+    Preview::read(&value(text)?).ok_or_else(|| malformed("question", "unexpected preview"))
 }
 
 fn narrowed_column(of: &Narrowed) -> String {

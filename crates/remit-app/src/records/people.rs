@@ -31,11 +31,7 @@ impl Gate {
             body.flag("in_place", true);
         }
         body.texts("people", vote.named(&question.voters));
-        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
-        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
-        if let Some((proof, key)) = &cast.signed {
-            body.object("assertion", |body| assertion(proof, key, body));
-        }
+        stands_behind(cast.signed.as_ref(), &mut body);
         let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
@@ -157,6 +153,7 @@ impl Gate {
     pub(crate) fn review_draft(&self, review: &Review, closed: &Closed) -> Draft {
         let mut body = Object::new();
         body.text("event", "reviewed").text("intent", review.call.as_str());
+        body.text("finding", if closed.objects { "objected" } else { "confirmed" });
         let disclosures = vec![("operator", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
         let links = vec![("decision", review.decision)];
         Draft { run: review.run.clone(), links, disclosures, ..plain(Kind::Grant, self.record_id(), closed.at, body) }
@@ -213,6 +210,14 @@ impl Gate {
             disclosures.push(("by", json::quoted(by.as_str())));
         }
         Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
+    }
+}
+
+/// Whether a vote is vouched for by the operator's login, or signed by the person: the two must never look alike.
+pub(crate) fn stands_behind(signed: Option<&(Proof, PublicKey)>, body: &mut Object) {
+    body.text("assurance", if signed.is_some() { "passkey" } else { "operator_attested" });
+    if let Some((proof, key)) = signed {
+        body.object("assertion", |body| assertion(proof, key, body));
     }
 }
 

@@ -113,6 +113,8 @@ enum Command {
     Proposals(proposals::Proposals),
     /// Say how an agent has fared since its remit last changed.
     Standing(proposals::Standing),
+    /// Put a remit forward with more in one place: a higher stage, or the lines of a proposal.
+    Widen(proposals::Widen),
     /// Keep something from being deleted; without a verb, list what is kept.
     Hold(hold::Hold),
     /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
@@ -174,6 +176,7 @@ impl Cli {
             Command::Rollback(verb) => verb.run(&folder),
             Command::Proposals(verb) => verb.run(&folder),
             Command::Standing(verb) => verb.run(&folder),
+            Command::Widen(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

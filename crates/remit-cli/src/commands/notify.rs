@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Try the channels by which people are told.
 #[derive(Args)]
@@ -39,6 +39,9 @@ pub struct Deliveries {
     /// At most this many, newest first.
     #[arg(long, default_value_t = 100)]
     limit: u32,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -62,16 +65,10 @@ impl Deliveries {
                 path.push_str(&format!("&{name}={}", encoded(value)));
             }
         }
-        let found = self.access.open(folder)?.get(&path)?;
-        let found = found["deliveries"].as_array().cloned().unwrap_or_default();
-        let rows = found.iter().map(|d| {
-            let names = ["created_at", "question", "event", "channel", "state", "attempts", "error"];
-            names.map(|name| text(&d[name])).to_vec()
-        });
-        say(if found.is_empty() {
-            "nobody was told anything".into()
-        } else {
-            table(&["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"], rows).to_string()
+        let answer = self.access.open(folder)?.get(&path)?;
+        let head = &["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
+        Listing { of: "deliveries", none: "nobody was told anything", head }.say(&answer, self.json, |delivery| {
+            columns(delivery, ["created_at", "question", "event", "channel", "state", "attempts", "error"])
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -119,6 +119,32 @@ pub(crate) struct LedgerFile {
     pub witnesses: Vec<At<WitnessFile>>,
     /// How many witnesses are enough. Required when there are any.
     pub quorum: Option<At<u32>>,
+    /// What becomes of calls while records wait too long to be sealed. Default: after 60 s none goes ahead.
+    pub unsealed: Option<UnsealedFile>,
+}
+
+/// What becomes of calls while records wait too long to be sealed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct UnsealedFile {
+    /// How long a record may wait: `60s`, which is also the default.
+    pub within: Option<At<String>>,
+    /// `refuse`: no call goes ahead then; `reads`: only reads of data up to `internal`; `go_on`: all of them. Default: refuse.
+    pub then: Option<ThenWord>,
+}
+
+/// Which calls go ahead while the log has fallen behind.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ThenWord {
+    /// None.
+    Refuse,
+    /// Reads of data up to `internal`.
+    Reads,
+    /// All.
+    GoOn,
 }
 
 /// A bucket in an object store that speaks S3. It must refuse a conditional write (`If-None-Match: *`) of what is there.
@@ -449,4 +475,6 @@ pub(crate) struct ChangesFile {
     pub people: Option<At<u32>>,
     /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
     pub widening: Option<At<u32>>,
+    /// How well those who vote must have proved who they are. Default: any.
+    pub factor: Option<FactorWord>,
 }

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
+use remit_core::unsealed::Unsealed;
 
 use crate::upstream::CredentialSource;
 
@@ -134,6 +135,8 @@ pub struct Ledger {
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+    /// What becomes of calls while records wait too long to be sealed.
+    pub unsealed: Unsealed,
 }
 
 /// Where the files of the log are.

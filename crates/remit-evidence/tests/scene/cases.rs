@@ -1,5 +1,7 @@
 //! Good bundles and tampered ones, each with the verdict it must get from every verifier.
 
+mod stamps;
+
 use super::records::*;
 use super::*;
 use remit_evidence::judge::{Step, Verdict};
@@ -82,10 +84,9 @@ fn flipped(value: &Value, at: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes(), quorums(), seen(), memories()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let kinds = [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes()];
+    let wholes = [quorums(), seen(), memories(), stamps::all()];
+    kinds.into_iter().chain(wholes).flatten().collect()
 }
 
 fn good() -> Vec<Case> {

@@ -23,6 +23,7 @@ pub mod cases;
 pub mod passkeys;
 pub mod quorums;
 pub mod records;
+pub mod timestamper;
 pub mod vectors;
 
 pub const ORIGIN: &str = "log.example/remit";

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice, Nonce, Proof, Site};
+use remit_app::change::ChangeBallot;
 use remit_app::narrow::Narrower;
 use remit_app::question::RunBounds;
-use remit_core::ids::{Digest, QuestionId, RuleId};
+use remit_core::ids::{ChangeId, Digest, QuestionId, RuleId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
@@ -86,6 +87,23 @@ fn own(base_url: &str) -> Site {
     let host = host.split('/').next().unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     Site { rp_id: name.map_or(host, |(name, _)| name).to_owned(), origins: vec![origin.to_owned()] }
+}
+
+/// Reads a vote on a change of the authority.
+pub(crate) fn on_change(settings: &EdgeSettings, change: &str, body: &Value) -> Result<ChangeBallot, Refusal> {
+    only(body, &["choice", "reason", "assertion"])?;
+    let change = ChangeId::parse(change).map_err(|_| super::changes::unknown())?;
+    let approve = match text(body, "choice")? {
+        Some("approve") => true,
+        Some("refuse") => false,
+        _ => return Err(malformed("`choice` must be approve or refuse")),
+    };
+    let reason = text(body, "reason")?.unwrap_or_default().trim().to_owned();
+    if !approve && reason.is_empty() {
+        return Err(malformed("`reason` is missing: whoever proposed it will ask"));
+    }
+    let proof = body.get("assertion").map(|assertion| proof(settings, assertion)).transpose()?;
+    Ok(ChangeBallot { change, approve, reason, proof })
 }
 
 /// Other arguments for a held call.

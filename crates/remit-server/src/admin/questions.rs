@@ -6,6 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
+use remit_app::ballot::Nonce;
 use remit_app::question::Question;
 use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{answer, ballot, body, operator, unavailable};
 use crate::edge::Edge;
+use crate::identify::Operator;
 use crate::refusal;
 
 /// `GET /admin/v1/questions`: what waits for people, oldest first.
@@ -70,17 +72,22 @@ pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<Stri
         let asked = body(&edge, raw).await?;
         let ballot = ballot::read(&edge.settings, &id, &asked)?;
         let (statement, nonce) = edge.gate.statement(&voter.approver, &ballot).await.map_err(not_taken)?;
-        let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
-        let passkeys = account.into_iter().flat_map(|account| account.passkeys);
-        Ok(json!({
-            "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
-            "statement": statement,
-            "nonce": nonce.to_string(),
-            "rp_id": ballot::site(&edge.settings).rp_id,
-            "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
-        }))
+        to_sign(&edge, &voter, &statement, &nonce).await
     };
     answer(stated.await)
+}
+
+/// What a voter's browser needs to have a statement signed by their passkey.
+pub(crate) async fn to_sign(edge: &Edge, voter: &Operator, statement: &str, nonce: &Nonce) -> Result<Value, Refusal> {
+    let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
+    let passkeys = account.into_iter().flat_map(|account| account.passkeys);
+    Ok(json!({
+        "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
+        "statement": statement,
+        "nonce": nonce.to_string(),
+        "rp_id": ballot::site(&edge.settings).rp_id,
+        "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
+    }))
 }
 
 /// `POST /admin/v1/questions/{id}/remarks`: `{"text"}`. Asks the agent something; the question stays open.

@@ -1,6 +1,7 @@
 //! The ledger: the log's files in a folder or a bucket, its keys, the guard beside it, and the thread that seals.
 
 pub mod bucket;
+pub mod disk;
 pub mod files;
 pub mod folder;
 pub mod guard;

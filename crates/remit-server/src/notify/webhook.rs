@@ -78,6 +78,7 @@ fn body(message: &Message, arguments: bool) -> Value {
         let mut untrusted = json!({"resource": news.resource.text});
         if arguments {
             untrusted["arguments"] = json!(news.arguments.text);
+            untrusted["preview"] = json!(news.preview.as_ref().map(|preview| &preview.text));
         }
         data.insert("untrusted".into(), untrusted);
     }

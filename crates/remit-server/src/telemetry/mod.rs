@@ -170,10 +170,11 @@ impl Metrics {
     }
 
     /// How far sealing has come, as of now.
-    pub fn ledger(&self, sealed: u64, records: u64, now: Timestamp) {
+    pub fn ledger(&self, sealed: u64, records: u64, waited_secs: u64, now: Timestamp) {
         let gauge = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         gauge(&self.ledger.leaves, sealed);
         gauge(&self.ledger.unsealed, records.saturating_sub(sealed));
+        gauge(&self.ledger.waited, waited_secs);
         let signed = self.ledger.signed_at.load(Ordering::Relaxed);
         // Before the first one of this process there is no age to state.
         self.ledger.age.set(if signed == 0 { -1 } else { now.as_second().saturating_sub(signed).max(0) });
@@ -196,6 +197,7 @@ impl Metrics {
 struct Ledger {
     leaves: Gauge,
     unsealed: Gauge,
+    waited: Gauge,
     age: Gauge,
     cosigned: Gauge,
     stopped: Gauge,
@@ -208,6 +210,7 @@ impl Ledger {
         let ledger = registry.sub_registry_with_prefix("ledger");
         ledger.register("leaves", "Records under the head of the log", new.leaves.clone());
         ledger.register("unsealed", "Records that are not yet under the head of the log", new.unsealed.clone());
+        ledger.register("waited_seconds", "For how long the oldest of them may have waited", new.waited.clone());
         ledger.register("checkpoint_age_seconds", "Age of the checkpoint; -1 before the first one", new.age.clone());
         ledger.register("cosigned", "Witnesses that cosigned the last checkpoint", new.cosigned.clone());
         ledger.register("stopped", "Whether sealing has stopped for good", new.stopped.clone());

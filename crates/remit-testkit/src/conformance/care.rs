@@ -124,7 +124,7 @@ pub(super) async fn a_call_that_was_not_admitted_waits_for_no_review(t: Trial) {
 pub(super) async fn reviews_are_closed_once(t: Trial) {
     t.run("run-1").await;
     let call = reviewed(&t, "a").await;
-    let closed = |by: &str| Closed { by: operator(by), note: "as it should be".into(), at: moment(9) };
+    let closed = |by: &str| Closed { by: operator(by), objects: false, note: "as it should be".into(), at: moment(9) };
     let close = async |call: &RecordId, by| t.store.close_review(call, closed(by), t.record(Kind::Grant, None)).await;
     let before = t.count().await;
     let unknown = RecordId::parse("rec-x").expect("a record");
@@ -278,14 +278,17 @@ pub(super) async fn erasure_ends_what_a_person_lent_and_forgets_what_they_wrote(
     lend(&t, delegation("rec-b", "cleo", "ann", None, 0, 60)).await.expect("it is lent");
     lend(&t, delegation("rec-c", "cleo", "ben", None, 0, 60)).await.expect("it is lent");
     let call = reviewed(&t, "a").await;
-    let closed = Closed { by: operator("ann"), note: "Ann was here".into(), at: moment(9) };
+    let closed = Closed { by: operator("ann"), objects: true, note: "Ann was here".into(), at: moment(9) };
     t.store.close_review(&call, closed, t.record(Kind::Grant, None)).await.expect("it is closed");
     let erasure = Erasure { person: user("ann"), positions: Vec::new(), also_open: false, now: moment(10) };
     t.store.erase(erasure, t.record(Kind::Erasure, None)).await.expect("it is erased");
     let left: Vec<_> = t.store.delegations(moment(10)).await.expect("read").into_iter().map(|lent| lent.id).collect();
     assert_eq!(left, [RecordId::parse("rec-c").expect("a record")]);
     let review = t.store.review(&call).await.expect("read").expect("there is one");
-    assert_eq!(review.closed, Some(Closed { by: operator("erased"), note: String::new(), at: moment(9) }));
+    assert_eq!(
+        review.closed,
+        Some(Closed { by: operator("erased"), objects: true, note: String::new(), at: moment(9) })
+    );
     let votes = t.store.question(&id).await.expect("read").expect("there is one").votes;
     let (principal, own) = votes[0].behalf.clone().expect("it is still a vote in another's place");
     assert!(principal.as_str().starts_with("erased-") && own.is_none(), "{principal}");

@@ -19,11 +19,13 @@ mod listing;
 pub mod model;
 mod outbox;
 mod people;
+mod previews;
 mod questions;
 mod races;
 mod records;
 mod runs;
 mod settlement;
+mod stamps;
 pub mod trial;
 
 use std::pin::Pin;
@@ -86,6 +88,10 @@ pub fn cases() -> Vec<Case> {
             keep_what_is_said_about_them, escalate_one_way, are_closed_by_a_narrower_call,
             are_not_closed_for_one_that_is_open_already,
         },
+        previews::{
+            are_put_beside_their_question_once, are_awaited_while_their_question_is_open,
+            are_waited_for_before_people_are_told, are_called_once_and_tell_their_run_nothing,
+        },
         approvals::{
             satisfy_with_the_quorum, are_of_one_salt, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
             are_used_once, of_several_rules_go_together, must_be_in_the_basis, a_denial_after_loading_is_a_conflict,
@@ -134,6 +140,7 @@ pub fn cases() -> Vec<Case> {
             an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
             news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
+        stamps::{come_back_as_they_were, the_first_over_a_leaf_is_found, the_first_over_a_size_stays},
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
     ]

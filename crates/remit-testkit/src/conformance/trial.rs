@@ -56,6 +56,8 @@ pub struct Admission {
     pub batched: bool,
     /// Whether a person has to look at it afterwards.
     pub review: bool,
+    /// Of which question it is the preview.
+    pub preview_of: Option<QuestionId>,
 }
 
 impl Trial {
@@ -135,6 +137,7 @@ impl Trial {
             approvals: Vec::new(),
             batched: false,
             review: false,
+            preview_of: None,
         }
     }
 
@@ -160,6 +163,7 @@ impl Trial {
             at: admission.at,
             basis: admission.basis.clone(),
             idempotency: admission.key.map(|key| IdempotencyKey(key.to_owned())),
+            preview_of: admission.preview_of.clone(),
             review: admission.review,
             questions_max: 1000,
             effect,
@@ -341,6 +345,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         expires_at: moment(60),
         votes: Vec::new(),
         remarks: Vec::new(),
+        preview: None,
         origins: vec![("/amount".into(), Origin::User), ("/to".into(), Origin::Untrusted)],
         escalated: 0,
         uses: 0,
@@ -404,6 +409,7 @@ pub fn ballot(change: &str, by: &str, approve: bool) -> ChangeVote {
     ChangeVote {
         change: ChangeId::parse(change).expect("a change id"),
         by: OperatorId::parse(by).expect("an operator"),
+        factor: Factor::Key,
         approve,
         reason: format!("{by} has looked at it"),
         at: moment(1),

@@ -101,6 +101,7 @@ impl State {
                 question.reason.clear();
                 question.remarks.clear();
                 question.votes.iter_mut().for_each(|vote| vote.reason.clear());
+                question.preview = None;
                 if let Some(narrowed) = &mut question.narrowed {
                     (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
                 }

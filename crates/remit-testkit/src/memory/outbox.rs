@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::delivery::{Delivery, DeliveryFilter, DeliveryState, Progress};
+use remit_app::delivery::{Delivery, DeliveryFilter, DeliveryState, Event, Progress};
 use remit_app::intent::Unavailable;
 use remit_app::ports::Outbox;
+use remit_core::ids::QuestionId;
 
 use super::MemoryStore;
 use super::state::State;
@@ -78,6 +79,14 @@ impl Outbox for MemoryStore {
 impl State {
     fn waiting(&self) -> impl Iterator<Item = &Delivery> {
         self.deliveries.iter().filter(|delivery| delivery.state == DeliveryState::Waiting)
+    }
+
+    /// Makes due what is still to be told of a question's being asked.
+    pub(super) fn tell_now(&mut self, about: &QuestionId, at: Timestamp) {
+        let asked = |delivery: &&mut Delivery| {
+            delivery.about == *about && delivery.event == Event::Asked && delivery.state == DeliveryState::Waiting
+        };
+        self.deliveries.iter_mut().filter(asked).for_each(|delivery| delivery.next_at = delivery.next_at.min(at));
     }
 
     /// Adds deliveries that are not there; how many are new.

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::intent::CommitError;
+use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
+use remit_app::preview::Preview;
 use remit_app::question::{Question, Remark};
 use remit_core::ids::QuestionId;
 use remit_evidence::writer::SignedRecord;
@@ -38,6 +39,21 @@ impl Questions for MemoryStore {
         question.escalated = steps;
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
+    }
+
+    async fn awaiting_preview(&self, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Unavailable> {
+        let state = self.open()?;
+        let awaiting = state.questions.iter().filter(|question| question.takes_preview(now));
+        Ok(awaiting.take(limit as usize).map(|question| question.id.clone()).collect())
+    }
+
+    async fn attach_preview(&self, id: &QuestionId, preview: Preview, at: Timestamp) -> Result<bool, Unavailable> {
+        let mut state = self.open()?;
+        let found = state.questions.iter_mut().find(|question| question.id == *id && question.takes_preview(at));
+        let Some(question) = found else { return Ok(false) };
+        question.preview = Some(preview);
+        state.tell_now(id, at);
+        Ok(true)
     }
 
     async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError> {

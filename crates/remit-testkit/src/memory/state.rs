@@ -40,6 +40,7 @@ pub(crate) struct State {
     /// In the order in which they were added.
     pub deliveries: Vec<Delivery>,
     pub head: Option<Head>,
+    pub stamps: Vec<remit_app::stamp::Stamped>,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }

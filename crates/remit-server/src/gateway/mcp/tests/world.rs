@@ -144,6 +144,7 @@ fn tool(name: &str, class: Class, properties: Value) -> Tool {
         risk: Risk::Low,
         reversible: true,
         undo: None,
+        preview: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Free,

@@ -2,157 +2,19 @@
 //! texts, and neither a restart nor a crash is a way around them.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+mod crash;
+mod world;
 
 use remit_app::change::Candidate;
 use remit_app::people::{AccountChange, Invitation, Passkey, Spent};
-use remit_cli::boot::Running;
 use remit_core::ids::{Digest, OperatorId};
-use remit_evidence::dsse::Envelope;
-use remit_evidence::record::{Kind, disclosed};
-use remit_evidence::verify::{Trust, Verified, examine};
+use remit_evidence::record::Kind;
 use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
-use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
-const AGENT: &str = "agent-desk";
-const GUARDRAIL: &str = "@id(\"no-tickets\") @reason(\"tickets are frozen\")\n\
-                         forbid (principal, action in [Action::\"write\"], resource);\n";
-
-/// Operators: their id, user and roles. The text of a key is `operator-` and the id.
-const PEOPLE: [(&str, Option<&str>, &str); 7] = [
-    ("sam", Some("sam@acme.example"), "security"),
-    ("sue", Some("sue@acme.example"), "security"),
-    ("sam-again", Some("sam@acme.example"), "security"),
-    ("nobody-says-who", None, "security"),
-    ("olga", Some("olga@acme.example"), "operator"),
-    ("fred", Some("fred@acme.example"), "approver"),
-    ("vera", Some("vera@acme.example"), "viewer"),
-];
-
-fn key(id: &str) -> String {
-    format!("operator-{id}")
-}
-
-fn keys(people: &[(&str, Option<&str>, &str)]) -> String {
-    let hex = |text: &str| Digest::of(text.as_bytes()).to_string();
-    let mut text = format!(
-        "agents:\n  - {{ id: desk, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {} }}\noperators:\n",
-        hex(AGENT)
-    );
-    for (id, user, role) in people {
-        let user = user.map(|user| format!("user: {user}, ")).unwrap_or_default();
-        let teams = if *role == "approver" { "teams: [finance], " } else { "" };
-        let sha256 = hex(&key(id));
-        text.push_str(&format!(
-            "  - {{ id: {id}, {user}{teams}roles: [{role}], expires: 2099-01-01, sha256: {sha256} }}\n"
-        ));
-    }
-    text
-}
-
-/// A configuration folder on a disk.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().expect("a folder"));
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        for (name, text) in remit_config::Folder::read(&base).expect("scenarios/base").texts() {
-            place.write(name, text);
-        }
-        place.write("keys.yaml", &keys(&PEOPLE));
-        place.write("guardrails/tickets.cedar", GUARDRAIL);
-        std::fs::create_dir_all(place.path().join(".remit")).expect("a folder");
-        place
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path().join(name)).expect("a text")
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let file = self.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
-    }
-
-    fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = self.text(name);
-        assert!(text.contains(from), "{name} does not say `{from}`");
-        self.write(name, &text.replacen(from, to, 1));
-    }
-
-    /// Without the guardrail.
-    fn weaken(&self) {
-        self.write("guardrails/tickets.cedar", "");
-    }
-
-    async fn start(&self) -> Gateway {
-        let running = Running::start(self.path(), Some(([127, 0, 0, 1], 0).into())).await;
-        let running = running.unwrap_or_else(|error| panic!("{error}"));
-        Gateway { wire: Wire::to(&running.url), running }
-    }
-}
-
-struct Gateway {
-    running: Running,
-    wire: Wire,
-}
-
-/// What an agent is told about changing a ticket.
-async fn ticket(wire: &Wire) -> String {
-    let body = json!({"tool": "business/update_ticket", "arguments": {"id": "T-1", "status": "open"}});
-    let (_, answer) = wire.send(AGENT, "/v1/decisions", Some(&body)).await.expect("an answer");
-    let code = answer["code"].as_str().or(answer["decision"].as_str());
-    code.unwrap_or_else(|| panic!("{answer}")).to_owned()
-}
-
-async fn post(wire: &Wire, by: &str, path: &str, body: Value) -> (u16, Value) {
-    wire.send(&key(by), path, Some(&body)).await.expect("an answer")
-}
-
-async fn vote(wire: &Wire, by: &str, change: &str, choice: &str) -> (u16, Value) {
-    let body = json!({"choice": choice, "reason": "looked at it"});
-    post(wire, by, &format!("/admin/v1/changes/{change}/votes"), body).await
-}
-
-/// Reloads, and expects that the folder waits for people; the change.
-async fn pending(wire: &Wire) -> Value {
-    let (status, answer) = post(wire, "olga", "/admin/v1/reload", json!({})).await;
-    assert_eq!((status, answer["taken"].as_bool()), (202, Some(false)), "{answer}");
-    answer["pending"].clone()
-}
-
-fn id(change: &Value) -> String {
-    change["change"].as_str().expect("an id").to_owned()
-}
-
-fn codes(change: &Value) -> Vec<&str> {
-    change["weakens"].as_array().expect("a list").iter().filter_map(|weakens| weakens["code"].as_str()).collect()
-}
-
-async fn get(wire: &Wire, path: &str) -> Value {
-    wire.done(&key("vera"), path, None).await.expect("an answer")
-}
-
-impl Gateway {
-    async fn stop(self) {
-        self.running.stop().await;
-    }
-}
+use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, keys, pending, post, ticket, verified, vote};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guardrail_is_removed_by_two_people_and_bites_until_then() {
@@ -460,25 +322,6 @@ async fn always_is_no_vote_but_a_proposal_that_works() {
     gateway.stop().await;
 }
 
-/// Every record, verified and complete.
-async fn verified(wire: &Wire, place: &Path) -> Vec<(Verified, BTreeMap<String, Value>)> {
-    let root = Ed25519::in_file(&place.join(".remit/gateway.key")).expect("the key");
-    let mut trust = Trust::in_roots([root.public_key()]).expect("a root");
-    let list = wire.done(&key("vera"), "/admin/v1/records?limit=10000", None).await.expect("records");
-    let mut out = Vec::new();
-    for record in list["records"].as_array().expect("records") {
-        let envelope = Envelope::parse(record["envelope"].to_string().as_bytes()).expect("an envelope");
-        let shown: Vec<String> = serde_json::from_value(record["disclosures"].clone()).expect("texts");
-        let one = trust.verify(&envelope).expect("it verifies");
-        one.check_disclosures(shown.iter().map(String::as_str)).expect("what was signed");
-        out.push((one, disclosed(&shown).into_iter().collect()));
-    }
-    let all: Vec<Verified> = out.iter().map(|(record, _)| record.clone()).collect();
-    let findings = examine(&all);
-    assert!(findings.gaps.is_empty() && findings.doubles.is_empty() && findings.dangling.is_empty(), "{findings:?}");
-    out
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_did_what_to_the_gateway_is_on_record() {
     let place = Place::new();
@@ -513,14 +356,6 @@ async fn who_did_what_to_the_gateway_is_on_record() {
     let links: Vec<&str> = in_force[1].0.links.iter().map(|(rel, _)| rel.as_str()).collect();
     assert_eq!(links, ["proposal", "vote", "vote"], "the authority names the votes that it rests on");
     gateway.stop().await;
-}
-
-/// The program stands beside the folder of the test executables; `./test` builds it first.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("own path");
-    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    program
 }
 
 /// A verifier knows by these records when the votes of somebody's passkey counted.
@@ -570,69 +405,4 @@ async fn who_leaves_or_comes_back_is_on_record_with_their_passkeys() {
     let words = ["passkey_added", "person_removed", "person_returned"];
     assert_eq!(told, words.map(|word| (word.to_owned(), true)));
     gateway.stop().await;
-}
-
-async fn spawn(place: &Path) -> (Child, Wire) {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let mut child = Command::new(program())
-        .arg("-C")
-        .arg(place)
-        .args(["serve", "--listen", &free.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("spawn");
-    let wire = Wire::to(&format!("http://{free}"));
-    let began = Instant::now();
-    while wire.done(&key("vera"), "/admin/v1/changes", None).await.is_err() {
-        assert!(child.try_wait().expect("wait").is_none(), "the gateway does not start");
-        assert!(began.elapsed() < Duration::from_secs(60), "the gateway is not ready");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (child, wire)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_around_the_second_vote_it_is_old_or_new_and_never_half() {
-    let (mut old, mut new) = (0, 0);
-    for round in 0..6_u64 {
-        let place = Place::new();
-        let (mut child, wire) = spawn(place.path()).await;
-        place.weaken();
-        let change = id(&pending(&wire).await);
-        assert_eq!(vote(&wire, "sam", &change, "approve").await.0, 200);
-        let last = tokio::spawn({
-            let (wire, change) = (wire.clone(), change.clone());
-            async move {
-                wire.send(
-                    &key("sue"),
-                    &format!("/admin/v1/changes/{change}/votes"),
-                    Some(&json!({"choice": "approve"})),
-                )
-                .await
-            }
-        });
-        let answered = if round == 0 {
-            Some(last.await.expect("a vote"))
-        } else {
-            tokio::time::sleep(Duration::from_micros(round * 1_500)).await;
-            None
-        };
-        child.kill().await.expect("kill");
-        let acknowledged = answered.is_some_and(|answer| answer.is_ok_and(|(status, _)| status == 200));
-        assert!(round > 0 || acknowledged, "the first one is killed right after the answer");
-        let (mut child, wire) = spawn(place.path()).await;
-        let state = get(&wire, &format!("/admin/v1/changes/{change}")).await;
-        match (ticket(&wire).await.as_str(), state["state"].as_str(), state["approved"].as_u64()) {
-            ("allow", Some("in_force"), Some(2)) => new += 1,
-            ("policy.guardrail", Some("open"), Some(1)) if !acknowledged => old += 1,
-            other => panic!("round {round}: {other:?}, {state}"),
-        }
-        verified(&wire, place.path()).await;
-        child.kill().await.expect("kill");
-    }
-    assert_eq!(old + new, 6);
-    assert!(new > 0);
 }
