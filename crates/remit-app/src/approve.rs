@@ -9,6 +9,7 @@ use remit_core::verdict::Refusal;
 use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::SignedRecord;
 
+use crate::action::{Action, Salt};
 use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
@@ -334,11 +335,11 @@ pub(crate) struct Covers {
 /// The question for a call that needs these rules satisfied.
 pub(crate) fn question(
     snapshot: &Snapshot,
-    call: &Call,
+    (call, action): (&Call, &Action),
     record: &SignedRecord,
     rules: &[RuleId],
     refusal: &Refusal,
-    id: QuestionId,
+    (id, voters): (QuestionId, Salt),
     now: Timestamp,
 ) -> Question {
     let found: Vec<_> = rules.iter().filter_map(|rule| snapshot.rule(rule)).collect();
@@ -348,6 +349,9 @@ pub(crate) fn question(
     Question {
         id,
         call: call.digest(),
+        action: action.digest,
+        salt: action.salt,
+        voters,
         intent: record.id.clone(),
         decision: record.digest,
         run: call.run.clone(),

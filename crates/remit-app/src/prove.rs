@@ -135,14 +135,17 @@ impl Prover {
         let authorities: BTreeSet<Digest> = all.iter().filter_map(authority).collect();
         let in_force = |policy: &SignedRecord| announced(policy).is_some_and(|digest| authorities.contains(&digest));
         all.extend(self.select(of_kind(Kind::Policy), in_force).await?);
-        // Whose a passkey is that signed a vote, a verifier knows from the record that added it.
+        self.complete(&mut all).await?;
+        // Whose a passkey is that signed a vote, and whether it counted, a verifier knows from what became of it.
         let signed: BTreeSet<String> = all.iter().filter_map(|record| passkey(record, "/assertion/key")).collect();
         if !signed.is_empty() {
-            let added = |key: &SignedRecord| {
-                let event = predicate(key).get("event").is_some_and(|event| event == "passkey_added");
-                event && passkey(key, "/key").is_some_and(|key| signed.contains(&key))
+            let told = |key: &SignedRecord| {
+                let keys = predicate(key);
+                let gone = keys.get("keys").and_then(Value::as_array).into_iter().flatten();
+                let named = keys.get("key").into_iter().chain(gone).filter_map(Value::as_str);
+                keys.get("event").is_some() && named.into_iter().any(|key| signed.contains(key))
             };
-            all.extend(self.select(of_kind(Kind::Key), added).await?);
+            all.extend(self.select(of_kind(Kind::Key), told).await?);
         }
         // Last, for all of these have writers, too.
         let writers: BTreeSet<String> = all.iter().map(|record| record.writer.clone()).collect();
@@ -175,6 +178,25 @@ impl Prover {
         let mut kept: Vec<Stamped> = found.into_iter().rev().step_by(step).collect();
         kept.reverse();
         Ok(kept)
+    }
+
+    /// Adds the votes that admissions rest on, and what asked for them, where those stand in other runs: a held call may
+    /// be made when its run is over.
+    async fn complete(&self, all: &mut Vec<SignedRecord>) -> Result<(), NoProof> {
+        loop {
+            let known: BTreeSet<Digest> = all.iter().map(|record| record.digest).collect();
+            let rests = |record: &&SignedRecord| matches!(record.kind, Kind::Decision | Kind::Approval);
+            let named: BTreeSet<Digest> = all.iter().filter(rests).flat_map(links).collect();
+            let absent: BTreeSet<Digest> = named.difference(&known).copied().collect();
+            if absent.is_empty() {
+                return Ok(());
+            }
+            let found = self.select(RecordFilter::default(), |record| absent.contains(&record.digest)).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            all.extend(found);
+        }
     }
 
     async fn of_run(&self, run: &RunId) -> Result<Vec<SignedRecord>, NoProof> {

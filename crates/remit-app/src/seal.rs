@@ -145,7 +145,11 @@ impl Sealer {
             self.sweep(head.edge.size());
         }
         let report = Report {
-            size: head.edge.size(),
+            head: remit_evidence::bundle::Head {
+                origin: self.origin.clone(),
+                size: head.edge.size(),
+                root: head.edge.root(),
+            },
             fresh: leaves.len(),
             more,
             at: now,

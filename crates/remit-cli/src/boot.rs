@@ -236,7 +236,9 @@ impl Booted {
             LedgerFiles::Bucket(_) => None,
         };
         let keyring = keyring(&config.keys, &config.settings);
-        let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let writer = gate.clone();
+        let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
+            .map_err(|error| Failure::Io("sealing".into(), error))?;
         let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
         let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));

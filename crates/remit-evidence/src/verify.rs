@@ -223,6 +223,7 @@ mod tests {
             time: "2026-11-21T10:00:00.000Z".into(),
             run: None,
             traceparent: None,
+            action: None,
             links: Vec::new(),
             body: members(&body),
             disclosures: vec![("arguments", "{\"amount\":5}".into())],

@@ -64,11 +64,13 @@ impl Store for MemoryStore {
         let state = self.open()?;
         let unknown = || Unavailable(format!("there is no run `{}`", query.run));
         let (run, version) = state.runs.iter().find(|(run, _)| run.id == *query.run).ok_or_else(unknown)?;
+        let salt = state.live(query.call, query.now).next_back().map(|question| question.salt);
         let mut approvals = Vec::new();
         for (rule, definition, quorum) in query.rules {
             let satisfied = state.live(query.call, query.now).find(|q| {
                 let asked = q.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
-                q.usable(query.run, query.now)
+                Some(q.salt) == salt
+                    && q.usable(query.run, query.now)
                     && asked.is_some_and(|asked| q.yes(rule) >= asked.quorum.max(*quorum) as usize)
             });
             approvals.extend(satisfied.map(|question| (rule.clone(), question.id.clone())));
@@ -97,6 +99,7 @@ impl Store for MemoryStore {
             },
             basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
+            salt,
             narrowed,
         })
     }
