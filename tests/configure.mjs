@@ -15,7 +15,7 @@ const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const cache = resolve(here, '../.cache');
 const AGENTS = {
   conformance: [],
-  clients: ['ts-v1', 'ts-v2-legacy', 'ts-v2-auto', 'python-auto', 'python-legacy', 'python-v1', 'fastmcp'],
+  clients: ['ts-v1', 'ts-v1-stdio', 'ts-v2-legacy', 'ts-v2-auto', 'python-auto', 'python-stdio', 'python-legacy', 'python-v1', 'fastmcp'],
   servers: ['tester'],
   browser: ['shop'],
 };

@@ -173,6 +173,27 @@ fn a_faulty_bucket_is_said_where_it_stands() {
 }
 
 #[test]
+fn a_ledger_may_be_stamped() {
+    let config = load(&changed("remit.yaml", house::QUORUM, house::STAMPED)).expect("no fault");
+    let timestamps = config.settings.ledger.timestamps.expect("timestamps");
+    assert_eq!((timestamps.url.as_str(), timestamps.every_secs), ("https://timestamps.example/tsr", 1800));
+    assert_eq!(timestamps.certificate, PathBuf::from("tsa.pem"));
+    let hourly = house::STAMPED.replace(", every: 30m", "");
+    let config = load(&changed("remit.yaml", house::QUORUM, &hourly)).expect("no fault");
+    assert_eq!(config.settings.ledger.timestamps.map(|timestamps| timestamps.every_secs), Some(3600));
+    let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::QUORUM, house::STAMPED)).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::TIMESTAMPS {
+        let found = faults(&changed("remit.yaml", house::QUORUM, &house::STAMPED.replacen(from, to, 1)));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_good_folder_becomes_channels() {
     let notify = good().settings.notify;
     let names: Vec<_> = notify.channels.keys().map(|name| name.as_str()).collect();

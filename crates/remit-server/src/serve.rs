@@ -72,8 +72,8 @@ async fn ready(State(edge): State<Arc<Edge>>) -> Response {
 
 async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     let store = &edge.gate.ports().store;
-    if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
-        edge.metrics.questions(open.len());
+    if let Ok(open) = store.count_waiting(edge.gate.ports().clock.now()).await {
+        edge.metrics.questions(open);
     }
     if let Ok(backlog) = store.backlog().await {
         let now = edge.gate.ports().clock.now();

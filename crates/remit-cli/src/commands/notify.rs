@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Try the channels by which people are told.
@@ -66,16 +66,10 @@ impl Deliveries {
             }
         }
         let answer = self.access.open(folder)?.get(&path)?;
-        let head = &["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
+        let head = &["SINCE", "ABOUT", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
         Listing { of: "deliveries", none: "nobody was told anything", head }.say(&answer, self.json, |delivery| {
-            columns(delivery, ["created_at", "question", "event", "channel", "state", "attempts", "error"])
+            columns(delivery, ["created_at", "about", "event", "channel", "state", "attempts", "error"])
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A value as it may stand in a query.
-fn encoded(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -91,6 +91,12 @@ risk:
 canaries: {every: 50 votes, targets: [nobody.example]}
 ";
 
+/// Who cosigns the ledger, and who stamps it besides.
+pub const QUORUM: &str = "  quorum: 1\nretention:\n";
+pub const STAMPED: &str = "  quorum: 1
+  timestamps: {url: https://timestamps.example/tsr, certificate: tsa.pem, every: 30m}
+retention:
+";
 /// Where the files of the ledger are, and another place for them.
 pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
 pub const LEDGER_BUCKET: &str = "  bucket:

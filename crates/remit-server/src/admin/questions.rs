@@ -1,12 +1,14 @@
 //! Questions, for the people who answer them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::ballot::Nonce;
+use remit_app::ports::listing::{Lapse, SHEET_MAX, Waiting};
 use remit_app::question::Question;
 use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
@@ -18,13 +20,28 @@ use crate::edge::Edge;
 use crate::identify::Operator;
 use crate::refusal;
 
-/// `GET /admin/v1/questions`: what waits for people, oldest first.
-pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+/// `GET /admin/v1/questions?after=&limit=`: what waits for people, those that lapse first before others. `next` is
+/// the path of the next page, or null.
+pub(super) async fn list(
+    State(edge): State<Arc<Edge>>,
+    Query(params): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let listed = async {
         operator(&edge, &headers, Deed::Look).await?;
-        let now = edge.gate.ports().clock.now();
-        let open = edge.gate.ports().store.open_questions(now).await.map_err(unavailable)?;
-        Ok(json!({"questions": open.iter().map(|question| shown(&edge, question)).collect::<Vec<_>>()}))
+        let mut asked = Waiting::all(edge.gate.ports().clock.now());
+        for (name, value) in &params {
+            let wrong = || Refusal::new(Code::Malformed, format!("`{name}` has no such value"));
+            match name.as_str() {
+                "after" => asked.after = Some(Lapse::parse(value).ok_or_else(wrong)?),
+                "limit" => asked.limit = value.parse::<usize>().map_err(|_| wrong())?.clamp(1, SHEET_MAX),
+                _ => return Err(Refusal::new(Code::Malformed, "the query may hold after and limit")),
+            }
+        }
+        let sheet = edge.gate.ports().store.waiting(&asked).await.map_err(unavailable)?;
+        let next = sheet.older.map(|after| format!("/admin/v1/questions?after={after}&limit={}", asked.limit));
+        let questions = sheet.items.iter().map(|question| shown(&edge, question));
+        Ok(json!({"questions": questions.collect::<Vec<_>>(), "next": next}))
     };
     answer(listed.await)
 }
