@@ -336,6 +336,7 @@ pub(crate) fn question(
     // The shortest time counts: an approval must not outlive the rule that was quickest to lapse.
     let within = found.iter().map(|rule| rule.within_secs).min().unwrap_or(0);
     let expires_at = i64::try_from(within).ok().and_then(|s| now.checked_add(jiff::SignedDuration::from_secs(s)).ok());
+    let step_at = found.iter().filter_map(|rule| rule.next_step(now, 0)).min();
     Question {
         id,
         call: call.digest(),
@@ -352,15 +353,7 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found
-            .iter()
-            .map(|rule| QuestionRule {
-                id: rule.id.clone(),
-                definition: rule.digest(),
-                quorum: rule.quorum,
-                deny: rule.deny,
-            })
-            .collect(),
+        rules: found.into_iter().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
@@ -368,7 +361,7 @@ pub(crate) fn question(
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
-        step_at: found.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
+        step_at,
         uses: 0,
         used: false,
         narrowed: None,

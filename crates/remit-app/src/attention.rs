@@ -273,15 +273,7 @@ impl Gate {
             arguments: call.arguments.clone(),
             resource: call.resource.name(),
             cost: call.cost,
-            rules: rules
-                .iter()
-                .map(|rule| QuestionRule {
-                    id: rule.id.clone(),
-                    definition: rule.digest(),
-                    quorum: rule.quorum,
-                    deny: rule.deny,
-                })
-                .collect(),
+            rules: rules.iter().map(|rule| QuestionRule::of(rule)).collect(),
             asked_at: now,
             expires_at: expires.unwrap_or(now),
             origins: origins(model, &call),

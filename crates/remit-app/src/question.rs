@@ -1,7 +1,7 @@
 //! Questions that held calls wait for, and people's answers.
 
 use jiff::Timestamp;
-use remit_core::approval::{CallParties, Factor, same_person};
+use remit_core::approval::{ApprovalRule, CallParties, Factor, same_person};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use remit_core::origin::Origin;
 use remit_core::verdict;
@@ -178,6 +178,14 @@ pub enum QuestionState {
     Used,
     /// A person has put a call with other arguments in its place.
     Narrowed,
+}
+
+impl QuestionRule {
+    /// As the rule is defined now.
+    #[must_use]
+    pub fn of(rule: &ApprovalRule) -> Self {
+        Self { id: rule.id.clone(), definition: rule.digest(), quorum: rule.quorum, deny: rule.deny }
+    }
 }
 
 impl Question {

@@ -164,7 +164,7 @@ impl Booted {
         // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
         let settings = config.settings.clone();
         let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
-        let last = in_force(store.as_ref()).await.map_err(unavailable)?;
+        let last = in_force(store.as_ref(), &config).await.map_err(unavailable)?;
         let tenant = last.as_ref().unwrap_or(&config).settings.tenant.clone();
         let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
@@ -241,9 +241,13 @@ impl Booted {
     }
 }
 
-/// The configuration that came into force last, compiled from the texts that its record discloses.
-async fn in_force(store: &dyn Store) -> Result<Option<Config>, remit_app::intent::Unavailable> {
+/// The configuration that came into force last, compiled from the texts that its record discloses; nothing where
+/// the folder says the same, letter for letter.
+async fn in_force(store: &dyn Store, folder: &Config) -> Result<Option<Config>, remit_app::intent::Unavailable> {
     let Some((digest, texts)) = last_in_force(store).await? else { return Ok(None) };
+    if digest == folder.snapshot.digest() && texts.as_deref() == Some(&folder.sources) {
+        return Ok(None);
+    }
     let config = texts.ok_or_else(|| vec!["its texts were deleted".to_owned()]).and_then(|texts| compile(&texts));
     match config {
         Ok(config) if config.snapshot.digest() == digest => Ok(Some(config)),

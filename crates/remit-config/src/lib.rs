@@ -9,6 +9,7 @@
 
 mod access;
 mod at;
+mod each;
 mod facet;
 mod folder;
 pub mod keys;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use remit_config::Folder;
 use tempfile::TempDir;
@@ -22,6 +23,15 @@ pub struct Place(TempDir);
 #[must_use]
 pub fn base() -> Folder {
     Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("scenarios/base")
+}
+
+/// The upstream of the scenarios, each call of which takes this long.
+///
+/// # Panics
+/// When it cannot listen.
+pub async fn business(delay: Duration) -> Upstream {
+    let pins = base();
+    Upstream::serve(pins.text("pins/business.json").expect("pins"), delay).await.expect("an upstream")
 }
 
 impl Place {
@@ -84,6 +94,16 @@ impl Place {
         let file = self.path().join(name);
         std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
         std::fs::write(file, text).expect("a file");
+    }
+
+    /// Puts a secret into a file that only its owner can read.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn hide(&self, name: &str, secret: &str) {
+        self.write(name, secret);
+        let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.path().join(name), own).expect("a mode");
     }
 
     /// Has a file say something else where it says this for the first time.

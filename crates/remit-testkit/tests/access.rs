@@ -1,7 +1,6 @@
 //! Access for a while, over a whole gateway: asked for in the protocol, given by people, used, taken back.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,6 @@ use remit_app::replay::{Unreplayable, replay};
 use remit_app::tell::{Addressee, Messenger, NotSent, Route, Telling};
 use remit_cli::boot::Running;
 use remit_cli::rehearse::Rehearsal;
-use remit_config::Folder;
 use remit_core::Caller;
 use remit_core::approval::{Approver, Factor};
 use remit_core::ids::{AgentId, ChannelId, Digest, OperatorId, RuleId, TeamId, UserId};
@@ -25,6 +23,7 @@ use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{self as conformance, Trial};
 use remit_testkit::memory::MemoryStore;
+use remit_testkit::place::{Place, base, business};
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -37,8 +36,7 @@ const CHIEF: &str = "scenario-operator-rehearsal";
 
 /// A gate without edge or disk, under an authority that lets `desk` ask.
 async fn gate(store: Arc<dyn Store>) -> Rehearsal {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    let base = Folder::read(&base).expect("scenarios/base");
+    let base = base();
     let desk = format!("{}{OFFERS}", base.text("remits/desk.yaml").expect("a remit"));
     let remit = format!("{}{EMERGENCY}", base.text("remit.yaml").expect("settings"));
     let folder = base.with([("remits/desk.yaml".to_owned(), desk), ("remit.yaml".to_owned(), remit)]);
@@ -158,7 +156,7 @@ async fn two_gateways_on_one_store_tell_people_once() {
 
 /// A gateway over a folder of its own, which it can leave and come back to.
 struct House {
-    place: tempfile::TempDir,
+    place: Place,
     upstream: Upstream,
     running: Option<Running>,
     wire: Wire,
@@ -191,44 +189,24 @@ break_glass:
 
 impl House {
     async fn new() -> Self {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let base = Folder::read(&base).expect("scenarios/base");
-        let upstream = Upstream::serve(base.text("pins/business.json").expect("pins"), Duration::ZERO).await;
-        let upstream = upstream.expect("an upstream");
+        let upstream = business(Duration::ZERO).await;
         upstream.behave(Manner::Result(json!({"content": []})));
-        let place = tempfile::tempdir().expect("a folder");
-        for (name, text) in base.texts() {
-            let text = match name {
-                "keys.yaml" => {
-                    let key = |id: &str, user: &str| {
-                        let sha256 = Digest::of(id.as_bytes());
-                        format!(
-                            "  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n"
-                        )
-                    };
-                    let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
-                    let powers = "roles: [viewer, approver, operator, security]";
-                    let text = text.replace(
-                        "teams: [finance]\n    roles: [viewer, approver]",
-                        &format!("teams: [finance]\n    {powers}"),
-                    );
-                    format!(
-                        "agents:\n{keys}{}",
-                        text.replace(
-                            "teams: [security]\n    roles: [viewer, approver]",
-                            &format!("teams: [security]\n    {powers}")
-                        )
-                    )
-                }
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "remits/desk.yaml" => format!("{text}{OFFERS}"),
-                "remit.yaml" => format!("{text}{EMERGENCY}"),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-            std::fs::write(file, text).expect("a file");
+        let place = Place::before(&upstream);
+        let key = |id: &str, user: &str| {
+            let sha256 = Digest::of(id.as_bytes());
+            format!("  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n")
+        };
+        let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
+        let powers = "roles: [viewer, approver, operator, security]";
+        let mut people = place.text("keys.yaml");
+        for team in ["finance", "security"] {
+            let (from, to) =
+                (format!("teams: [{team}]\n    roles: [viewer, approver]"), format!("teams: [{team}]\n    {powers}"));
+            people = people.replace(&from, &to);
         }
+        place.write("keys.yaml", &format!("agents:\n{keys}{people}"));
+        place.append("remits/desk.yaml", OFFERS);
+        place.append("remit.yaml", EMERGENCY);
         let mut house = Self { place, upstream, running: None, wire: Wire::to("http://127.0.0.1:1") };
         house.start().await;
         house
@@ -249,10 +227,7 @@ impl House {
     }
 
     fn rewrite(&self, file: &str, from: &str, to: &str) {
-        let file = self.place.path().join(file);
-        let text = std::fs::read_to_string(&file).expect("a file");
-        assert!(text.contains(from), "{from} in {text}");
-        std::fs::write(file, text.replace(from, to)).expect("a file");
+        self.place.edit(file, from, to);
     }
 
     async fn post(&self, key: &str, path: &str, body: Value) -> (u16, Value) {

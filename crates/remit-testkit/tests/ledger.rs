@@ -2,8 +2,7 @@
 //! with the program's own verbs.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use remit_app::ports::Store as _;
@@ -13,27 +12,12 @@ use remit_core::ids::OperatorId;
 use remit_evidence::log::note::Note;
 use remit_evidence::log::policy::Policy;
 use remit_store_sqlite::SqliteStore;
+use remit_testkit::place::{self, Place};
 use remit_testkit::wire::Wire;
 
-/// The program stands beside the folder of the test executables; `./test` builds it first.
 fn remit(place: &Path, verb: &str) -> (bool, String) {
-    let own = std::env::current_exe().expect("own path");
-    let program: PathBuf = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    let output = Command::new(program).arg("-C").arg(place).args(["ledger", verb]).output().expect("it runs");
-    let told = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(told).expect("text"))
-}
-
-fn set_up(place: &Path) {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-    for (name, text) in folder.texts() {
-        let file = place.join(name);
-        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-        std::fs::write(file, text).expect("file");
-    }
-    std::fs::create_dir_all(place.join(".remit")).expect("folder");
+    let told = place::remit(&["-C", &place.display().to_string(), "ledger", verb]);
+    (told.well, told.out + &told.err)
 }
 
 async fn start(place: &Path) -> Running {
@@ -51,9 +35,8 @@ async fn records(running: &Running, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_sealed_and_every_flipped_bit_is_named() {
-    let place = tempfile::tempdir().expect("a folder");
+    let place = Place::base();
     let place = place.path();
-    set_up(place);
     let running = start(place).await;
     records(&running, 300).await;
     running.stop().await;
@@ -90,9 +73,8 @@ async fn everything_is_sealed_and_every_flipped_bit_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_serves_its_ledger_and_takes_it_up_again() {
-    let place = tempfile::tempdir().expect("a folder");
+    let place = Place::base();
     let place = place.path();
-    set_up(place);
     start(place).await.stop().await;
     let first = std::fs::read_to_string(place.join(".remit/ledger/checkpoint")).expect("published");
     // As a crash between head and files leaves it.

@@ -5,5 +5,6 @@ mod access;
 mod answers;
 mod care;
 mod changes;
+mod documented;
 mod evidence;
 mod world;

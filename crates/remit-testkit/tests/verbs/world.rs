@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
-use remit_testkit::place::{Place, Told, program};
+use remit_testkit::place::{Place, Told, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -54,9 +54,7 @@ impl World {
 
     /// The same, with secrets that only the owner can read.
     pub async fn beside(more: &str, secrets: &[(&str, &str)]) -> Self {
-        let pins = remit_testkit::place::base();
-        let upstream = Upstream::serve(pins.text("pins/business.json").expect("pins"), Duration::ZERO).await;
-        let upstream = upstream.expect("an upstream");
+        let upstream = business(Duration::ZERO).await;
         let place = Place::before(&upstream);
         place.append("remit.yaml", &format!("{EMERGENCY}{more}"));
         place.append("remits/desk.yaml", OFFERS);
@@ -73,9 +71,7 @@ impl World {
         let dan = "id: dan\n    user: dan@acme.example\n    teams: [security]\n    roles: [viewer, approver";
         place.edit("keys.yaml", dan, &format!("{dan}, security"));
         for (name, secret) in secrets {
-            place.write(name, secret);
-            let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            std::fs::set_permissions(place.path().join(name), own).expect("a mode");
+            place.hide(name, secret);
         }
         let running = Running::start(place.path(), Some(([127, 0, 0, 1], 0).into())).await;
         let running = running.unwrap_or_else(|error| panic!("it starts: {error}"));

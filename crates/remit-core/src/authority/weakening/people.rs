@@ -156,7 +156,7 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
     if new.unsealed.within_secs > old.unsealed.within_secs || new.unsealed.then > old.unsealed.then {
         let [from, to] = [old, new].map(|stand| stand.unsealed);
         let words = |unsealed: Unsealed| format!("`{}` after {} s", unsealed.then.as_str(), unsealed.within_secs);
-        let what = format!("calls that no log covers would be subject to {} instead of {}", words(to), words(from));
+        let what = format!("while records wait for the log, {} would hold instead of {}", words(to), words(from));
         add("ledger.unsealed_loosened", what);
     }
     if new.needed.factor < old.needed.factor {
