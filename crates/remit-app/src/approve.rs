@@ -346,6 +346,7 @@ pub(crate) fn question(
     // The shortest time counts: an approval must not outlive the rule that was quickest to lapse.
     let within = found.iter().map(|rule| rule.within_secs).min().unwrap_or(0);
     let expires_at = i64::try_from(within).ok().and_then(|s| now.checked_add(jiff::SignedDuration::from_secs(s)).ok());
+    let step_at = found.iter().filter_map(|rule| rule.next_step(now, 0)).min();
     Question {
         id,
         call: call.digest(),
@@ -373,7 +374,7 @@ pub(crate) fn question(
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
-        step_at: found.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
+        step_at,
         uses: 0,
         used: false,
         narrowed: None,
