@@ -59,7 +59,10 @@ async fn one_who_says_no_ends_it() {
 async fn a_proposal_says_what_to_add_and_the_standing_why() {
     let world = World::new().await;
     contains(&world.says("bob", &["proposals"]), &["nothing is proposed"]);
-    contains(&world.says("bob", &["standing", "desk"]), &["desk is supervised, was halted 0 times and part of 0 emergencies"]);
+    contains(
+        &world.says("bob", &["standing", "desk"]),
+        &["desk is supervised, was halted 0 times and part of 0 emergencies"],
+    );
     contains(&world.fails("bob", &["standing", "nobody"]), &["nobody"]);
     let question = world.held("P-1", 200).await;
     world.says("bob", &["deny", &question, "--reason", "not now"]);
