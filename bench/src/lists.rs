@@ -212,6 +212,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         preview: None,
         narrowed: None,
         escalated: 0,
+        step_at: None,
         uses: 0,
         used: false,
     };

@@ -928,7 +928,7 @@ class Court:
             need(statement.at("result", "state") is not None, "no result")
         elif statement.kind == "approval":
             asked = self.decision(claim)
-            if statement.at("choice") in ("ask_back", "escalate"):
+            if statement.at("choice") in ("ask_back", "escalate", "narrow"):
                 need(asked.at("verdict") == "ask", "it was not asked")
                 return self.assurance(claim)
             need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
@@ -946,7 +946,7 @@ class Court:
             salt, name, value = parse(decoded)
             shown[name] = value, decoded
         if covered is not None:
-            members(covered, COVERED, ["bounds"])
+            members(covered, COVERED, ["bounds", "principal", "arguments"])
             need(all(isinstance(value, str) for value in covered.values()), "what the vote covers is no texts")
             need(covered["_type"] == STATEMENT_TYPE, "what the vote covers is of another type")
             for name in ("tenant", "question", "call", "rule", "choice", "expires"):
@@ -954,13 +954,20 @@ class Court:
             need(covered.get("bounds") == record.at("bounds"), "the vote covers other bounds")
             for name in ("definition", "shown", "approver", "reason"):
                 unhex(covered[name])
+            narrows = record.at("choice") == "narrow"
+            for name, said in (("principal", record.value("in_place") is True), ("arguments", narrows)):
+                need((name in covered) == said, f"the vote covers a {name}, or does not, otherwise than its record")
+                if said:
+                    unhex(covered[name])
             if "shown" in shown:
                 sight = shown["shown"][1].split(b',"shown",', 1)[1][:-1]
                 need(sha256(sight).hex() == covered["shown"], "what was shown is not what the vote covers")
             nonce = shown.get("statement_nonce", (None,))[0]
-            for name in ("approver", "reason"):
+            for name in ("approver", "reason", "principal", "arguments"):
                 value = shown.get(name, (None,))[0]
-                if isinstance(nonce, str) and isinstance(value, str):
+                if name == "arguments" and name in shown:
+                    value = shown[name][1].split(b',"arguments",', 1)[1][:-1].decode()
+                if name in covered and isinstance(nonce, str) and isinstance(value, str):
                     commitment = sha256(f"{nonce}\0{name}\0{value}".encode()).hex()
                     need(commitment == covered[name], f"another {name} than the vote covers")
         assertion, said = record.value("assertion"), record.at("assurance")

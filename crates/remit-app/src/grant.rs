@@ -48,8 +48,9 @@ impl Gate {
                 done += usize::from(self.complete_request(&question).await?);
             }
         }
-        for given in store.grants(true).await? {
-            let used = self.used(&given.grant).await?;
+        let live = store.grants(true).await?;
+        let used = self.used_each(live.iter().map(|given| &given.grant)).await?;
+        for (given, used) in live.into_iter().zip(used) {
             let at = self.now();
             // What was counted may be behind by the group that is being written, so nothing ends on the very
             // moment. No decision waits for this.
@@ -68,8 +69,20 @@ impl Gate {
     /// # Errors
     /// When the store is unavailable.
     pub async fn used(&self, grant: &AccessGrant) -> Result<u64, Unavailable> {
-        let usage = self.ports.store.usage(&[grant.budget()]).await?;
-        Ok(usage.first().map_or(0, |(settled, reserved)| settled.saturating_add(*reserved)))
+        Ok(self.used_each([grant]).await?.first().copied().unwrap_or(0))
+    }
+
+    /// How many calls rest on each of these grants, as of one moment.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn used_each<'g>(
+        &self,
+        grants: impl IntoIterator<Item = &'g AccessGrant> + Send,
+    ) -> Result<Vec<u64>, Unavailable> {
+        let budgets: Vec<_> = grants.into_iter().map(AccessGrant::budget).collect();
+        let usage = self.ports.store.usage(&budgets).await?;
+        Ok(usage.into_iter().map(|(settled, reserved)| settled.saturating_add(reserved)).collect())
     }
 
     /// Makes a grant of a request whose question was approved, or ends it when it was refused or has lapsed.
@@ -112,7 +125,7 @@ impl Gate {
             whom: Whom::Exactly(request.user.clone()),
             terms: request.terms.clone(),
             expires: later(request.terms.secs),
-            unused_until: Some(later(request.unused_secs)),
+            unused_until: request.ends_unused().map(later),
             ground: Ground::Offer(request.rule.clone()),
         };
         let mut body = self.access_body("granted", &grant.agent, &grant.terms);

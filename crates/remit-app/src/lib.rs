@@ -49,6 +49,7 @@ mod converse;
 mod emergency;
 mod entitled;
 mod grant;
+mod matter;
 mod origin;
 mod perform;
 mod records;

@@ -110,8 +110,6 @@ pub trait Store:
 
     /// One question with its votes.
     async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable>;
-    /// Questions that wait for people at this moment, oldest first.
-    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable>;
     /// Adds a vote. It is a conflict when the question is no longer open at the vote's time, or the
     /// same person has voted on the same rule. A denial closes the question.
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError>;

@@ -58,6 +58,8 @@ pub struct Question {
     pub remarks: Vec<Remark>,
     /// How many steps of the escalation people have put into force, whatever the clock says.
     pub escalated: u32,
+    /// When the next step of its escalation is to be noticed; none when there is none to come.
+    pub step_at: Option<Timestamp>,
     /// How many admitted calls have used it.
     pub uses: u32,
     /// Whether admitted calls have used it up.
@@ -105,6 +107,8 @@ impl RunBounds {
     }
 }
 
+/// What questions about access name as their tool. No upstream is called `remit`.
+pub const REQUEST_TOOL: &str = "remit/request_access";
 /// Most remarks on one question.
 pub const REMARKS_MAX: usize = 16;
 
@@ -204,6 +208,12 @@ impl Question {
         } else {
             QuestionState::Open
         }
+    }
+
+    /// Whether it is about access that an agent asks for, and not about a call.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        self.tool == REQUEST_TOOL
     }
 
     /// Within which bounds it is approved for its run: those of everybody who approved. `None` when it is for

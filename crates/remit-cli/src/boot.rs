@@ -24,6 +24,7 @@ use remit_server::fleet::Fleet;
 use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
+use remit_server::ledger::stamping::Stamping;
 use remit_server::notices::Notices;
 use remit_server::notify::Channels;
 use remit_server::notify::task::Telling;
@@ -57,6 +58,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
     sealing: Sealing,
+    stamping: Option<Stamping>,
     retiring: Retiring,
     tending: Tending,
     previewing: Previewing,
@@ -75,6 +77,8 @@ pub struct Booted {
     pub store: Arc<dyn Store>,
     /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
     pub sealing: Sealing,
+    /// The thread that has checkpoints stamped, if anybody stamps them.
+    pub stamping: Option<Stamping>,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
@@ -118,8 +122,22 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, previewing, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, previewing, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, .. } = booted;
+        Ok(Self {
+            url,
+            edge,
+            fleet,
+            store,
+            stop,
+            sealing,
+            stamping,
+            retiring,
+            tending,
+            previewing,
+            telling,
+            served,
+            reloading,
+        })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -128,6 +146,7 @@ impl Running {
         self.reloading.abort();
         drop(self.retiring);
         drop(self.tending);
+        drop(self.stamping);
         drop(self.previewing);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
@@ -205,6 +224,7 @@ impl Booted {
         gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let witnesses = ledger::witnesses(&settings)?;
+        let stamper = ledger::stamper(&settings, folder, store.clone())?;
         let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
         lag.bind(config.settings.ledger.unsealed);
         gate.heeds(lag.clone());
@@ -217,6 +237,8 @@ impl Booted {
         };
         let keyring = keyring(&config.keys, &config.settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
+        let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let previewing = Previewing::start(gate.clone(), &notices);
@@ -232,7 +254,7 @@ impl Booted {
         let trust = trust::of(folder, &settings)?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, previewing, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }
 
     /// What the folder chose.

@@ -19,11 +19,11 @@ use crate::tls;
 /// How long a server may take to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A client for `http` and `https`. With a certificate in a file, that authority is trusted instead of the
 /// public ones.
-fn http(ca: Option<&Path>) -> Result<Http, Failure> {
+pub(crate) fn http(ca: Option<&Path>) -> Result<Http, Failure> {
     let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(ca)?).https_or_http();
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_all_versions().build()))
 }

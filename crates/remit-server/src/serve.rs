@@ -9,6 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::console::Peer;
 use crate::edge::Edge;
 use crate::{admin, console, gateway, ledger, notify};
 
@@ -69,8 +72,8 @@ async fn ready(State(edge): State<Arc<Edge>>) -> Response {
 
 async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     let store = &edge.gate.ports().store;
-    if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
-        edge.metrics.questions(open.len());
+    if let Ok(open) = store.count_waiting(edge.gate.ports().clock.now()).await {
+        edge.metrics.questions(open);
     }
     if let Ok(backlog) = store.backlog().await {
         let now = edge.gate.ports().clock.now();
@@ -129,9 +132,9 @@ pub async fn serve(
         tokio::spawn(async move {
             let _place = place;
             let served = match tls {
-                None => connection(&server, stream, router, watcher).await,
+                None => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                 Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(&server, stream, router, watcher).await,
+                    Ok(Ok(stream)) => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                     _ => return,
                 },
             };
@@ -150,13 +153,18 @@ pub async fn serve(
 async fn connection<S>(
     server: &Builder<TokioExecutor>,
     stream: S,
+    peer: Peer,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let served = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        served.call(request)
+    });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection.into_owned()).await
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use remit_app::change::{Change, ChangeVote, Ended, Weakens};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Changes;
 use remit_app::proposal::Proposal;
@@ -13,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::columns::{digest, int, malformed, micros, time};
 use crate::failure::Failure;
-use crate::records;
 use crate::store::SqliteStore;
+use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, base, digest, weakens, needed, record, proposed, proposed_by, at, expires_at, ended \
                       FROM changes";
@@ -111,6 +112,8 @@ fn open(db: &Connection, change: &Change, record: &SignedRecord) -> Result<(), F
         micros(change.at),
         micros(change.expires_at),
     ])?;
+    let told = Delivery::new(Subject::Change(change.id.clone()), Event::Proposed, None, change.at);
+    outbox::owe(db, &[told])?;
     records::append(db, record).map(drop)
 }
 

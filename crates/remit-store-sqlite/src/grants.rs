@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::access::{AccessRequest, End, Given, RequestState, Review};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Grants;
 use remit_app::question::{Question, QuestionState};
@@ -22,7 +23,7 @@ use crate::columns::amount;
 use crate::failure::Failure;
 use crate::store::SqliteStore;
 use crate::writer::Desk;
-use crate::{questions, records};
+use crate::{outbox, questions, records};
 
 /// Most that are listed.
 const LISTED: u32 = 1_000;
@@ -189,6 +190,10 @@ fn insert(desk: &Desk<'_>, given: &Given, record: &SignedRecord) -> Result<(), F
             given.unreviewed(),
             grant_body(given).to_string(),
         ])?;
+    if given.unreviewed() {
+        let about = Subject::Emergency(given.grant.id.clone());
+        outbox::owe(desk.db, &[Delivery::new(about, Event::GlassBroken, None, given.given_at)])?;
+    }
     changed(desk)?;
     records::append(desk.db, record).map(drop)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::delivery::Delivery;
+use remit_app::delivery::{Delivery, Event};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
 use remit_app::preview::Preview;
@@ -24,7 +24,7 @@ use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses, narrowed, preview FROM questions";
+                      expires_at, used, escalated, uses, narrowed, preview, step_at FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -61,7 +61,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
     desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
-           expires_at, preview) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+           expires_at, preview, step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -76,6 +76,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         micros(question.asked_at),
         micros(question.expires_at),
         question.preview.as_ref().map(preview_column),
+        question.step_at.map(micros),
     ])?;
     outbox::owe(db, &Delivery::owed(question))?;
     Ok(())
@@ -110,7 +111,7 @@ pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure>
 pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
-    Ok(())
+    outbox::tell_now(db, id, Event::Lapsed, now)
 }
 
 /// Adds a vote.
@@ -137,8 +138,14 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     ])?;
     records::append(db, record)?;
     question.votes.push(vote.clone());
-    if question.state(vote.at) == QuestionState::Denied {
-        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+    match question.state(vote.at) {
+        QuestionState::Denied => {
+            db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+        }
+        QuestionState::Approved => {
+            db.prepare_cached("UPDATE questions SET approved = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+        }
+        _ => {}
     }
     outbox::owe(db, Delivery::owed_after(&question, vote.at).as_slice())?;
     Ok(question)
@@ -199,12 +206,28 @@ pub(crate) fn live(db: &Connection, call: &Digest, now: Timestamp) -> Result<Vec
     select(db, &format!("{SELECT} WHERE call = ?1 AND expires_at > ?2 AND NOT used ORDER BY position"), key)
 }
 
-/// Questions that wait for people at this moment, oldest first.
-pub(crate) fn open(db: &Connection, now: Timestamp) -> Result<Vec<Question>, Failure> {
-    let sql = format!("{SELECT} WHERE expires_at > ?1 AND NOT used AND NOT denied ORDER BY asked_at, position");
-    let mut waiting = select(db, &sql, [micros(now)])?;
-    waiting.retain(|question| question.state(now) == QuestionState::Open);
-    Ok(waiting)
+/// Open questions with a step of their escalation to be noticed by now.
+pub(crate) fn steps_due(db: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Question>, Failure> {
+    let sql = format!(
+        "{SELECT} WHERE step_at IS NOT NULL AND NOT used AND NOT denied AND NOT approved AND step_at <= ?1
+           AND expires_at > ?1 ORDER BY step_at, position LIMIT ?2"
+    );
+    select(db, &sql, params![micros(now), limit])
+}
+
+/// Says when the next step is to be noticed, unless that has changed meanwhile.
+pub(crate) fn plan_step(
+    db: &Connection,
+    id: &QuestionId,
+    from: Timestamp,
+    to: Option<Timestamp>,
+) -> Result<(), Failure> {
+    db.prepare_cached("UPDATE questions SET step_at = ?3 WHERE id = ?1 AND step_at = ?2")?.execute(params![
+        id.as_str(),
+        micros(from),
+        to.map(micros)
+    ])?;
+    Ok(())
 }
 
 fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>, Failure> {
@@ -239,6 +262,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             uses: row.get(13)?,
             used: row.get(11)?,
             narrowed: row.get::<_, Option<String>>(14)?.as_deref().map(narrowed).transpose()?,
+            step_at: row.get::<_, Option<i64>>(16)?.map(time).transpose()?,
             preview: row.get::<_, Option<String>>(15)?.as_deref().map(preview).transpose()?,
         };
         add_particulars(&mut question, &text(8)?)?;
@@ -342,7 +366,9 @@ fn narrow(desk: &Desk<'_>, id: &QuestionId, narrowing: &Narrowing) -> Result<Que
     records::append(db, &narrowing.record)?;
     db.prepare_cached("UPDATE questions SET narrowed = ?2, denied = 1 WHERE id = ?1")?
         .execute(params![id.as_str(), narrowed_column(&narrowing.narrowed)])?;
-    Ok(Question { narrowed: Some(narrowing.narrowed.clone()), ..question })
+    let closed = Question { narrowed: Some(narrowing.narrowed.clone()), ..question };
+    outbox::owe(db, Delivery::owed_after(&closed, narrowing.narrowed.at).as_slice())?;
+    Ok(closed)
 }
 
 fn awaiting_preview(db: &Connection, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Failure> {
@@ -363,7 +389,7 @@ fn attach_preview(db: &Connection, id: &QuestionId, preview: &Preview, at: Times
     if open {
         db.prepare_cached("UPDATE questions SET preview = ?2 WHERE id = ?1")?
             .execute(params![id.as_str(), preview_column(preview)])?;
-        outbox::tell_now(db, id, at)?;
+        outbox::tell_now(db, id, Event::Asked, at)?;
     }
     Ok(open)
 }
@@ -415,9 +441,13 @@ fn escalated(
 ) -> Result<Question, Failure> {
     let question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
     question.escalates(steps, at).map_err(Failure::Conflict)?;
-    db.prepare_cached("UPDATE questions SET escalated = ?2 WHERE id = ?1")?.execute(params![id.as_str(), steps])?;
+    db.prepare_cached("UPDATE questions SET escalated = ?2, step_at = ?3 WHERE id = ?1")?.execute(params![
+        id.as_str(),
+        steps,
+        micros(at)
+    ])?;
     records::append(db, record)?;
-    Ok(Question { escalated: steps, ..question })
+    Ok(Question { escalated: steps, step_at: Some(at), ..question })
 }
 
 fn bounds(text: &str) -> Result<RunBounds, Failure> {

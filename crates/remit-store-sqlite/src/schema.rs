@@ -196,7 +196,9 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  approved INTEGER NOT NULL DEFAULT 0 CHECK (approved IN (0, 1)),
   escalated INTEGER NOT NULL DEFAULT 0,
+  step_at INTEGER,
   uses INTEGER NOT NULL DEFAULT 0,
   narrowed TEXT,
   preview TEXT,
@@ -205,7 +207,8 @@ CREATE TABLE questions (
 CREATE INDEX questions_previewing ON questions (expires_at) WHERE preview = 'awaited';
 CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
-CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
+CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied AND NOT approved;
+CREATE INDEX questions_escalating ON questions (step_at) WHERE step_at IS NOT NULL AND NOT used AND NOT denied AND NOT approved;
 CREATE INDEX questions_alike ON questions (tool, agent);
 CREATE INDEX questions_by_agent ON questions (agent, expires_at) WHERE NOT used AND NOT denied;
 
@@ -452,13 +455,14 @@ CREATE TABLE deliveries (
   channel TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   next_at INTEGER NOT NULL,
+  claimed_until INTEGER,
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
   last_error TEXT,
   UNIQUE (about, event, channel),
   CHECK (channel <> '' OR state = 'waiting')
 ) STRICT;
-CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_waiting ON deliveries (max(next_at, ifnull(claimed_until, next_at))) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
 
 -- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.

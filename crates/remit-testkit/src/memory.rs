@@ -239,14 +239,6 @@ impl Store for MemoryStore {
         Ok(self.open()?.questions.iter().find(|question| question.id == *id).cloned())
     }
 
-    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable> {
-        let state = self.open()?;
-        let waiting = state.questions.iter().filter(|question| question.state(now) == QuestionState::Open);
-        let mut waiting: Vec<_> = waiting.cloned().collect();
-        waiting.sort_by_key(|question| question.asked_at);
-        Ok(waiting)
-    }
-
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
         let mut state = self.open()?;
         let found = state.questions.iter().position(|question| question.id == vote.question);

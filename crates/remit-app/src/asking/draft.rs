@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::malformed;
 use crate::approve::NotTaken;
+use crate::question::REQUEST_TOOL;
 use crate::records::bounded;
 
 /// A request before it is stored: as the call of a tool of our own, so that it is bound to its exact
@@ -109,7 +110,7 @@ fn tool(owner: Option<TeamId>) -> Result<Tool, Refusal> {
     let definition = Definition::new(json!({"name": "request_access", "inputSchema": {"type": "object"}}));
     let schema = definition.input_schema();
     Ok(Tool {
-        name: ToolName::parse("remit/request_access").map_err(|error| bug(error.to_string()))?,
+        name: ToolName::parse(REQUEST_TOOL).map_err(|error| bug(error.to_string()))?,
         public: "remit__request_access".to_owned(),
         owner,
         class: Class::Approve,

@@ -20,7 +20,8 @@ pub trait Questions: Send + Sync {
     /// ([`REMARKS_MAX`](crate::question::REMARKS_MAX)).
     async fn remark(&self, id: &QuestionId, remark: Remark, record: SignedRecord) -> Result<Question, CommitError>;
 
-    /// Puts so many steps of the escalation into force and appends the record, both or neither.
+    /// Puts so many steps of the escalation into force and appends the record, both or neither. They are to be noticed
+    /// from then on.
     ///
     /// # Errors
     /// [`CommitError::Conflict`], and nothing is changed: `question` when there is none, its state when it is not

@@ -149,6 +149,10 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
         let read = read.and_then(|tiles| tiles.published().map_err(|error| error.to_string()));
         chart.note("ledger", read.map(|_| format!("s3://{}/{} can be read", bucket.name, bucket.prefix)))?;
     }
+    if let Some(timestamps) = &config.settings.ledger.timestamps {
+        let found = ledger::timestamper(timestamps, folder).map_err(|error| error.to_string());
+        chart.note("timestamps", found.map(|timestamper| format!("{} by its certificate", timestamper.name)))?;
+    }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
     }

@@ -66,9 +66,9 @@ impl Deliveries {
             }
         }
         let answer = self.access.open(folder)?.get(&path)?;
-        let head = &["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
+        let head = &["SINCE", "ABOUT", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
         Listing { of: "deliveries", none: "nobody was told anything", head }.say(&answer, self.json, |delivery| {
-            columns(delivery, ["created_at", "question", "event", "channel", "state", "attempts", "error"])
+            columns(delivery, ["created_at", "about", "event", "channel", "state", "attempts", "error"])
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -107,9 +107,15 @@ impl Questions {
             say(if self.json { question.to_string() } else { shown(&question) })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let answer = gateway.get("/admin/v1/questions")?;
+        let mut questions = Vec::new();
+        let mut page = Some("/admin/v1/questions".to_owned());
+        while let Some(path) = page {
+            let answer = gateway.get(&path)?;
+            questions.extend(answer["questions"].as_array().cloned().unwrap_or_default());
+            page = answer["next"].as_str().map(str::to_owned);
+        }
         let head = &["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"];
-        Listing { of: "questions", none: "nothing waits for people", head }.say(&answer, self.json, |q| {
+        Listing { of: "questions", none: "nothing waits for people", head }.say(&json!({"questions": questions}), self.json, |q| {
             vec![
                 text(&q["question"]),
                 text(&q["agent"]),

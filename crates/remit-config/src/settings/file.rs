@@ -119,8 +119,23 @@ pub(crate) struct LedgerFile {
     pub witnesses: Vec<At<WitnessFile>>,
     /// How many witnesses are enough. Required when there are any.
     pub quorum: Option<At<u32>>,
+    /// Who stamps checkpoints, so that a third party anchors the time of every record (RFC 3161). Default: nobody.
+    pub timestamps: Option<At<TimestampsFile>>,
     /// What becomes of calls while records wait too long to be sealed. Default: after 60 s none goes ahead.
     pub unsealed: Option<UnsealedFile>,
+}
+
+/// Who stamps checkpoints.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct TimestampsFile {
+    /// Where it takes queries: `https://timestamps.example/tsr`. Plain HTTP is for this machine only.
+    pub url: At<String>,
+    /// The file of its certificate, or of its issuer's, in PEM. No other timestamper is believed, and auditors are given this one.
+    pub certificate: At<String>,
+    /// How long it is left alone between two stamps. Default: `1h`.
+    pub every: Option<At<String>>,
 }
 
 /// What becomes of calls while records wait too long to be sealed.

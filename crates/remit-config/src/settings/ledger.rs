@@ -8,7 +8,7 @@ use remit_core::unsealed::{Then, Unsealed};
 use crate::at::At;
 use crate::report::Report;
 use crate::settings::file::{BucketFile, LedgerFile, ThenWord, UnsealedFile, WitnessFile};
-use crate::settings::{Ledger, LedgerFiles, Witness, bucket};
+use crate::settings::{Ledger, LedgerFiles, Witness, bucket, timestamps};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
@@ -23,6 +23,7 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         guard: None,
         witnesses: Vec::new(),
         quorum: None,
+        timestamps: None,
         unsealed: None,
     });
     let origin = file.origin.and_then(|origin| {
@@ -42,7 +43,9 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
     }
     let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
     let unsealed = unsealed(file.unsealed, report);
-    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), files, guard, witnesses, quorum, unsealed }
+    let timestamps = file.timestamps.as_ref().and_then(|at| timestamps::check(at, report));
+    let origin = origin.unwrap_or_else(|| format!("remit/{tenant}"));
+    Ledger { origin, files, guard, witnesses, quorum, unsealed, timestamps }
 }
 
 fn unsealed(file: Option<UnsealedFile>, report: &mut Report<'_>) -> Unsealed {

@@ -13,6 +13,7 @@ pub mod notify;
 mod retention;
 mod risk;
 mod rules;
+mod timestamps;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -135,8 +136,21 @@ pub struct Ledger {
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+    /// Who stamps checkpoints; none when nobody does.
+    pub timestamps: Option<Timestamps>,
     /// What becomes of calls while records wait too long to be sealed.
     pub unsealed: Unsealed,
+}
+
+/// Somebody who states when they saw a checkpoint (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// Where it takes queries. Plain HTTP is on this machine only.
+    pub url: String,
+    /// The file of its certificate, or of its issuer's.
+    pub certificate: PathBuf,
+    /// How long it is left alone between two stamps, in seconds.
+    pub every_secs: u64,
 }
 
 /// Where the files of the log are.

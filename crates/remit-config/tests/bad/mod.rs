@@ -692,3 +692,31 @@ pub const BUCKETS: &[(&str, &str, &str)] = &[
         "remit.yaml:33:5: unknown key `secret` (known here: `url`, `endpoint`, `region`, `access_key`, `secret_key`)",
     ),
 ];
+
+/// What is changed in who stamps the ledger to what, and all that is said about it.
+pub const TIMESTAMPS: &[(&str, &str, &str)] = &[
+    (
+        "https://timestamps",
+        "http://timestamps",
+        "remit.yaml:33:21: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "timestamps.example",
+        "key:secret@timestamps.example",
+        "remit.yaml:33:21: an address must not hold a user or password (leave out what stands before the `@`)",
+    ),
+    ("30m", "30s", "remit.yaml:33:82: `30s` is out of bounds (write `1m` to `30d`)"),
+    ("30m", "31d", "remit.yaml:33:82: `31d` is out of bounds (write `1m` to `30d`)"),
+    (
+        "30m",
+        "often",
+        "remit.yaml:33:82: `often` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+    ),
+    (
+        "certificate: tsa.pem",
+        "certificate: ''",
+        "remit.yaml:33:66: the path is empty (write the path of a certificate: `tsa.pem`)",
+    ),
+    ("certificate: tsa.pem, ", "", "remit.yaml:33:53: `certificate` is missing (add it to this block)"),
+    ("every", "each", "remit.yaml:33:75: unknown key `each` (known here: `url`, `certificate`, `every`)"),
+];

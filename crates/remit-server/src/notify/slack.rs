@@ -151,8 +151,8 @@ fn body(message: &Message, arguments: bool, votes: Vec<Value>) -> Value {
     let link = message.link.as_deref().unwrap_or_default();
     let text = format!("{}\n{link}", message.title).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut blocks = vec![json!({"type": "section", "text": plain(&message.title)})];
-    if let Some(news) = &message.news {
-        let fields: Vec<_> = news
+    if !message.facts.is_empty() {
+        let fields: Vec<_> = message
             .facts
             .iter()
             .map(|fact| plain(&bounded(&format!("{}: {}", fact.label, fact.text), FIELD_CHARS_MAX)))
@@ -162,6 +162,8 @@ fn body(message: &Message, arguments: bool, votes: Vec<Value>) -> Value {
             vec![json!({"type": "button", "action_id": "look", "text": plain("Look at it in full"), "url": link})];
         buttons.extend(votes);
         blocks.push(json!({"type": "actions", "elements": buttons}));
+    }
+    if let Some(news) = &message.news {
         blocks.push(json!({"type": "section", "text": plain(&bounded(&quoted(news, arguments), TEXT_CHARS_MAX))}));
     }
     json!({"text": text.trim_end(), "blocks": blocks, "unfurl_links": false, "unfurl_media": false})

@@ -138,6 +138,34 @@ pub(super) async fn reviews_are_closed_once(t: Trial) {
     assert_eq!(t.store.backlog().await.expect("read"), Backlog::default());
 }
 
+pub(super) async fn a_step_is_due_until_the_next_is_planned(t: Trial) {
+    let run = t.run("run-1").await;
+    let stepping = |id: &str, call: &str, at| Question { step_at: at, ..question(id, call, &[("finance", 1)]) };
+    let held = t.hold(&run, stepping("q-1", "call", Some(moment(10)))).await;
+    t.hold(&run, stepping("q-2", "another", Some(moment(5)))).await;
+    t.hold(&run, stepping("q-3", "a third", None)).await;
+    let due = async |secs, limit| {
+        let found = t.store.steps_due(moment(secs), limit).await.expect("read");
+        found.iter().map(|question| question.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(due(4, 9).await, Vec::<String>::new());
+    assert_eq!(due(5, 9).await, ["q-2"]);
+    assert_eq!(due(10, 1).await.len(), 1);
+    t.store.plan_step(&held, moment(9), None).await.expect("nothing");
+    assert_eq!(due(10, 9).await.len(), 2, "it was to be noticed at another time");
+    t.store.plan_step(&held, moment(10), Some(moment(20))).await.expect("planned");
+    assert_eq!(due(19, 9).await, ["q-2"]);
+    // A person calls in the next people: at once, and whoever had planned otherwise has not.
+    let record = t.record(Kind::Approval, Some(&run));
+    let called = t.store.escalate(&held, 1, moment(12), record).await.expect("called in");
+    assert_eq!(called.step_at, Some(moment(12)));
+    t.store.plan_step(&held, moment(20), None).await.expect("nothing");
+    assert_eq!(due(12, 9).await.len(), 2);
+    t.vote(vote(&QuestionId::parse("q-2").expect("an id"), "finance", "fiona", true)).await.expect("it counts");
+    assert_eq!(due(12, 9).await, ["q-1"], "nobody is called in for what is answered");
+    assert_eq!(due(60, 9).await, Vec::<String>::new(), "or has lapsed");
+}
+
 pub(super) async fn a_step_is_reached_once(t: Trial) {
     let mark = |q: &str, on: &str, step| Mark {
         question: QuestionId::parse(q).expect("an id"),
@@ -210,7 +238,7 @@ pub(super) async fn a_canary_is_a_question_like_any_other(t: Trial) {
     assert_eq!(conflict(plant(&t, "q-3", 1).await), "canary");
     assert_eq!(t.count().await, before, "one for so many votes");
     let decoy = QuestionId::parse("q-2").expect("an id");
-    let open = t.store.open_questions(moment(1)).await.expect("read");
+    let open = t.open(1).await;
     assert_eq!(open.iter().map(|question| &question.id).collect::<Vec<_>>(), [&decoy]);
     let approved = t.vote(vote(&decoy, "finance", "fiona", true)).await.expect("it counts");
     assert_eq!(approved.state(moment(1)), QuestionState::Approved);

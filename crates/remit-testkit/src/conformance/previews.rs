@@ -63,7 +63,7 @@ pub(super) async fn are_waited_for_before_people_are_told(t: Trial) {
     t.hold(&run, awaiting("q-1", "call")).await;
     assert_eq!(t.store.due(moment(1), 9).await.expect("read"), [], "they would vote on what is about to change");
     let told = t.store.next_due(moment(0)).await.expect("read").expect("they are told, whatever becomes of it");
-    assert!(told < moment(30));
+    assert!(told < moment(30), "long before it lapses");
     assert!(t.store.attach_preview(&id("q-1"), shown("x"), moment(1)).await.expect("attached"));
     let due = t.store.due(moment(1), 9).await.expect("read");
     assert_eq!(

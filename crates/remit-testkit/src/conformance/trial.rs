@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use remit_app::change::{Change, ChangeVote, Weakens};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
+use remit_app::ports::listing::Waiting;
 use remit_app::ports::{CaseQuery, Store};
 use remit_app::question::{Question, QuestionRule, Vote};
 use remit_app::run::Run;
@@ -167,6 +168,13 @@ impl Trial {
             questions_max: 1000,
             effect,
         }
+    }
+
+    /// The questions that wait for people at this moment, those that lapse first before others.
+    pub async fn open(&self, secs: i64) -> Vec<Question> {
+        let found = self.store.waiting(&Waiting::all(moment(secs))).await.expect("read");
+        assert_eq!(self.store.count_waiting(moment(secs)).await.expect("read"), found.items.len() as u64);
+        found.items
     }
 
     /// Commits an admission.
@@ -344,6 +352,7 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         preview: None,
         origins: vec![("/amount".into(), Origin::User), ("/to".into(), Origin::Untrusted)],
         escalated: 0,
+        step_at: None,
         uses: 0,
         used: false,
         narrowed: None,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::delivery::{Delivery, Event};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
 use remit_app::preview::Preview;
@@ -36,7 +37,7 @@ impl Questions for MemoryStore {
         let mut question = state.questions.get(at).cloned().ok_or(CommitError::Conflict("question"))?;
         question.escalates(steps, now).map_err(CommitError::Conflict)?;
         state.append(record)?;
-        question.escalated = steps;
+        (question.escalated, question.step_at) = (steps, Some(now));
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
     }
@@ -52,7 +53,7 @@ impl Questions for MemoryStore {
         let found = state.questions.iter_mut().find(|question| question.id == *id && question.takes_preview(at));
         let Some(question) = found else { return Ok(false) };
         question.preview = Some(preview);
-        state.tell_now(id, at);
+        state.tell_now(id, Event::Asked, at);
         Ok(true)
     }
 
@@ -68,7 +69,9 @@ impl Questions for MemoryStore {
             state.append(decision)?;
         }
         state.append(narrowing.record)?;
+        let at_narrowing = narrowing.narrowed.at;
         question.narrowed = Some(narrowing.narrowed);
+        state.owe(Delivery::owed_after(&question, at_narrowing));
         state.questions.splice(at..=at, [question.clone()]);
         Ok(question)
     }

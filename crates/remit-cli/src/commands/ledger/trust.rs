@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use remit_config::settings::Settings;
 use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
@@ -29,6 +31,11 @@ pub fn of(folder: &Path, settings: &Settings) -> Result<String, Failure> {
     let root = Ed25519::in_file(&root).map_err(|error| Failure::said(error.to_string()))?;
     let root = Digest::from_bytes(root.public_key()).to_string();
     let ledger = &place.settings.ledger;
+    let timestamper = ledger.timestamps.as_ref().map(|timestamps| crate::ledger::timestamper(timestamps, folder));
+    let timestampers = timestamper
+        .transpose()?
+        .into_iter()
+        .map(|timestamper| json!({"name": timestamper.name, "certificate": STANDARD.encode(timestamper.certificate)}));
     let accept = Kind::ALL.into_iter().map(Kind::predicate_type);
     let document = json!({
         "v": 1,
@@ -46,6 +53,7 @@ pub fn of(folder: &Path, settings: &Settings) -> Result<String, Failure> {
             "skew_s": 300,
         },
         "approvers": [],
+        "timestampers": timestampers.collect::<Vec<_>>(),
     });
     let text = format!("{document}\n");
     // What a verifier refuses is not handed out.
