@@ -18,7 +18,7 @@ use remit_evidence::writer::SignedRecord;
 use serde_json::Value;
 
 use crate::intent::Unavailable;
-use crate::ledger::Tiles;
+use crate::ledger::{LedgerError, Tiles};
 use crate::ports::{RecordFilter, Store};
 use crate::seal::{Reader, Unread};
 
@@ -57,46 +57,70 @@ pub enum NoProof {
     Unavailable(#[from] Unavailable),
 }
 
-/// Makes bundles from the store and the published log.
+/// Makes bundles from the store and the published logs.
 #[derive(Clone)]
 pub struct Prover {
-    /// The records.
-    pub store: Arc<dyn Store>,
-    /// The published log.
-    pub tiles: Arc<dyn Tiles>,
+    store: Arc<dyn Store>,
+    /// Each log with how many records stand before its first leaf, in their order.
+    logs: Vec<(u64, Arc<dyn Tiles>)>,
 }
 
-/// What is wanted, with its places: what [`Prover::prove`] makes a bundle of.
+/// What is wanted, by how many records stand before it: what [`Prover::prove`] makes a bundle of.
 pub struct Gathered(BTreeMap<u64, SignedRecord>);
 
 impl Prover {
+    /// One over these logs: each with how many records stand before its first leaf, in their order.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, logs: Vec<(u64, Arc<dyn Tiles>)>) -> Self {
+        Self { store, logs }
+    }
+
+    /// The checkpoint of the last log that everybody sees.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.logs.last().map_or(Ok(None), |(_, tiles)| tiles.published())
+    }
+
+    /// Which leaf of its log a record is that has so many records before it.
+    #[must_use]
+    pub fn leaf(&self, place: u64) -> u64 {
+        let first = self.logs.iter().rev().map(|(first, _)| *first).find(|first| *first <= place);
+        place - first.unwrap_or(0)
+    }
+
     /// Makes the bundle, disclosing the values of these names and no others. Reads files, so it is not for a
     /// thread on which others are waited for.
     ///
     /// # Errors
     /// See [`NoProof`].
     pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
-        let note = self.note()?;
-        let size = Checkpoint::parse(note.text()).map_err(|error| NoProof::Ledger(error.to_string()))?.size;
-        if gathered.0.last_key_value().is_some_and(|(index, _)| *index >= size) {
-            return Err(NoProof::NotSealed);
+        let (mut rest, mut claims) = (gathered.0, Vec::new());
+        // The last log first: what is left belongs to those before it.
+        for (first, tiles) in self.logs.iter().rev() {
+            let own = rest.split_off(first);
+            if !own.is_empty() {
+                claims.push(claims_in(tiles.as_ref(), *first, own, shown)?);
+            }
         }
-        let hashes = TiledHashes { reader: Once::over(self.tiles.as_ref()), size };
-        let claims = gathered.0.into_iter().map(|(index, record)| {
-            let path = inclusion(index, size, &hashes).map_err(|error| NoProof::Ledger(error.to_string()))?;
-            let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
-            Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
-        });
-        Ok(Bundle::of(claims.collect::<Result<_, NoProof>>()?, Vec::new()))
+        Ok(Bundle::of(claims.into_iter().rev().flatten().collect(), Vec::new()))
     }
 
-    /// The checkpoint that everybody sees.
-    fn note(&self) -> Result<Note, NoProof> {
-        let published = self.tiles.published().map_err(|error| NoProof::Ledger(error.to_string()))?;
-        Note::parse(&published.ok_or(NoProof::NotSealed)?).map_err(|error| NoProof::Ledger(error.to_string()))
+    /// The leaves on both sides of each turn that lies between these places, or at them.
+    async fn turns(&self, places: &BTreeSet<u64>) -> Result<Vec<(u64, SignedRecord)>, NoProof> {
+        let (Some(least), Some(most)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
+        let between = |first: &&u64| **first > 0 && *least <= **first && **first <= *most + 1;
+        let mut found = Vec::new();
+        for first in self.logs.iter().map(|(first, _)| first).filter(between) {
+            let after = first.saturating_sub(1);
+            let filter = RecordFilter { after, limit: 2, ..RecordFilter::default() };
+            found.extend((after..).zip(self.store.records(&filter).await?));
+        }
+        Ok(found)
     }
 
-    /// What is wanted and what it rests on.
+    /// What is wanted and what it rests on. Where it stands in several logs, the turns between them come along.
     ///
     /// # Errors
     /// See [`NoProof`].
@@ -131,7 +155,12 @@ impl Prover {
         let ids: Vec<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let places = self.store.places(&ids).await?;
         let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
-        placed.collect::<Result<_, NoProof>>().map(Gathered)
+        let mut placed = placed.collect::<Result<BTreeMap<_, _>, NoProof>>()?;
+        placed.extend(self.turns(&placed.keys().copied().collect()).await?);
+        if placed.len() > CLAIMS_MAX {
+            return Err(NoProof::TooMany(placed.len()));
+        }
+        Ok(Gathered(placed))
     }
 
     async fn of_run(&self, run: &RunId) -> Result<Vec<SignedRecord>, NoProof> {
@@ -204,6 +233,30 @@ impl Prover {
             }
         }
     }
+}
+
+/// The claims of these records, which all stand in this log.
+fn claims_in(
+    tiles: &dyn Tiles,
+    first: u64,
+    records: BTreeMap<u64, SignedRecord>,
+    shown: &[&str],
+) -> Result<Vec<Claim>, NoProof> {
+    let unread = |error: String| NoProof::Ledger(error);
+    let published = tiles.published().map_err(|error| unread(error.to_string()))?.ok_or(NoProof::NotSealed)?;
+    let note = Note::parse(&published).map_err(|error| unread(error.to_string()))?;
+    let size = Checkpoint::parse(note.text()).map_err(|error| unread(error.to_string()))?.size;
+    if records.last_key_value().is_some_and(|(at, _)| at - first >= size) {
+        return Err(NoProof::NotSealed);
+    }
+    let hashes = TiledHashes { reader: Once::over(tiles), size };
+    let claims = records.into_iter().map(|(at, record)| {
+        let index = at - first;
+        let path = inclusion(index, size, &hashes).map_err(|error| unread(error.to_string()))?;
+        let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
+        Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
+    });
+    claims.collect()
 }
 
 /// Reads each tile once: the proofs of one bundle go through the same few.

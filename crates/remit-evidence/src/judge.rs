@@ -10,6 +10,7 @@ mod place;
 mod report;
 mod statement;
 mod story;
+mod succession;
 mod vote;
 
 pub use report::{Check, Finding, Level, Outcome, Report, Step, Verdict};
@@ -37,6 +38,7 @@ pub fn judge(bytes: &[u8], trust: &Trust, memory: &[Head]) -> Report {
     let signed: Vec<bool> = read.iter().map(|read| court.key(read, &delegations, trust)).collect();
     read.iter().for_each(|read| court.disclosures(read));
     court.story(&read, trust);
+    court.succession(&read, trust, memory);
     read.iter().for_each(|read| court.time(read, trust));
     let heads = court.heads(&bundle, &read, memory);
     // Stable: within a step, the order of the claims.

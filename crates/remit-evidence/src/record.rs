@@ -74,6 +74,10 @@ impl Kind {
     }
 }
 
+/// Events of key records that the gateway's root signs, besides delegations: a log ended, the next one began, a
+/// log's key was taken back.
+pub const EVENTS_OF_ROOT: [&str; 3] = ["log_ended", "log_begun", "log_key_revoked"];
+
 /// A record before it is signed.
 #[derive(Clone, Debug)]
 pub struct Draft {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{BucketFile, LedgerFile, WitnessFile};
-use crate::settings::{Ledger, LedgerFiles, Witness, bucket};
+use crate::settings::file::{BucketFile, LedgerFile, LogKeyFile, WitnessFile};
+use crate::settings::{Ledger, LedgerFiles, LogKey, Witness, bucket, log_key};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
@@ -15,6 +15,8 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         origin: None,
         folder: None,
         bucket: None,
+        key: None,
+        next_key: None,
         guard: None,
         witnesses: Vec::new(),
         quorum: None,
@@ -24,6 +26,9 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         report.read(&origin, |text| is_name(text).then(|| text.to_owned()), "the name of a log", help)
     });
     let files = files(file.folder, file.bucket, report);
+    // What stands in for a faulty key is never used: a fault was said.
+    let key = log_key::check(file.key.as_ref(), report).unwrap_or(LogKey::Files);
+    let next_key = file.next_key.as_ref().and_then(|at| next_key(at, &key, report));
     let guard = path(file.guard, GUARD, report);
     let mut witnesses: Vec<Witness> = Vec::new();
     for at in &file.witnesses {
@@ -35,7 +40,23 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         witnesses.push(witness);
     }
     let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
-    Ledger { origin: origin.unwrap_or_else(|| format!("remit/{tenant}")), files, guard, witnesses, quorum }
+    let origin = origin.unwrap_or_else(|| format!("remit/{tenant}"));
+    Ledger { origin, files, key, next_key, guard, witnesses, quorum }
+}
+
+/// INVARIANT (one key, one log): a pair in a token does not change by itself, so the next log has another one.
+fn next_key(at: &At<LogKeyFile>, key: &LogKey, report: &mut Report<'_>) -> Option<LogKey> {
+    let next = log_key::check(Some(at), report)?;
+    if let (LogKey::Token(next), LogKey::Token(key)) = (&next, key)
+        && (&next.token, &next.label) == (&key.token, &key.label)
+    {
+        report.fault(
+            at,
+            "this is the key of the log that is signed now",
+            "make a new pair in the token, under a label of its own",
+        );
+    }
+    Some(next)
 }
 
 /// One place: files in two places would be two ledgers of one name.

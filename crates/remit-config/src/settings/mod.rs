@@ -9,6 +9,7 @@ mod check;
 mod console;
 pub(crate) mod file;
 mod ledger;
+mod log_key;
 pub mod notify;
 mod retention;
 mod risk;
@@ -128,12 +129,38 @@ pub struct Ledger {
     pub origin: String,
     /// Where its files are.
     pub files: LedgerFiles,
+    /// Where its Ed25519 key is.
+    pub key: LogKey,
+    /// Where that of the next log is, if it is said.
+    pub next_key: Option<LogKey>,
     /// The file that remembers what was signed last.
     pub guard: PathBuf,
     /// Who cosigns.
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+}
+
+/// Where the Ed25519 key of a log is. Its ML-DSA-44 key is always in a file: tokens do not have that yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogKey {
+    /// In a file beside the store.
+    Files,
+    /// In a token.
+    Token(Token),
+}
+
+/// A key pair in a PKCS#11 token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The driver, a shared library, by its full path.
+    pub module: PathBuf,
+    /// The label of the token.
+    pub token: String,
+    /// The label of the key pair.
+    pub label: String,
+    /// Where the PIN is found.
+    pub pin: CredentialSource,
 }
 
 /// Where the files of the log are.

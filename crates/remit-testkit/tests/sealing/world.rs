@@ -161,6 +161,10 @@ impl Guard for Guarded {
     fn raise(&self, mark: &Mark) -> Result<(), LedgerError> {
         self.1.pass(Step::Guard, || self.0.raise(mark))
     }
+
+    fn pass_on(&self, ended: &Mark, begun: &Mark) -> Result<(), LedgerError> {
+        self.1.pass(Step::Guard, || self.0.pass_on(ended, begun))
+    }
 }
 
 struct Now(Arc<AtomicI64>);
