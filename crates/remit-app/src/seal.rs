@@ -32,7 +32,7 @@ use outcome::Stop;
 pub use cosign::Cosigner;
 pub use outcome::{Lost, Report, Sealed};
 pub use reader::{Reader, Unread};
-pub use turn::{Next, NotTurned};
+pub use turn::{Next, NotTurned, revocation};
 
 /// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
 const LEAVES_MAX: u32 = 16_384;

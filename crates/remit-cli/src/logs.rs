@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use remit_app::ledger::{Epoch, Head, Tiles};
-use remit_app::ports::Store;
+use remit_app::ports::{RecordFilter, Store};
 use remit_app::prove::Prover;
 use remit_config::settings::{LedgerFiles, Settings};
 use remit_evidence::log::vkey::VerifierKey;
+use remit_evidence::record::Kind;
 use remit_server::ledger::bucket::LedgerBucket;
 use remit_server::ledger::files::is_log;
 use remit_server::ledger::folder::LedgerFolder;
@@ -16,11 +17,16 @@ use crate::ledger::access;
 use crate::log_keys::LogKeys;
 use crate::terminal::Failure;
 
+/// How many records are read at once.
+const PAGE: u32 = 1_000;
+
 /// All logs of a folder.
 pub struct Logs<'a> {
     settings: &'a Settings,
     folder: &'a Path,
     epochs: Vec<Epoch>,
+    /// Keys that were taken back, each from which leaf on.
+    revoked: Vec<(VerifierKey, u64)>,
 }
 
 /// One of them.
@@ -39,7 +45,8 @@ impl<'a> Logs<'a> {
     /// Those that the store knows of.
     pub async fn of(settings: &'a Settings, folder: &'a Path, store: &dyn Store) -> Result<Self, Failure> {
         let epochs = store.epochs().await.map_err(|error| Failure::said(error.to_string()))?;
-        let logs = Self { settings, folder, epochs };
+        let revoked = revoked(store).await?;
+        let logs = Self { settings, folder, epochs, revoked };
         let names = logs.epochs.iter().flat_map(|epoch| [&epoch.ended.origin, &epoch.origin]);
         names.map(|origin| logs.later(origin)).collect::<Result<Vec<_>, _>>()?;
         Ok(logs)
@@ -47,7 +54,7 @@ impl<'a> Logs<'a> {
 
     /// Those of a folder without a store.
     pub const fn none(settings: &'a Settings, folder: &'a Path) -> Self {
-        Self { settings, folder, epochs: Vec::new() }
+        Self { settings, folder, epochs: Vec::new(), revoked: Vec::new() }
     }
 
     /// The name of the log that is signed now.
@@ -65,9 +72,14 @@ impl<'a> Logs<'a> {
         self.epochs.iter().rev().nth(1).map_or(0, |epoch| epoch.first)
     }
 
-    /// How many logs have ended.
-    pub fn turns(&self) -> u64 {
-        self.epochs.len() as u64
+    /// The keys that were taken back, each from which leaf on.
+    pub fn revoked(&self) -> &[(VerifierKey, u64)] {
+        &self.revoked
+    }
+
+    /// How often auditors had to be told something new: ends of logs, and keys that were taken back.
+    pub fn news(&self) -> u64 {
+        (self.epochs.len() + self.revoked.len()) as u64
     }
 
     /// All of them, in their order. Looking makes no key.
@@ -136,6 +148,27 @@ impl<'a> Logs<'a> {
             _ => Err(Failure::said(format!(
                 "the store has the log `{origin}`, and remit.yaml names `{base}`: a log keeps its name"
             ))),
+        }
+    }
+}
+
+/// The keys of logs that records say were taken back.
+async fn revoked(store: &dyn Store) -> Result<Vec<(VerifierKey, u64)>, Failure> {
+    let (mut found, mut after) = (Vec::new(), 0);
+    loop {
+        let filter = RecordFilter { kind: Some(Kind::Key), after, limit: PAGE, ..RecordFilter::default() };
+        let page = store.records(&filter).await.map_err(|error| Failure::said(error.to_string()))?;
+        for record in &page {
+            let said = remit_core::json::parse(&record.envelope.payload).unwrap_or_default()["predicate"].take();
+            if said["event"] == "log_key_revoked" {
+                let key = said["key"].as_str().and_then(|key| VerifierKey::parse(key).ok());
+                let read = key.zip(said["from"].as_u64());
+                found.push(read.ok_or_else(|| Failure::said(format!("`{}` takes no key back", record.id)))?);
+            }
+        }
+        after += page.len() as u64;
+        if page.len() < PAGE as usize {
+            return Ok(found);
         }
     }
 }

@@ -5,6 +5,8 @@
 //! deed of the store holds both records, the final head and the new log. A crash before it leaves the old log
 //! as it was; after it, the new log stands, and [`Sealer::behind`] finishes the old one.
 
+use jiff::Timestamp;
+use remit_core::ids::Digest;
 use remit_core::json::Object;
 use remit_evidence::log::leaf::Leaf;
 use remit_evidence::log::vkey::VerifierKey;
@@ -44,6 +46,27 @@ pub enum NotTurned {
     /// It may have happened or not.
     #[error("whether the turn was stored is unknown: {0}; start again to find out")]
     Unknown(String),
+}
+
+/// A record that takes a key of a log back from a leaf on. Its statement counts through the trust document that
+/// follows; the record says that it was made, and when.
+#[must_use]
+pub fn revocation(key: &VerifierKey, from: u64, root: &Writer, now: Timestamp, entropy: &dyn Entropy) -> SignedRecord {
+    let mut body = Object::new();
+    body.text("event", "log_key_revoked").text("log", key.name()).text("key", &key.to_string()).number("from", from);
+    signed(body, Vec::new(), root, now, entropy)
+}
+
+/// The gateway's root numbers and signs what becomes of its logs, outside of any writer's sequence.
+fn signed(
+    body: Object,
+    links: Vec<(&'static str, Digest)>,
+    root: &Writer,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> SignedRecord {
+    let id = records::record_id(now, &entropy.bytes());
+    root.sign(&root.ticket(), Draft { links, ..plain(Kind::Key, id, now, body) }, &records::randomness(entropy))
 }
 
 impl Sealer {
@@ -107,17 +130,12 @@ impl Sealer {
 
     fn draft_turn(&self, from: &Head, next: &Next<'_>, root: &Writer, entropy: &dyn Entropy) -> Result<Turn, Stop> {
         let now = self.tools.clock.now();
-        let sign = |body: Object, link: Option<&SignedRecord>| {
-            let id = records::record_id(now, &entropy.bytes());
-            let links = link.map(|record| ("ended", record.digest)).into_iter().collect();
-            root.sign(&root.ticket(), Draft { links, ..plain(Kind::Key, id, now, body) }, &records::randomness(entropy))
-        };
         let mut body = Object::new();
         body.text("event", "log_ended").text("log", &self.origin);
         body.object("next", |of| {
             of.text("log", next.origin).texts("keys", next.keys.iter().map(ToString::to_string));
         });
-        let last = sign(body, None);
+        let last = signed(body, Vec::new(), root, now, entropy);
         let leaf = Leaf::of(&last.envelope, last.seq).map_err(|error| Stop::Later(error.to_string()))?;
         let edge = self.grow(&from.edge, &[leaf])?.edge;
         let ended = self.sign(edge, now)?;
@@ -128,7 +146,7 @@ impl Sealer {
             of.text("log", &origin).number("size", size).text("root", &hash.to_string());
             of.texts("keys", self.keys.iter().map(ToString::to_string));
         });
-        let first = sign(body, Some(&last));
+        let first = signed(body, vec![("ended", last.digest)], root, now, entropy);
         let (keys, ended_keys) = (next.keys.clone(), self.keys.clone());
         let epoch = Epoch { origin: next.origin.to_owned(), keys, first: self.first + size, ended, ended_keys };
         Ok(Turn { epoch, last, first })

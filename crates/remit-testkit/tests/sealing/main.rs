@@ -5,5 +5,6 @@
 
 mod faults;
 mod history;
+mod turns;
 mod witnesses;
 mod world;

@@ -213,11 +213,16 @@ impl World {
     }
 
     pub fn tools(&self, store: Arc<dyn Store>, signer: Box<dyn NoteSigner + Send + Sync>) -> Tools {
-        let folder = LedgerFolder::open(&self.ledger()).expect("it opens");
+        self.tools_in(self.ledger(), store, signer)
+    }
+
+    /// With its files in this folder.
+    pub fn tools_in(&self, place: PathBuf, store: Arc<dyn Store>, signer: Box<dyn NoteSigner + Send + Sync>) -> Tools {
+        let folder = LedgerFolder::open(&place).expect("it opens");
         Tools {
             store,
             tiles: Arc::new(Files {
-                place: self.ledger(),
+                place,
                 folder,
                 fate: Arc::clone(&self.fate),
                 seen: Arc::clone(&self.seen),
@@ -279,7 +284,7 @@ fn opened(note: &Note) -> Checkpoint {
     Checkpoint::open(note, [key.key()], []).expect("ours").checkpoint
 }
 
-fn entries(reader: &impl tile::TileReader<Error = remit_app::seal::Unread>, size: u64) -> Vec<Leaf> {
+pub fn entries(reader: &impl tile::TileReader<Error = remit_app::seal::Unread>, size: u64) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     for at in (0..size).step_by(256) {
         let tile = Tile::holding(Content::Entries, at, size).expect("a tile");

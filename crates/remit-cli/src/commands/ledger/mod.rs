@@ -57,6 +57,15 @@ enum Verb {
         /// What stands behind the origin in the name of the next log: `2027h1`.
         name: String,
     },
+    /// Take back a key of a log that has ended, because somebody else may have it. The gateway must be stopped. It counts
+    /// through the next trust document: what the key signed over more leaves is rejected, and over fewer it needs a witness.
+    Revoke {
+        /// The verifier key, as `remit ledger keys` prints it.
+        key: String,
+        /// The first leaf for which it does not count.
+        #[arg(long)]
+        from: u64,
+    },
 }
 
 impl Ledger {
@@ -80,6 +89,7 @@ impl Ledger {
                     Ok(ExitCode::SUCCESS)
                 }
                 Verb::Rotate { name } => rotate::run(&config, folder, &name).await,
+                Verb::Revoke { key, from } => rotate::revoke(&config, folder, &key, from).await,
             }
         })?
     }

@@ -1,5 +1,5 @@
-//! `remit ledger rotate`: ends the log and begins the next one under fresh keys, with the gateway stopped: the
-//! store has one writer, and this is it.
+//! `remit ledger rotate` ends the log and begins the next one under fresh keys, `revoke` takes a key of an ended log
+//! back. Both with the gateway stopped: the store has one writer, and this is it.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use remit_app::ledger::Epoch;
 use remit_app::ports::{Clock as _, Store};
-use remit_app::seal::Next;
+use remit_app::seal::{Next, revocation};
 use remit_config::Config;
 use remit_evidence::writer::Writer;
 use remit_server::keys::Machine;
@@ -26,18 +26,56 @@ pub(super) async fn run(config: &Config, folder: &Path, name: &str) -> Outcome {
         let help = "write small letters, digits and hyphens, at most 32, and neither `tile` nor `checkpoint`";
         return Err(Failure::said(format!("`{}` cannot name a log: {help}", visible(name))));
     }
-    let path = boot::store_of(folder, &config.settings);
-    if !path.exists() {
-        return Err(Failure::said(format!(
-            "there is no store at `{}`: this gateway was never started",
-            path.display()
-        )));
-    }
-    let store = SqliteStore::open(&path, Options::default()).map_err(|error| Failure::said(error.to_string()))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = alone(config, folder)?;
     let done = turn(config, folder, name, &store).await;
     store.close().await;
     done
+}
+
+/// `remit ledger revoke`.
+pub(super) async fn revoke(config: &Config, folder: &Path, key: &str, from: u64) -> Outcome {
+    let store = alone(config, folder)?;
+    let done = take_back(config, folder, key, from, store.as_ref()).await;
+    store.close().await;
+    done
+}
+
+/// The store, which nobody else writes to meanwhile.
+fn alone(config: &Config, folder: &Path) -> Result<Arc<dyn Store>, Failure> {
+    let path = boot::store_of(folder, &config.settings);
+    if !path.exists() {
+        return Err(Failure::said(format!("there is no store at `{}`: this gateway was never started", path.display())));
+    }
+    let store = SqliteStore::open(&path, Options::default()).map_err(|error| Failure::said(error.to_string()))?;
+    Ok(Arc::new(store))
+}
+
+async fn take_back(config: &Config, folder: &Path, key: &str, from: u64, store: &dyn Store) -> Outcome {
+    let logs = Logs::of(&config.settings, folder, store).await?;
+    let all = logs.all()?;
+    let found = all.iter().find_map(|log| Some((log, log.keys.iter().find(|known| known.to_string() == key)?)));
+    let (log, key) = found.ok_or_else(|| Failure::said("no log of this gateway has this key; see `remit ledger keys`"))?;
+    if log.ended.is_none() {
+        let help = "run `remit ledger rotate` first: a gateway does not sign with a key that was taken back";
+        return Err(Failure::said(format!("`{}` has not ended; {help}", log.origin)));
+    }
+    if logs.revoked().iter().any(|(known, earlier)| known == key && *earlier <= from) {
+        return Err(Failure::said("this key was taken back already, from this leaf or an earlier one"));
+    }
+    let root = root(config, folder, store).await?;
+    let record = revocation(key, from, &root, Machine.now(), &Machine);
+    store.append(record).await.map_err(|error| Failure::said(error.to_string()))?;
+    say(format!("revoked {key} from leaf {from} on"))?;
+    say("it counts for your auditors once they have the next trust document: `remit ledger trust --next`")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What signs for the gateway itself.
+async fn root(config: &Config, folder: &Path, store: &dyn Store) -> Result<Writer, Failure> {
+    let root = trust::root(&Place { folder, settings: &config.settings })?;
+    // The sequence of a long-lived key must go on over restarts; milliseconds do.
+    let numbered = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
+    Ok(Writer::resuming(Box::new(root), boot::tenant(config, store).await?, numbered))
 }
 
 async fn turn(config: &Config, folder: &Path, name: &str, store: &Arc<dyn Store>) -> Outcome {
@@ -50,11 +88,7 @@ async fn turn(config: &Config, folder: &Path, name: &str, store: &Arc<dyn Store>
     }
     let keys = LogKeys::of_next(settings, folder, &origin)?;
     let keys = keys.open()?.iter().map(|key| key.key().clone()).collect();
-    let root = trust::root(&Place { folder, settings })?;
-    let tenant = boot::tenant(config, store.as_ref()).await?;
-    let numbered = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
-    let root = Writer::resuming(Box::new(root), tenant, numbered);
-
+    let root = root(config, folder, store.as_ref()).await?;
     let workshop = Workshop { settings, folder, store: Arc::clone(store), witnesses: ledger::witnesses(settings)? };
     let sealer = workshop.sealer(&logs)?;
     let turned = sealer.turn(&Next { origin: &origin, keys }, &root, &Machine).await;

@@ -38,16 +38,18 @@ pub fn of(logs: &Logs<'_>, place: &Place<'_>) -> Result<(String, Ed25519), Failu
         .iter()
         .filter_map(|log| log.ended.as_ref())
         .map(|head| json!({"log": head.origin, "size": head.edge.size(), "root": head.edge.root().to_string()}));
+    let revoked = logs.revoked().iter().map(|(key, from)| json!({"key": key.to_string(), "from": from}));
     let document = json!({
         "v": 1,
-        // Whoever holds one of fewer logs takes this one for newer.
-        "version": 1 + logs.turns(),
+        // Each news makes a newer one.
+        "version": 1 + logs.news(),
         "tenant": place.settings.tenant.as_str(),
         "policy": policy(logs, place, false)?,
         "signers": [key],
         "roots": roots.collect::<Vec<_>>(),
         "revoked": [],
         "ended": ended.collect::<Vec<_>>(),
+        "revoked_logs": revoked.collect::<Vec<_>>(),
         "accept": accept.collect::<Vec<_>>(),
         "require": {
             "log_algorithms": ["ed25519", "ml-dsa-44"],
