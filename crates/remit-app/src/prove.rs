@@ -133,6 +133,7 @@ impl Prover {
         if all.is_empty() {
             return Err(NoProof::Unknown);
         }
+        let wanted: BTreeSet<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let authorities: BTreeSet<Digest> = all.iter().filter_map(authority).collect();
         let in_force = |policy: &SignedRecord| announced(policy).is_some_and(|digest| authorities.contains(&digest));
         all.extend(self.select(of_kind(Kind::Policy), in_force).await?);
@@ -156,6 +157,10 @@ impl Prover {
         let places = self.store.places(&ids).await?;
         let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
         let mut placed = placed.collect::<Result<BTreeMap<_, _>, NoProof>>()?;
+        // What was announced again in a later log, nothing here rests on.
+        let last = placed.iter().rev().find(|(_, record)| wanted.contains(&record.id)).map(|(at, _)| *at);
+        let later = self.logs.iter().map(|(first, _)| *first).find(|first| Some(*first) > last);
+        placed.retain(|at, _| later.is_none_or(|later| *at < later));
         placed.extend(self.turns(&placed.keys().copied().collect()).await?);
         if placed.len() > CLAIMS_MAX {
             return Err(NoProof::TooMany(placed.len()));

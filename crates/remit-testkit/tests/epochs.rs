@@ -6,7 +6,7 @@ mod premises;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use premises::{DESK, Premises, decided, proved, records};
+use premises::{Premises, decided, proved, records};
 use remit_app::prove::Wanted;
 use remit_core::ids::{RecordId, RunId};
 use remit_evidence::judge::{Verdict, judge};
@@ -127,7 +127,8 @@ fn attacked(across: &[u8], trust: &Value) {
     assert_eq!(changed(&|trust| trust["ended"][0]["size"] = (size - 1).into()), Verdict::Diverged);
     assert_eq!(changed(&|trust| trust["ended"][0]["size"] = (size + 1).into()), Verdict::Diverged);
     // A key of the old log was taken back: for its last leaf, and later, when nobody but the log has seen it.
-    let key = trust["policy"].as_str().expect("a policy").lines().find_map(|line| line.strip_prefix("log ")).expect("a key");
+    let key =
+        trust["policy"].as_str().expect("a policy").lines().find_map(|line| line.strip_prefix("log ")).expect("a key");
     let revoked = |from: u64| changed(&|trust| trust["revoked_logs"] = json!([{"key": key, "from": from}]));
     assert_eq!((revoked(size - 1), revoked(size)), (Verdict::Invalid, Verdict::Indeterminate));
     // Without the end of the old log, the beginning of the next hangs in the air.

@@ -59,7 +59,8 @@ async fn turn(world: &World, sealer: Sealer) -> Result<(), NotTurned> {
 async fn check(world: &World, appended: usize, case: &str) {
     let epochs = world.store.epochs().await.expect("read");
     let [epoch] = epochs.as_slice() else { panic!("{case}: {} turns", epochs.len()) };
-    let records = world.store.records(&RecordFilter { limit: u32::MAX, ..RecordFilter::default() }).await.expect("read");
+    let records =
+        world.store.records(&RecordFilter { limit: u32::MAX, ..RecordFilter::default() }).await.expect("read");
     assert_eq!(records.len(), appended + 2, "{case}: a record is lost or doubled");
     let first = usize::try_from(epoch.first).expect("small");
     let event = |at: usize| {

@@ -221,12 +221,7 @@ impl World {
         let folder = LedgerFolder::open(&place).expect("it opens");
         Tools {
             store,
-            tiles: Arc::new(Files {
-                place,
-                folder,
-                fate: Arc::clone(&self.fate),
-                seen: Arc::clone(&self.seen),
-            }),
+            tiles: Arc::new(Files { place, folder, fate: Arc::clone(&self.fate), seen: Arc::clone(&self.seen) }),
             guard: Arc::new(Guarded(GuardFile::at(&self.guard()).expect("it opens"), Arc::clone(&self.fate))),
             clock: Arc::new(Now(Arc::clone(&self.now))),
             signers: vec![signer],

@@ -44,7 +44,10 @@ pub(super) async fn revoke(config: &Config, folder: &Path, key: &str, from: u64)
 fn alone(config: &Config, folder: &Path) -> Result<Arc<dyn Store>, Failure> {
     let path = boot::store_of(folder, &config.settings);
     if !path.exists() {
-        return Err(Failure::said(format!("there is no store at `{}`: this gateway was never started", path.display())));
+        return Err(Failure::said(format!(
+            "there is no store at `{}`: this gateway was never started",
+            path.display()
+        )));
     }
     let store = SqliteStore::open(&path, Options::default()).map_err(|error| Failure::said(error.to_string()))?;
     Ok(Arc::new(store))
@@ -54,7 +57,8 @@ async fn take_back(config: &Config, folder: &Path, key: &str, from: u64, store: 
     let logs = Logs::of(&config.settings, folder, store).await?;
     let all = logs.all()?;
     let found = all.iter().find_map(|log| Some((log, log.keys.iter().find(|known| known.to_string() == key)?)));
-    let (log, key) = found.ok_or_else(|| Failure::said("no log of this gateway has this key; see `remit ledger keys`"))?;
+    let (log, key) =
+        found.ok_or_else(|| Failure::said("no log of this gateway has this key; see `remit ledger keys`"))?;
     if log.ended.is_none() {
         let help = "run `remit ledger rotate` first: a gateway does not sign with a key that was taken back";
         return Err(Failure::said(format!("`{}` has not ended; {help}", log.origin)));
