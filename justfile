@@ -23,6 +23,7 @@ bench:
     cargo run --release -p remit-bench -- decide
     cargo run --release -p remit-bench -- verify
     cargo run --release -p remit-bench -- records .
+    cargo run --release -p remit-bench -- leaves .
     cargo run --release -p remit-bench -- lists .
     cargo run --release -p remit-bench -- gateway target/release/remit
 

@@ -82,6 +82,7 @@ fn tool(at: usize) -> Tool {
         risk: Risk::Medium,
         reversible: true,
         undo: None,
+        preview: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Argument(vec!["amount".into()]),

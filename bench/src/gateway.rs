@@ -354,7 +354,7 @@ pub fn cpu(pid: u32) -> f64 {
 }
 
 /// Resident memory of a process, in MiB.
-fn memory(pid: u32) -> f64 {
+pub fn memory(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0

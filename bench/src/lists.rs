@@ -209,8 +209,10 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         votes: Vec::new(),
         remarks: Vec::new(),
         origins: Vec::new(),
+        preview: None,
         narrowed: None,
         escalated: 0,
+        step_at: None,
         uses: 0,
         used: false,
     };
@@ -224,6 +226,7 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
         at: at(0),
         basis: Basis::default(),
         idempotency: None,
+        preview_of: None,
         effect: Effect::Hold(Box::new(question)),
         questions_max: u32::MAX,
         review: false,

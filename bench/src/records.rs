@@ -69,7 +69,7 @@ fn draft(number: u64) -> Option<Draft> {
     })
 }
 
-fn signed(writer: &Writer, number: u64) -> Option<SignedRecord> {
+pub(crate) fn signed(writer: &Writer, number: u64) -> Option<SignedRecord> {
     let entropy = Entropy { nonce: u128::from(number).to_be_bytes(), salt: [9; 16] };
     Some(writer.sign(&writer.ticket(), draft(number)?, &entropy))
 }
@@ -100,7 +100,7 @@ async fn remit(file: &Path, tasks: usize) -> u64 {
     count
 }
 
-fn writer() -> Option<Writer> {
+pub(crate) fn writer() -> Option<Writer> {
     let key = Key(Ed25519KeyPair::from_seed_unchecked(&[7; 32]).ok()?);
     Some(Writer::new(Box::new(key), TenantId::parse("acme").ok()?))
 }

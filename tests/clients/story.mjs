@@ -20,6 +20,12 @@ if (!GATEWAY_URL) {
 export const url = new URL(GATEWAY_URL);
 export const headers = GATEWAY_KEY ? { authorization: `Bearer ${GATEWAY_KEY}` } : {};
 
+/// How `remit stdio` is spawned, for a gateway that runs.
+export function spawned() {
+  const command = process.env.REMIT ?? new URL('../../target/debug/remit', import.meta.url).pathname;
+  return { command, args: ['stdio', '--gateway', GATEWAY_URL], env: { REMIT_AGENT_KEY: GATEWAY_KEY, REMIT_LOG: 'warn' } };
+}
+
 /// Imports a package that tests/setup.sh installed.
 export async function load(name) {
   const loader = await import(new URL('../../.cache/node/load.mjs', import.meta.url)).catch(() => {
@@ -48,11 +54,14 @@ async function approve(question) {
   if (!answer.ok) throw new Error(`the vote was answered with ${answer.status}: ${await answer.text()}`);
 }
 
+// What a call is made with: with the question that was remembered, where it names one.
+const asked = (args, state) => JSON.parse(JSON.stringify(args).replaceAll('$Q', state.question ?? ''));
+
 async function act(step, client, state) {
   const seen = { progress: [] };
   try {
     if (step.do === 'list_tools') seen.tools = await client.listTools();
-    else if (step.do === 'call') seen.result = await client.call(step.tool, step.arguments, step.progress && ((n) => seen.progress.push(n)));
+    else if (step.do === 'call') seen.result = await client.call(step.tool, asked(step.arguments, state), step.progress && ((n) => seen.progress.push(n)));
     else if (step.do === 'read_resource') seen.result = await client.readResource(step.uri);
     else if (step.do === 'get_prompt') seen.result = await client.getPrompt(step.prompt, step.arguments);
     else if (step.do === 'approve') await approve(state.question);
@@ -107,7 +116,7 @@ export async function play(client) {
     let found;
     try {
       const seen = await act(step, client, state);
-      if (step.remember_question) state.question = seen.decision?.question;
+      if (step.remember_question) state.question = seen.decision?.question ?? seen.result?.structuredContent?.question;
       const after = step.expect.executed ? await counts() : {};
       const executed = Object.fromEntries(Object.keys(step.expect.executed ?? {}).map((tool) => [tool, (after[tool] ?? 0) - (before[tool] ?? 0)]));
       found = complaints(step.expect, seen, state, executed);

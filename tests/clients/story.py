@@ -19,6 +19,14 @@ KEY = os.environ.get("GATEWAY_KEY", "")
 HEADERS = {"authorization": f"Bearer {KEY}"} if KEY else {}
 STORY = json.loads((Path(__file__).parent / "story.json").read_text().replace("$P", PREFIX))
 
+# How `remit stdio` is spawned, for a gateway that runs.
+PROGRAM = os.environ.get("REMIT") or str(Path(__file__).parents[2] / "target/debug/remit")
+SPAWNED = {
+    "command": PROGRAM,
+    "args": ["stdio", "--gateway", URL],
+    "env": {"REMIT_AGENT_KEY": KEY, "REMIT_LOG": "warn"},
+}
+
 
 class ProtocolError(Exception):
     def __init__(self, code, message):
@@ -51,6 +59,11 @@ def approve(question):
     urllib.request.urlopen(vote).close()
 
 
+def asked(arguments, state):
+    """What a call is made with: with the question that was remembered, where it names one."""
+    return json.loads(json.dumps(arguments).replace("$Q", state.get("question") or ""))
+
+
 async def act(step, client, state):
     seen = {"tools": None, "result": {}, "code": None, "message": None, "progress": []}
     try:
@@ -59,7 +72,7 @@ async def act(step, client, state):
                 seen["tools"] = await client.list_tools()
             case "call":
                 progress = seen["progress"].append if step.get("progress") else None
-                seen["result"] = await client.call(step["tool"], step["arguments"], progress)
+                seen["result"] = await client.call(step["tool"], asked(step["arguments"], state), progress)
             case "read_resource":
                 seen["result"] = await client.read_resource(step["uri"])
             case "get_prompt":
@@ -135,7 +148,8 @@ async def play(client):
         try:
             seen = await act(step, client, state)
             if step.get("remember_question"):
-                state["question"] = seen["decision"].get("question")
+                told = seen["result"].get("structuredContent") or {}
+                state["question"] = seen["decision"].get("question") or told.get("question")
             after = counts() if "executed" in step["expect"] else {}
             executed = {tool: after.get(tool, 0) - before.get(tool, 0) for tool in step["expect"].get("executed", {})}
             found = complaints(step["expect"], seen, state, executed)

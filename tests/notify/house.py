@@ -21,12 +21,14 @@ NODE = ROOT / ".cache/bin/node"
 AGENT = "GATEWAY_KEY_TS_V1"
 
 # Rules that demand more than a click, by what is paid.
+# And one that lapses soon.
 DEMANDS = [
     (1000, "finance-reasons", "reason: required"),
     (2000, "finance-password", "factor: password+totp"),
     (3000, "finance-oidc", "factor: oidc"),
     (4000, "finance-passkey", "factor: passkey"),
     (5000, "finance-later", 'escalate: [{ after: 1s, to: ["user:carol@acme.example"] }]'),
+    (6000, "finance-soon", ""),
 ]
 
 
@@ -93,7 +95,8 @@ class House:
     def rules(self):
         """Payments over 1000 wait under rules that demand more than a click."""
         settings, remit = self.folder / "remit.yaml", self.folder / "remits/ts-v1.yaml"
-        rules = [f"  {name}: {{ quorum: 1, from: [team:finance], within: 30m, {more} }}\n" for _, name, more in DEMANDS]
+        within = lambda name: "3s" if name == "finance-soon" else "30m"
+        rules = [f"  {name}: {{ quorum: 1, from: [team:finance], within: {within(name)}, {more} }}\n" for _, name, more in DEMANDS]
         calls = [
             f"  - {{ tools: [fixture/pay], when: args.amount > {over} and args.amount <= {over + 1000}, approval: {name} }}\n"
             for over, name, _ in DEMANDS

@@ -24,7 +24,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from house import House, request, wait
-from sinks import Web, free_port, mail_server, strict_mail_server
+from sinks import Web, free_port, mail_server, strict_mail_server, wrapped_mail_server
 
 HOOK = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 SIGNING = secrets.token_hex(16)
@@ -32,8 +32,8 @@ PUSH = "tk_" + secrets.token_hex(8)
 SECRETS = {"HOOK_SECRET": HOOK, "SIGNING_SECRET": SIGNING, "PUSH_TOKEN": PUSH, "SMTP_PASSWORD": "mail password"}
 
 NOTIFY = """
+console: {{ url: "https://remit.acme.example" }}
 notify:
-  console: https://remit.acme.example/
   retry: {{ attempts: 6, first: 200ms, longest: 1s }}
   channels:
     mail:
@@ -46,6 +46,10 @@ notify:
         user: remit
         password: env:SMTP_PASSWORD
         from: remit@acme.example
+    wrapped:
+      smtp: {{ server: "localhost:{wrapped}", security: tls, ca: {ca}, from: remit@acme.example }}
+    stranger:
+      smtp: {{ server: "localhost:{wrapped}", security: tls, from: remit@acme.example }}
     hook:
       webhook: {{ url: "{web}/hook", secret: env:HOOK_SECRET, arguments: true }}
     flaky:
@@ -66,6 +70,8 @@ notify:
   routes:
     - {{ for: [finance-sign-off], to: [mail] }}
     - {{ for: ["*"], to: [strict] }}
+    - {{ for: [finance-sign-off], to: [wrapped], events: [asked] }}
+    - {{ for: [finance-soon], to: [stranger, push], events: [asked] }}
     - {{ for: ["*"], to: [hook] }}
     - {{ for: ["*"], to: [flaky] }}
     - {{ for: ["*"], to: [gone, broken, push] }}
@@ -84,10 +90,11 @@ class Scene:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("localhost").configure_cert(context)
         self.strict, self.strict_server, strict = strict_mail_server(context)
+        self.wrapped, self.wrapped_server, wrapped = wrapped_mail_server(context)
         self.web = Web()
         self.web.status.update({"/broken": 500, "/gone": 410})
         self.flaky_port, self.flaky = free_port(), None
-        notify = NOTIFY.format(mail=mail, strict=strict, web=self.web.url(""), flaky=self.flaky_port, ca=work / "ca.pem")
+        notify = NOTIFY.format(mail=mail, strict=strict, wrapped=wrapped, web=self.web.url(""), flaky=self.flaky_port, ca=work / "ca.pem")
         self.house = House(remit, work, notify, {**SECRETS, "CHAT_URL": self.web.url("/chat")})
 
     def check(self, name, fine, detail=""):
@@ -115,6 +122,7 @@ class Scene:
         self.house.end()
         self.mail_server.stop()
         self.strict_server.stop()
+        self.wrapped_server.stop()
         for web in filter(None, [self.web, self.flaky]):
             web.server.shutdown()
 
@@ -180,6 +188,8 @@ def people_are_told(scene):
     scene.check("the message id is the delivery's name", same, [mail["message-id"] for _, mail, _ in mails])
     [(addresses, strict, encrypted)] = wait(lambda: list(scene.strict.mails)) or [((), None, False)]
     scene.check("mail goes by STARTTLS and a password where they are asked for", encrypted and addresses == ("bob@acme.example",), addresses)
+    [(addresses, wrapped, encrypted)] = wait(lambda: list(scene.wrapped.mails)) or [((), None, False)]
+    scene.check("mail goes by TLS from the first byte where that is said", encrypted and addresses == ("bob@acme.example",) and question in wrapped.get_content(), addresses)
     closed = strict is not None and "Arguments" not in strict.get_content() and "evil" not in strict.as_string()
     scene.check("arguments do not leave through a channel that may not show them", closed, strict)
     [(headers, body)] = wait(lambda: scene.hooks(question)) or [({}, b"")]
@@ -239,6 +249,30 @@ def answered(scene):
     done = wait(lambda: [d for d in house.deliveries(question=question) if d["event"] == "answered"])
     channels = {d["channel"] for d in done or []}
     scene.check("and those who never heard of it are not", "hook" in channels and not channels & {"broken", "gone"}, channels)
+    heard = {d["event"] for d in house.deliveries(question=question) if d["channel"] == "wrapped"}
+    scene.check("nor those who only want to hear what is asked", heard == {"asked"}, heard)
+
+
+def over(scene):
+    """Questions that need nobody any more, though nobody has voted."""
+    house = scene.house
+    told = lambda question: [json.loads(body) for _, body in scene.hooks(question) if not json.loads(body)["type"].endswith(".asked")]
+    question = house.ask(to="soon", amount=6500)
+    lapsed = wait(lambda: told(question))
+    fine = lapsed and [(t["type"], t["data"]["state"]) for t in lapsed] == [("question.lapsed", "expired")]
+    scene.check("those who were asked are told when it lapses", fine, lapsed)
+    dead = wait(lambda: [d for d in house.deliveries(question=question, state="dead") if d["channel"] == "stranger"])
+    handed = [mail for _, mail, _ in scene.wrapped.mails if question in mail.get_content()]
+    scene.check("mail is not handed to a server that nobody vouches for", dead and not handed, dead)
+    question = house.ask(to="narrower", amount=513)
+    wait(lambda: [d for d in house.deliveries(question=question, state="delivered") if d["channel"] == "hook"])
+    seen = house.question(question)
+    body = {"arguments": {"to": "narrower", "amount": 50}, "reason": "less", "shown": seen["shown"]}
+    status, said = request("POST", f"{house.url}/admin/v1/questions/{question}/narrow", house.bob_key, body)
+    assert status == 200, said
+    answered = wait(lambda: told(question))
+    fine = answered and [(t["type"], t["data"]["state"]) for t in answered] == [("question.answered", "narrowed")]
+    scene.check("and when another call takes its place", fine, answered)
 
 
 def crash(scene):
@@ -490,7 +524,7 @@ def main():
             refuses_to_start(scene)
             scene.house.serve()
             scene.house.approve_tools()
-            for part in [people_are_told, channels_fail, comes_back, answered, clicks, crash, tries, half_a_mail, reloads, demands, escalates]:
+            for part in [people_are_told, channels_fail, comes_back, answered, over, clicks, crash, tries, half_a_mail, reloads, demands, escalates]:
                 print(f"\n## {part.__name__}", flush=True)
                 try:
                     part(scene)

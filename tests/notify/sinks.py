@@ -32,7 +32,8 @@ class Mailbox:
 
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.mails.append((tuple(envelope.rcpt_tos), mail, session.ssl is not None))
+        encrypted = session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None
+        self.mails.append((tuple(envelope.rcpt_tos), mail, encrypted))
         return "250 OK"
 
 
@@ -66,6 +67,24 @@ class Strict(Controller):
             auth_require_tls=True,
             authenticator=authenticate,
         )
+
+
+class Wrapped(Controller):
+    """A mail server that speaks TLS from the first byte."""
+
+    def _trigger_server(self):
+        # The controller's own knock uses the server's context, which can only answer.
+        with socket.create_connection((self.hostname, self.port), 5) as raw:
+            with ssl._create_unverified_context().wrap_socket(raw) as knock:
+                knock.recv(1024)
+
+
+def wrapped_mail_server(context: ssl.SSLContext):
+    mailbox = Mailbox()
+    port = free_port()
+    controller = Wrapped(mailbox, hostname="127.0.0.1", port=port, ssl_context=context)
+    controller.start()
+    return mailbox, controller, port
 
 
 def strict_mail_server(context: ssl.SSLContext):

@@ -19,9 +19,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
@@ -31,7 +32,7 @@ RECORD_TYPE = "application/vnd.in-toto+json"
 TRUST_TYPE = "application/vnd.remit.trust+json"
 EVENTS_OF_ROOT = ("log_ended", "log_begun", "log_key_revoked")
 ED25519, COSIGNATURE, ML_DSA_44 = 1, 4, 6
-STEPS = "form statement checkpoint quorum inclusion signature delegation disclosures story time consistency history".split()
+STEPS = "form statement checkpoint quorum inclusion signature delegation disclosures story time anchor consistency history".split()
 HOLDS, MISSING, DIVERGES, FAILS = "holds", "missing", "diverges", "fails"
 VERDICTS = {FAILS: ("INVALID", 1), DIVERGES: ("DIVERGED", 3), MISSING: ("INDETERMINATE", 2), HOLDS: ("VALID", 0)}
 
@@ -501,10 +502,175 @@ class Policy:
 # Trust (5) -------------------------------------------------------------------------------------------------------
 
 
+# Stamps of time (RFC 3161) -------------------------------------------------------------------------------------------
+
+OIDS = {
+    "signed data": "2a864886f70d010702", "statement": "2a864886f70d0109100104", "content": "2a864886f70d010903",
+    "digest": "2a864886f70d010904", "certificate": "2a864886f70d010910022f",
+}
+OIDS = {name: bytes.fromhex(value) for name, value in OIDS.items()}
+HASHES = {bytes.fromhex("6086480165030402") + bytes([n]): h for n, h in enumerate((hashes.SHA256, hashes.SHA384, hashes.SHA512), 1)}
+SHA256_OID = next(iter(HASHES))
+RSA, PSS = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d01010a")
+SIGNATURES = {bytes.fromhex("2a864886f70d0101") + bytes([n]): (rsa.RSAPublicKey, h) for n, h in zip((11, 12, 13), HASHES.values())}
+SIGNATURES |= {bytes.fromhex("2a8648ce3d0403") + bytes([n]): (ec.EllipticCurvePublicKey, h) for n, h in zip((2, 3, 4), HASHES.values())}
+
+
+class Unnamed(Exception):
+    """A good token of nobody the trust document names."""
+
+
+def elements(content):
+    """Elements of DER: tag, value, and the whole."""
+    found = []
+    while content:
+        need(len(content) > 1 and content[0] & 31 != 31 and content[1] <= 0x82 and content[1] != 0x80, "no DER")
+        wide = content[1] & 0x7F if content[1] > 0x7F else 0
+        size = int.from_bytes(content[2 : 2 + wide], "big") if wide else content[1]
+        need(size >= (0, 0x80, 0x100)[wide] and 2 + wide + size <= len(content), "no DER")
+        found.append((content[0], content[2 + wide : 2 + wide + size], content[: 2 + wide + size]))
+        content = content[2 + wide + size :]
+    return found
+
+
+def shaped(content, *tags, more=False):
+    """The values of elements with these tags; one in a list may be missing."""
+    found, left = [], elements(content)
+    for tag in tags:
+        here = left and left[0][0] == (tag[0] if isinstance(tag, list) else tag)
+        need(here or isinstance(tag, list), "another element was expected")
+        found.append(left.pop(0)[1] if here else None)
+    need(more or not left, "something is left over")
+    return found
+
+
+def hash_of(algorithm):
+    oid, _ = shaped(algorithm, 6, [5])
+    need(oid in HASHES, "a hash that does not count")
+    return HASHES[oid]
+
+
+def digest_of(of, content):
+    return hashlib.new(of.name, content).digest()
+
+
+def certificate_of(content):
+    try:
+        return x509.load_der_x509_certificate(content)
+    except ValueError:
+        raise Malformed("no certificate") from None
+
+
+def generalized(value):
+    """A time and its fraction, in milliseconds since 1970, rounded up."""
+    found = re.fullmatch(rb"([0-9]{14})(?:\.([0-9]{1,9}))?Z", value)
+    need(found, "no time")
+    try:
+        at = datetime.datetime.strptime(found[1].decode(), "%Y%m%d%H%M%S")
+    except ValueError:
+        raise Malformed("no such time") from None
+    fraction = -(-int((found[2] or b"0").ljust(9, b"0")) // 10**6)
+    return (at - datetime.datetime(1970, 1, 1)) // datetime.timedelta(milliseconds=1) + fraction
+
+
+class Token:
+    """What a token says of these bytes. Who may say it, `stated` asks."""
+
+    def __init__(self, token, content):
+        need(len(token) <= 48 * 1024, "too large")
+        kind, data = shaped(shaped(token, 0x30)[0], 6, 0xA0)
+        need(kind == OIDS["signed data"], "no signed data")
+        _, _, inner, enclosed, _, signers = shaped(shaped(data, 0x30)[0], 2, 0x31, 0x30, [0xA0], [0xA1], 0x31)
+        kind, statement = shaped(inner, 6, 0xA0)
+        need(kind == OIDS["statement"], "no statement of a time")
+        statement = shaped(statement, 4)[0]
+        self.enclosed = [whole for tag, _, whole in elements(enclosed or b"") if tag == 0x30]
+        need(len(elements(enclosed or b"")) <= 16, "too many certificates")
+        _, (tag, _, _), *rest = elements(shaped(signers, 0x30)[0])
+        rest = b"".join(whole for _, _, whole in rest)
+        algorithm, attributes, self.method, self.signature, _ = shaped(rest, 0x30, 0xA0, 0x30, 4, [0xA1])
+        self.hash = hash_of(algorithm)
+        self.signed = next(b"1" + whole[1:] for tag, _, whole in elements(rest) if tag == 0xA0)
+        named = [shaped(value, 6, 0x31) for _, value, _ in elements(attributes)]
+        one = {name: [value for oid, value in named if oid == wanted] for name, wanted in OIDS.items()}
+        need(all(len(one[name]) == 1 for name in ("content", "digest", "certificate")), "an attribute is missing")
+        need(shaped(one["content"][0], 6) == [OIDS["statement"]], "signed as something else")
+        need(shaped(one["digest"][0], 4) == [digest_of(self.hash, statement)], "signed over something else")
+        first = shaped(shaped(one["certificate"][0], 0x30)[0], 0x30, more=True)[0]
+        of, self.signer = shaped(shaped(first, 0x30, more=True)[0], [0x30], 4, more=True)
+        self.signer_hash = hash_of(of) if of else hashes.SHA256
+        tags = 2, 6, 0x30, 2, 0x18, [0x30], [1], [2], [0xA0], [0xA1]
+        version, _, imprint, _, at, accuracy, _, _, _, extensions = shaped(shaped(statement, 0x30)[0], *tags)
+        need(version == b"\1", "unknown version")
+        algorithm, digest = shaped(imprint, 0x30, 4)
+        need(shaped(algorithm, 6, more=True) == [SHA256_OID] and digest == sha256(content), "over other bytes")
+        for _, extension, _ in elements(extensions or b""):
+            need(shaped(extension, 6, [1], 4)[1] in (None, b"\0"), "it depends on something unknown")
+        seconds, millis, micros = (int.from_bytes(part or b"", "big") for part in shaped(accuracy or b"", [2], [0x80], [0x81]))
+        self.time = generalized(at)
+        self.at = self.time + seconds * 1000 + millis + (micros > 0)
+
+    def stated(self, timestampers):
+        """The latest time it allows, if one of these states it."""
+        pool = self.enclosed + [one.public_bytes(serialization.Encoding.DER) for one in timestampers]
+        found = [one for one in pool if digest_of(self.signer_hash, one) == self.signer]
+        if not found:
+            raise Unnamed
+        signer = certificate_of(found[0])
+        try:
+            self.verify(signer.public_key())
+            usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+        except (InvalidSignature, ValueError, x509.ExtensionNotFound):
+            raise Malformed("not signed as it must be") from None
+        need(usage.critical and list(usage.value) == [x509.ExtendedKeyUsageOID.TIME_STAMPING], "not for stamping times")
+        others = []
+        for one in self.enclosed:
+            try:
+                others.append(x509.load_der_x509_certificate(one))
+            except ValueError:
+                pass
+        when = datetime.datetime.fromtimestamp(self.at // 1000, datetime.UTC)
+        if not any(leads(signer, named, others, when) for named in timestampers):
+            raise Unnamed
+        return self.at
+
+    def verify(self, key):
+        oid, parameters = elements(self.method)[0][1], self.method[len(elements(self.method)[0][2]) :]
+        if oid == PSS:
+            of = hash_of(shaped(shaped(parameters, 0x30)[0], 0xA0, more=True)[0][2:])
+            scheme = padding.PSS(padding.MGF1(of()), of().digest_size), of()
+            return key.verify(self.signature, self.signed, *scheme)
+        if isinstance(key, Ed25519PublicKey):
+            need(oid == bytes.fromhex("2b6570"), "another key")
+            return key.verify(self.signature, self.signed)
+        kind, of = (rsa.RSAPublicKey, self.hash) if oid == RSA else SIGNATURES.get(oid, (None, None))
+        need(kind and isinstance(key, kind), "a signature that does not count")
+        scheme = (padding.PKCS1v15(), of()) if kind is rsa.RSAPublicKey else (ec.ECDSA(of()),)
+        return key.verify(self.signature, self.signed, *scheme)
+
+
+def leads(certificate, named, others, when, steps=6):
+    """Whether certificates that are valid then lead to the named one."""
+    if not certificate.not_valid_before_utc <= when <= certificate.not_valid_after_utc or not steps:
+        return False
+    return certificate == named or any(
+        issued(certificate, issuer) and (issuer == named or leads(issuer, named, others, when, steps - 1))
+        for issuer in [named, *others]
+    )
+
+
+def issued(certificate, issuer):
+    try:
+        certificate.verify_directly_issued_by(issuer)
+        return issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound):
+        return False
+
+
 class Trust:
     def __init__(self, content):
         need(len(content) <= 2**20, "too large")
-        optional = ["signers", "roots", "revoked", "ended", "revoked_logs", "accept", "require", "approvers"]
+        optional = ["signers", "roots", "revoked", "ended", "revoked_logs", "accept", "require", "approvers", "timestampers"]
         value = members(parse(content), ["v", "version", "tenant", "policy"], optional)
         need(whole(value["v"]) == 1, "unknown version")
         self.version, self.tenant = whole(value["version"], 1), text(value["tenant"])
@@ -543,7 +709,14 @@ class Trust:
         for approver in listed(value.get("approvers", []), lambda one: members(one, ["id", "key"])):
             need(isinstance(approver["id"], str) and isinstance(approver["key"], str), "no approver")
             self.approvers[approver["key"]] = approver["id"]
-        require = members(value.get("require", {}), [], ["log_algorithms", "witnesses", "tree_size", "skew_s"])
+        self.timestampers = {}
+        for one in listed(value.get("timestampers", []), lambda one: members(one, ["name", "certificate"])):
+            need(text(one["name"]) and one["name"] not in self.timestampers, "no timestamper")
+            self.timestampers[one["name"]] = certificate_of(unbase64(one["certificate"]))
+        rules = ["log_algorithms", "witnesses", "tree_size", "skew_s", "anchored"]
+        require = members(value.get("require", {}), [], rules)
+        self.anchored = require.get("anchored", False)
+        need(isinstance(self.anchored, bool), "`anchored` is true or false")
         algorithms = listed(require.get("log_algorithms", []), text)
         need(set(algorithms) <= {"ed25519", "ml-dsa-44"}, "unknown algorithm")
         self.algorithms = {{"ed25519": ED25519, "ml-dsa-44": ML_DSA_44}[name] for name in algorithms}
@@ -574,7 +747,7 @@ class Claim:
         members(value, ["envelope"], ["disclosures", "proof"])
         self.envelope = Envelope(value["envelope"])
         self.disclosures = listed(value.get("disclosures", []), text)
-        self.note = self.statement = self.place = self.existed_by = None
+        self.note = self.statement = self.place = self.existed_by = self.anchor = None
         self.signed = self.quorum = False
         self.seen = set()
         if "proof" in value:
@@ -609,12 +782,16 @@ class Bundle:
         need(isinstance(attachments, dict), "no attachments")
         for name, content in attachments.items():
             need(sha256(unbase64(content)) == unhex(name), "an attachment is not what its name says")
-        for token in listed(value.get("timestamps", []), lambda one: members(one, ["checkpoint", "kind", "bytes"])):
-            need(unhex(token["checkpoint"]) and token["kind"] in ("rfc3161", "ots"), "no timestamp")
-            unbase64(token["bytes"])
+        self.timestamps = listed(value.get("timestamps", []), self.timestamp)
+        need(len(self.timestamps) <= 4096, "too many tokens")
         text(members(value.get("hints", {}), [], ["trust_url"]).get("trust_url", ""))
         self.consistency = listed(value.get("consistency", []), self.growth)
         need(len(self.consistency) <= 4096, "too many proofs of growth")
+
+    @staticmethod
+    def timestamp(value):
+        members(value, ["checkpoint", "rfc3161"])
+        return Note(text(value["checkpoint"])), value["checkpoint"].encode(), unbase64(value["rfc3161"])
 
     @staticmethod
     def growth(value):
@@ -651,9 +828,12 @@ class Court:
             if claim.statement:
                 self.answer("disclosures", claim, self.disclosures)
                 self.answer("story", claim, self.story)
-                self.answer("time", claim, self.time)
         self.doubles()
+        self.stamped = [stamp for stamp in map(self.stamp, bundle.timestamps) if stamp]
         self.heads()
+        for claim in bundle.claims:
+            if claim.place and claim.statement:
+                self.answer("time", claim, self.time)
 
     def say(self, step, claim, outcome, detail=""):
         self.checks.append({"check": step, "claim": claim and claim.at, "outcome": outcome, "detail": detail})
@@ -670,12 +850,10 @@ class Court:
     def statement(self, claim):
         claim.statement = Statement(claim.envelope, self.trust)
 
-    def checkpoint(self, claim):
-        note, trust = claim.note, self.trust
-        if not note:
-            raise Answer(MISSING, "no proof that it was logged")
+    def opened(self, note):
+        """The witnesses of a checkpoint that a known log has signed as it must, and their times."""
+        trust, logs, seen, times = self.trust, [], set(), []
         known = trust.policy.logs + trust.policy.witnesses
-        logs, times = [], []
         for name, identifier, blob in note.lines:
             for key in known:
                 if (key.name, key.id) == (name, identifier):
@@ -684,7 +862,7 @@ class Court:
                     if key in trust.policy.logs:
                         logs += [key] if key.name == note.origin else []
                     else:
-                        claim.seen.add(key.key)
+                        seen.add(key.key)
                         times += [time] if time else []
         if not logs:
             raise Answer(MISSING, "signed by no log that is known")
@@ -694,14 +872,22 @@ class Court:
                 raise Answer(DIVERGES, "not the tree with which this log has ended")
         revoked = [start for key, start in trust.revoked_logs if key in logs]
         need(all(note.size <= start for start in revoked), "signed by a key of the log that was taken back")
+        note.revoked = bool(revoked)
         if not trust.algorithms <= {key.algorithm for key in logs}:
             raise Answer(MISSING, "not signed by all algorithms that are required")
-        if note.size < trust.tree_size:
+        return seen, times
+
+    def checkpoint(self, claim):
+        if not claim.note:
+            raise Answer(MISSING, "no proof that it was logged")
+        trust = self.trust
+        claim.seen, times = self.opened(claim.note)
+        if claim.note.size < trust.tree_size:
             raise Answer(MISSING, "too small a tree")
         claim.existed_by = min(times) * 1000 if times else None
         claim.quorum = trust.policy.met(claim.seen) and len(claim.seen) >= trust.witnesses
         self.say("quorum", claim, HOLDS if claim.quorum else MISSING, f"{len(claim.seen)} of {len(trust.policy.witnesses)}")
-        if revoked and not (claim.quorum and claim.seen):
+        if claim.note.revoked and not (claim.quorum and claim.seen):
             raise Answer(MISSING, "its key was taken back later, and no witness has seen this before")
         if claim.statement:
             self.answer("inclusion", claim, self.inclusion)
@@ -774,7 +960,7 @@ class Court:
             need(statement.at("result", "state") is not None, "no result")
         elif statement.kind == "approval":
             asked = self.decision(claim)
-            if statement.at("choice") in ("ask_back", "escalate"):
+            if statement.at("choice") in ("ask_back", "escalate", "narrow"):
                 need(asked.at("verdict") == "ask", "it was not asked")
                 return self.assurance(claim)
             need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
@@ -822,7 +1008,7 @@ class Court:
             salt, name, value = parse(decoded)
             shown[name] = value, decoded
         if covered is not None:
-            members(covered, COVERED, ["bounds"])
+            members(covered, COVERED, ["bounds", "principal", "arguments"])
             need(all(isinstance(value, str) for value in covered.values()), "what the vote covers is no texts")
             need(covered["_type"] == STATEMENT_TYPE, "what the vote covers is of another type")
             for name in ("tenant", "question", "call", "rule", "choice", "expires"):
@@ -830,13 +1016,20 @@ class Court:
             need(covered.get("bounds") == record.at("bounds"), "the vote covers other bounds")
             for name in ("definition", "shown", "approver", "reason"):
                 unhex(covered[name])
+            narrows = record.at("choice") == "narrow"
+            for name, said in (("principal", record.value("in_place") is True), ("arguments", narrows)):
+                need((name in covered) == said, f"the vote covers a {name}, or does not, otherwise than its record")
+                if said:
+                    unhex(covered[name])
             if "shown" in shown:
                 sight = shown["shown"][1].split(b',"shown",', 1)[1][:-1]
                 need(sha256(sight).hex() == covered["shown"], "what was shown is not what the vote covers")
             nonce = shown.get("statement_nonce", (None,))[0]
-            for name in ("approver", "reason"):
+            for name in ("approver", "reason", "principal", "arguments"):
                 value = shown.get(name, (None,))[0]
-                if isinstance(nonce, str) and isinstance(value, str):
+                if name == "arguments" and name in shown:
+                    value = shown[name][1].split(b',"arguments",', 1)[1][:-1].decode()
+                if name in covered and isinstance(nonce, str) and isinstance(value, str):
                     commitment = sha256(f"{nonce}\0{name}\0{value}".encode()).hex()
                     need(commitment == covered[name], f"another {name} than the vote covers")
         assertion, said = record.value("assertion"), record.at("assurance")
@@ -897,8 +1090,21 @@ class Court:
         return all(asked[0].statement.at(*path) == statement.at(*path) for path in paths)
 
     def time(self, claim):
-        if claim.place and claim.existed_by is not None:
-            need(claim.statement.time <= claim.existed_by + self.trust.skew, "written after a witness saw it")
+        for seen in (claim.existed_by, claim.anchor):
+            need(seen is None or claim.statement.time <= seen + self.trust.skew, "written after somebody saw it")
+
+    def stamp(self, timestamp):
+        """The head that a named timestamper has seen, and when; None of a token that counts for nothing."""
+        note, content, token = timestamp
+        try:
+            self.opened(note)
+            return note.head, Token(token, content).stated(self.trust.timestampers.values())
+        except Answer as answer:
+            self.say("anchor", None, *answer.args)
+        except Malformed as error:
+            self.say("anchor", None, FAILS, str(error))
+        except Unnamed:
+            return None
 
     def doubles(self):
         statements = [claim.statement for claim in self.bundle.claims if claim.statement]
@@ -913,6 +1119,7 @@ class Court:
 
     def heads(self):
         stated = {claim.note.head for claim in self.bundle.claims if claim.note} | set(self.memory)
+        stated |= {note.head for note, _, _ in self.bundle.timestamps}
         steps = []
         for old, new, path in self.bundle.consistency:
             if consistent(old[1], old[2], new[1], new[2], path) and (old in stated or new in stated):
@@ -929,7 +1136,8 @@ class Court:
                 found |= {new for old, new in steps if old in found}
             return found
 
-        heads = sorted({claim.note.head for claim in self.bundle.claims if claim.place})
+        heads = {claim.note.head for claim in self.bundle.claims if claim.place}
+        heads = sorted(heads | {head for head, _ in self.stamped})
         for a, b in zip(heads, heads[1:]):
             if a[0] == b[0]:
                 joined = HOLDS if above(a) & above(b) else MISSING
@@ -943,6 +1151,12 @@ class Court:
             else:
                 outcome = DIVERGES if head[1] < kept[-1][1] else MISSING
             self.say("history", None, outcome)
+        for claim in self.bundle.claims:
+            own = claim.note.head if claim.place else None
+            over = [at for head, at in self.stamped if own and head[1] > claim.index and above(head) & above(own)]
+            claim.anchor = min(over, default=None)
+            if claim.place and (over or self.trust.anchored):
+                self.say("anchor", claim, HOLDS if over else MISSING)
 
 
 def judge(content, trust, memory):
@@ -958,7 +1172,8 @@ def judge(content, trust, memory):
         level = "signed" if not claim.place else "logged"
         if claim.place and claim.quorum and claim.seen:
             level = f"witnessed {len(claim.seen)} of {len(trust.policy.witnesses)}"
-        levels.append(level if claim.signed else "nothing")
+        anchored = ", time anchored" if claim.anchor is not None else ""
+        levels.append(level + anchored if claim.signed else "nothing")
     return *VERDICTS[worst], checks, levels
 
 

@@ -39,6 +39,10 @@ const row = (...cells) => {
   return row;
 };
 
+/** A witness's time and a timestamper's are two statements, by two parties. */
+const times = ({ existed_by: seen, anchored }) =>
+  [seen && `cosigned at ${seen}`, anchored && `stamped by ${anchored.by} at ${anchored.at}`].filter(Boolean).join(', ');
+
 function show(report) {
   byId('report').hidden = false;
   const verdict = report.error ? 'NOT JUDGED' : report.verdict;
@@ -49,7 +53,7 @@ function show(report) {
     : visible(`under trust document ${report.trust.version} of ${report.trust.tenant}, fingerprint ${report.trust.fingerprint}${report.trust.pinned ? ', the one you gave' : ': compare it'}`);
   byId('limits').replaceChildren(...(report.not_proven ?? []).map((text) => Object.assign(document.createElement('li'), { textContent: visible(text) })));
   byId('claims').tBodies[0].replaceChildren(
-    ...(report.claims ?? []).map((claim) => row([claim.record ?? '?'], [claim.kind ?? 'unread'], [claim.level], [claim.log ? `leaf ${claim.index} of ${claim.log}` : ''], [claim.existed_by])),
+    ...(report.claims ?? []).map((claim) => row([claim.record ?? '?'], [claim.kind ?? 'unread'], [claim.level], [claim.log ? `leaf ${claim.index} of ${claim.log}` : ''], [times(claim)])),
   );
   byId('checks').tBodies[0].replaceChildren(
     ...(report.checks ?? []).map(({ check, claim, outcome, detail }) => row([outcome, `mark ${outcome}`], [check], [claim === null ? 'bundle' : `claim ${claim}`], [detail])),

@@ -115,6 +115,14 @@ pub enum Ending {
     Unused,
 }
 
+impl AccessRequest {
+    /// After how many seconds a grant of it that nobody has used ends; none when its time is over by then anyway.
+    #[must_use]
+    pub fn ends_unused(&self) -> Option<u64> {
+        Some(self.unused_secs).filter(|secs| *secs < self.terms.secs)
+    }
+}
+
 impl RequestState {
     /// The word used in listings and stores.
     #[must_use]

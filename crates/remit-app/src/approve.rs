@@ -13,6 +13,7 @@ use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
 
@@ -69,12 +70,38 @@ pub enum NotTaken {
     /// The call in place of the held one would be refused, whatever people say.
     #[error("the changed call would be refused: {}", .0.reason)]
     WouldBeRefused(Box<Refusal>),
+    /// One denial does not close the question, so nobody closes it alone.
+    #[error("{0} denials close this question, so nobody puts another call in its place alone")]
+    NotAlone(u32),
     /// What is put in place of the held call is the held call.
     #[error("these are the arguments that the call has already")]
     SameCall,
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// Why a passkey's signature does not count.
+pub(crate) enum Unproven {
+    /// What is wrong with it.
+    Wrong(&'static str),
+    /// Nobody can say.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Unproven {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<Unproven> for NotTaken {
+    fn from(error: Unproven) -> Self {
+        match error {
+            Unproven::Wrong(why) => Self::NotProven(why),
+            Unproven::Unavailable(error) => error.into(),
+        }
+    }
 }
 
 impl Gate {
@@ -89,7 +116,8 @@ impl Gate {
         let delegations = self.ports.store.delegations(now).await?;
         let Covers { rule, asked, sight, principal } = self.covered(&question, approver, &delegations, &ballot, now)?;
         let nonce = ballot.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
-        let statement = self.stated(approver, &question, &asked, &ballot, &nonce);
+        let principal_id = principal.as_ref().map(|principal| &principal.id);
+        let statement = self.stated((approver, principal_id), &question, &asked, &ballot, &nonce, None);
         let signed = match ballot.proof {
             Some(proof) => Some(self.proven(approver, proof, &statement, now).await?),
             None => None,
@@ -139,19 +167,22 @@ impl Gate {
     pub async fn statement(&self, approver: &Approver, ballot: &Ballot) -> Result<(String, Nonce), NotTaken> {
         let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
         let delegations = self.ports.store.delegations(self.now()).await?;
-        let Covers { asked, .. } = self.covered(&question, approver, &delegations, ballot, self.now())?;
+        let covers = self.covered(&question, approver, &delegations, ballot, self.now())?;
         let nonce = self.ballot_nonce();
-        Ok((self.stated(approver, &question, &asked, ballot, &nonce), nonce))
+        let principal = covers.principal.as_ref().map(|principal| &principal.id);
+        Ok((self.stated((approver, principal), &question, &covers.asked, ballot, &nonce, None), nonce))
     }
 
-    /// The statement of this ballot: one text for whoever signs it and for whoever checks that.
-    fn stated(
+    /// The statement of this ballot, cast by somebody and perhaps in another's place: one text for whoever signs it and
+    /// for whoever checks that.
+    pub(crate) fn stated(
         &self,
-        approver: &Approver,
+        (approver, principal): (&Approver, Option<&OperatorId>),
         question: &Question,
         rule: &QuestionRule,
         ballot: &Ballot,
         nonce: &Nonce,
+        narrower: Option<&str>,
     ) -> String {
         let snapshot = self.snapshot.load();
         let covered = Covered {
@@ -162,13 +193,15 @@ impl Gate {
             choice: &ballot.choice,
             reason: &ballot.reason,
             shown: ballot.shown,
+            principal,
+            narrower,
         };
         covered.statement(nonce)
     }
 
     /// What a ballot is about, when it may be cast by this person at all: the rule as it is defined now, as it was
     /// asked, and what is shown.
-    fn covered(
+    pub(crate) fn covered(
         &self,
         question: &Question,
         approver: &Approver,
@@ -204,25 +237,25 @@ impl Gate {
     }
 
     /// The passkey is this person's, it signed this statement, and it has not been copied.
-    async fn proven(
+    pub(crate) async fn proven(
         &self,
         approver: &Approver,
         proof: Proof,
         statement: &str,
         now: Timestamp,
-    ) -> Result<(Proof, PublicKey), NotTaken> {
+    ) -> Result<(Proof, PublicKey), Unproven> {
         let known = self.ports.store.passkey(&proof.credential).await?;
         let known = known.filter(|(owner, _)| *owner == approver.id);
-        let (_, passkey) = known.ok_or(NotTaken::NotProven("this is no passkey of the person who votes"))?;
-        let seen = proof.check(&passkey.key, statement).map_err(|error| NotTaken::NotProven(error.0))?;
+        let (_, passkey) = known.ok_or(Unproven::Wrong("this is no passkey of the person who votes"))?;
+        let seen = proof.check(&passkey.key, statement).map_err(|error| Unproven::Wrong(error.0))?;
         match self.ports.store.use_passkey(&passkey.id, seen.sign_count, now).await {
             Ok(()) => Ok((proof, passkey.key)),
-            Err(CommitError::Conflict(_)) => Err(NotTaken::NotProven("the passkey has not counted on: it was copied")),
-            Err(CommitError::Unavailable(error)) => Err(error.into()),
+            Err(CommitError::Conflict(_)) => Err(Unproven::Wrong("the passkey has not counted on: it was copied")),
+            Err(CommitError::Unavailable(error)) => Err(Unproven::Unavailable(error)),
         }
     }
 
-    fn ballot_nonce(&self) -> Nonce {
+    pub(crate) fn ballot_nonce(&self) -> Nonce {
         Nonce::new(self.randomness().nonce)
     }
 
@@ -289,13 +322,13 @@ impl Gate {
 }
 
 /// What a ballot is about.
-struct Covers {
-    rule: ApprovalRule,
-    asked: QuestionRule,
+pub(crate) struct Covers {
+    pub rule: ApprovalRule,
+    pub asked: QuestionRule,
     /// What is shown, as canonical JSON.
-    sight: String,
+    pub sight: String,
     /// In whose place it is cast.
-    principal: Option<Approver>,
+    pub principal: Option<Approver>,
 }
 
 /// The question for a call that needs these rules satisfied.
@@ -328,21 +361,15 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found
-            .iter()
-            .map(|rule| QuestionRule {
-                id: rule.id.clone(),
-                definition: rule.digest(),
-                quorum: rule.quorum,
-                deny: rule.deny,
-            })
-            .collect(),
+        rules: found.iter().copied().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),
+        preview: Preview::of(&call.tool),
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
+        step_at: found.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
         uses: 0,
         used: false,
         narrowed: None,

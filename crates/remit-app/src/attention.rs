@@ -17,6 +17,8 @@ use serde_json::Value;
 
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::ports::listing::Waiting;
+use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState};
 use crate::sight;
 
@@ -149,15 +151,21 @@ impl Gate {
         let now = self.now();
         let since = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN);
         let mut out = figures(&self.ports.store.given(since).await?, now);
-        let (open, people) = (self.ports.store.open_questions(now).await?, self.everybody());
-        let snapshot = self.snapshot.load_full();
-        for person in people {
-            let load = open.iter().filter(|question| could_answer(&snapshot, question, &person, now)).count();
-            if load > 0 {
-                out.entry(person.id).or_default().open = load as u64;
+        let (people, snapshot) = (self.everybody(), self.snapshot.load_full());
+        let mut asked = Waiting::all(now);
+        loop {
+            let sheet = self.ports.store.waiting(&asked).await?;
+            for person in &people {
+                let load = sheet.items.iter().filter(|question| could_answer(&snapshot, question, person, now)).count();
+                if load > 0 {
+                    out.entry(person.id.clone()).or_default().open += load as u64;
+                }
+            }
+            match sheet.older {
+                None => return Ok(out),
+                after => asked.after = after,
             }
         }
-        Ok(out)
     }
 
     /// Plants a canary when so many votes have passed, and records how earlier ones ended. Returns whether it planted one.
@@ -265,22 +273,17 @@ impl Gate {
             arguments: call.arguments.clone(),
             resource: call.resource.name(),
             cost: call.cost,
-            rules: rules
-                .iter()
-                .map(|rule| QuestionRule {
-                    id: rule.id.clone(),
-                    definition: rule.digest(),
-                    quorum: rule.quorum,
-                    deny: rule.deny,
-                })
-                .collect(),
+            rules: rules.iter().map(|rule| QuestionRule::of(rule)).collect(),
             asked_at: now,
             expires_at: expires.unwrap_or(now),
             origins: origins(model, &call),
+            // As for any other question: one without it would be known for what it is.
+            preview: Preview::of(&call.tool),
             votes: Vec::new(),
             narrowed: None,
             remarks: Vec::new(),
             escalated: 0,
+            step_at: rules.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
             uses: 0,
             used: false,
             ..model.clone()

@@ -1,5 +1,7 @@
 //! From a request to a permit: resolve, load, decide, commit.
 
+mod refused;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,11 +12,13 @@ use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
 use remit_core::origin::Origin;
 use remit_core::registry::{Class, Tool};
+use remit_core::unsealed::Then;
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
+use self::refused::shown;
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Unavailable};
@@ -22,6 +26,7 @@ use crate::origin;
 use crate::outcome::StoredOutcome;
 use crate::permit::{Passage, Permit};
 use crate::ports::{CaseQuery, Step};
+use crate::preview::Purpose;
 use crate::question::Question;
 
 /// How often a call is decided again because the facts changed meanwhile.
@@ -34,6 +39,8 @@ pub(crate) struct Admitted {
     /// Whether its receipt must be durable before the reply: because later calls of the run are to
     /// see its labels, or because somebody may ask for its outcome by a key or a question.
     pub settle_first: bool,
+    /// Whether the agent is told what came of it, so that the run collects its labels.
+    pub told: bool,
 }
 
 /// A request before it is known whether it is a call.
@@ -50,12 +57,13 @@ struct Passenger {
     record: RecordId,
     ticket: Ticket,
     idempotency: Option<IdempotencyKey>,
+    purpose: Purpose,
 }
 
 impl Gate {
     /// The first half of the way. A half-made decision is never resumed: whoever comes again
     /// comes through here, from the start.
-    pub(crate) async fn authorize(&self, request: Request) -> Result<Admitted, Reply> {
+    pub(crate) async fn authorize(&self, request: Request, purpose: Purpose) -> Result<Admitted, Reply> {
         let snapshot = self.snapshot.load_full();
         let Request { caller, tool, arguments, run, idempotency, passage, .. } = request;
         let asked = Asked { caller, tool, arguments, traceparent: passage.traceparent.clone() };
@@ -63,7 +71,8 @@ impl Gate {
         let began = meter.tick();
         let call = self.resolve(&snapshot, asked, run).await?;
         meter.step(Step::Resolve, began);
-        let passenger = Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency };
+        let passenger =
+            Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
@@ -72,6 +81,9 @@ impl Gate {
             let began = meter.tick();
             let decision = decide(&snapshot, &passenger.call, &case.file, now);
             meter.step(Step::Decide, began);
+            if let Some(refusal) = passenger.purpose.refuses(&decision) {
+                return Err(self.refuse(&passenger, refusal).await);
+            }
             let began = meter.tick();
             let committed = self.commit(&snapshot, &passenger, &case, decision, now).await;
             meter.step(Step::Commit, began);
@@ -81,9 +93,7 @@ impl Gate {
                     let most = self.habits.questions_max;
                     let reason = format!("{} has {most} questions open already", passenger.call.caller.calling_agent());
                     let refusal = Refusal::new(Code::QuestionsTooMany, reason);
-                    return Err(self
-                        .refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal)
-                        .await);
+                    return Err(self.refuse(&passenger, refusal).await);
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
@@ -92,7 +102,7 @@ impl Gate {
             }
         }
         let refusal = Refusal::new(Code::Conflict, "the facts kept changing while this call was decided");
-        Err(self.refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal).await)
+        Err(self.refuse(&passenger, refusal).await)
     }
 
     /// Tool, pin, arguments, resource. A tool that the caller could never call is as unknown as one
@@ -155,10 +165,21 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
-        let mut draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+        let (decision, mut draft) = match self.held_up(&decision.verdict, &call.tool, now) {
+            None => {
+                let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+                (decision, draft)
+            }
+            // No decision on the facts of the case, so that nobody replays it as one.
+            Some(refusal) => {
+                let draft = self.refusal_draft(&passenger.record, call, &refusal, now);
+                (Decision { verdict: Verdict::Deny(refusal), ..decision }, draft)
+            }
+        };
         if let Verdict::Allow { approvals, .. } = &decision.verdict {
             draft.links = self.approvals_used(&case.basis, approvals).await?;
         }
+        draft.links.extend(passenger.purpose.link());
         let record = self.writer.sign(&passenger.ticket, draft, &self.randomness());
         let digest = record.digest;
         let effect = match &decision.verdict {
@@ -180,6 +201,19 @@ impl Gate {
             self.ports.notifier.question_changed(question);
         }
         Ok(Settled { committed, decision, digest })
+    }
+
+    /// Why a call that is allowed does not go ahead: what happens must not stay out of the log for long.
+    /// INVARIANT (nothing unproven): effects without a checkpoint over their records are bounded in time.
+    fn held_up(&self, verdict: &Verdict, tool: &Tool, now: Timestamp) -> Option<Refusal> {
+        let lag = self.lag().filter(|_| matches!(verdict, Verdict::Allow { .. }))?;
+        let goes_on = match lag.bound().then {
+            Then::Refuse => false,
+            Then::Reads => mild(tool),
+            Then::GoOn => true,
+        };
+        let overdue = lag.overdue(now).filter(|_| !goes_on)?;
+        Some(Refusal::new(Code::LedgerUnsealed, overdue))
     }
 
     /// Where the values of a call that people are asked about came from. A caller that comes again while its
@@ -236,6 +270,7 @@ impl Gate {
             at,
             basis: case.basis.clone(),
             idempotency: passenger.idempotency.clone(),
+            preview_of: passenger.purpose.previewed().cloned(),
             review: snapshot.tiers().reviews(&call.tool),
             questions_max: self.habits.questions_max,
             effect,
@@ -258,12 +293,15 @@ impl Gate {
         self.ports.meter.verdict(verdict.as_str(), code);
         match (settled.committed, settled.decision.verdict) {
             (Committed::Admitted(receipt), Verdict::Allow { reservations, approvals }) => {
+                let told = passenger.purpose.previewed().is_none();
                 let mut labels = case.file.run.labels.clone();
-                labels.collect(&passenger.call.tool.labels);
+                if told {
+                    labels.collect(&passenger.call.tool.labels);
+                }
                 let settle_first =
                     labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
                 let permit = Permit::new(receipt, passenger.call, settled.digest, passage);
-                Ok(Admitted { permit, reservations, settle_first })
+                Ok(Admitted { permit, reservations, settle_first, told })
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
                 let found = self.ports.store.question(&question).await.ok().flatten();
@@ -314,56 +352,6 @@ impl Gate {
         }
     }
 
-    /// Refuses a request that never became a call, on the record.
-    async fn turn_away(&self, asked: &Asked, refusal: Refusal) -> Reply {
-        let (id, ticket) = (self.record_id(), self.writer.ticket());
-        let run = self.unresolved_run();
-        let draft = self.unresolved_draft(&id, asked, &refusal, self.now());
-        let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let call = Digest::of(asked.tool.as_bytes());
-        self.record_refusal(record, &asked.caller, call, &asked.tool, run, refusal).await
-    }
-
-    async fn refuse(&self, call: Option<&Call>, id: &RecordId, ticket: &Ticket, refusal: Refusal) -> Reply {
-        let Some(call) = call else { return Reply::Refused { record: None, refusal } };
-        let draft = self.refusal_draft(id, call, &refusal, self.now());
-        let record = self.writer.sign(ticket, draft, &self.randomness());
-        let tool = call.tool.name.to_string();
-        self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await
-    }
-
-    async fn record_refusal(
-        &self,
-        record: SignedRecord,
-        caller: &Caller,
-        call: Digest,
-        tool: &str,
-        run: RunId,
-        refusal: Refusal,
-    ) -> Reply {
-        self.ports.meter.verdict("deny", Some(refusal.code));
-        let id = record.id.clone();
-        let intent = Intent {
-            record,
-            run,
-            agent: caller.calling_agent().clone(),
-            user: caller.user().cloned(),
-            call,
-            tool: shown(tool),
-            at: self.now(),
-            basis: crate::intent::Basis::default(),
-            idempotency: None,
-            review: false,
-            questions_max: self.habits.questions_max,
-            effect: Effect::Refuse,
-        };
-        match self.ports.store.commit_intent(intent).await {
-            Ok(_) => Reply::Refused { record: Some(id), refusal },
-            // Refused either way; that it could not be recorded is no reason to say why less plainly.
-            Err(_) => Reply::Refused { record: None, refusal },
-        }
-    }
-
     pub(crate) fn question_id(&self) -> QuestionId {
         crate::records::question_id(self.now(), &self.ports.entropy.bytes())
     }
@@ -384,9 +372,4 @@ pub(crate) fn grants_of(live: &[AccessGrant], caller: &Caller, tool: &ToolName, 
 /// Reads of data up to `internal`: the only calls whose records may become durable a little later.
 fn mild(tool: &Tool) -> bool {
     tool.class == Class::Read && tool.labels.sensitivity <= Sensitivity::Internal
-}
-
-/// A name as it is safe to show and to store.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(128).collect()
 }

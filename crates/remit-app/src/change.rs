@@ -8,12 +8,13 @@
 //! compiled anew, and must have the digest that was voted on. The folder on the disk is not looked at.
 
 mod records;
+mod vote;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use remit_core::Snapshot;
+use remit_core::approval::Factor;
 use remit_core::authority::weakening::{Stand, Steering, Weakening, grows_at_once, weakenings};
 use remit_core::ids::{ChangeId, Digest, OperatorId, RecordId};
 use remit_core::json;
@@ -24,10 +25,10 @@ use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
 use crate::ports::Store;
 
+pub use vote::ChangeBallot;
+
 /// How long a change waits for people before it lapses, in seconds: a week.
 pub const OPEN_SECS: i64 = 7 * 24 * 60 * 60;
-/// How often a vote is tried again when others were cast meanwhile.
-const ATTEMPTS: u32 = 3;
 
 /// An authority that could come into force: compiled, with who steers under it and the texts of all of it.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub struct ChangeVote {
     pub change: ChangeId,
     /// Who, from their credential.
     pub by: OperatorId,
+    /// How they proved who they are.
+    pub factor: Factor,
     /// Yes or no.
     pub approve: bool,
     /// Why.
@@ -117,6 +120,33 @@ pub enum ChangeState {
     Lapsed,
 }
 
+/// Why an authority is put forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The gateway starts.
+    Start,
+    /// The folder was changed.
+    Reload,
+    /// Somebody wants back what was in force once.
+    Rollback,
+    /// Somebody wants a remit to grow. That waits for one person at least, whatever the folder says about widening:
+    /// whoever may propose it may not be whoever may change the folder.
+    Widening,
+}
+
+impl Occasion {
+    /// The word in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Reload => "reload",
+            Self::Rollback => "rollback",
+            Self::Widening => "widening",
+        }
+    }
+}
+
 /// What became of an authority that was put forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -138,6 +168,9 @@ pub enum NotChanged {
     /// This person has no say.
     #[error("{0}")]
     NotEntitled(String),
+    /// The passkey's signature over the vote does not count.
+    #[error("the vote is not signed as it must be: {0}")]
+    NotProven(&'static str),
     /// There are not enough people to approve it.
     #[error("it protects less, which {needed} people with the role security must approve, and {there} have it: {what}")]
     TooFew {
@@ -151,6 +184,9 @@ pub enum NotChanged {
     /// More than one category of a remit grows.
     #[error("the remit of {0} would grow in more than one category at once")]
     SeveralAtOnce(String),
+    /// What was to widen something widens nothing.
+    #[error("it would widen nothing: the agent may do so already")]
+    Nothing,
     /// The texts that were voted on cannot be compiled to what was voted on any more.
     #[error("the texts of the change are not there any more, or say something else")]
     TextsGone,
@@ -170,10 +206,12 @@ impl NotChanged {
             Self::Unknown => "`remit changes` lists them.",
             Self::NotOpen(_) => "Reload the folder to propose it anew.",
             Self::NotEntitled(_) => "Somebody else with the role security has to vote.",
+            Self::NotProven(_) => "Nothing was counted; sign this vote by your passkey.",
             Self::TooFew { .. } => {
                 "Name further people with `roles: [security]` and a `user` in keys.yaml, in a change of its own; or, before anything is in force, say `changes: { people: 1 }` in remit.yaml."
             }
             Self::SeveralAtOnce(_) => "Put one category into force at a time, and look at what it does first.",
+            Self::Nothing => "Nothing was proposed.",
             Self::TextsGone => "Reload the folder to propose it anew.",
             Self::Faulty(_) => "Mend the files; the last good configuration stays in force.",
             Self::Unavailable(_) => "Try again later.",
@@ -270,7 +308,7 @@ impl Gate {
         &self,
         candidate: &Candidate,
         by: Option<&OperatorId>,
-        why: &str,
+        occasion: Occasion,
     ) -> Result<Taken, NotChanged> {
         let base = self.snapshot().digest();
         if base == candidate.snapshot.digest() {
@@ -281,9 +319,15 @@ impl Gate {
         if let Some(holder) = grows_at_once(&weakened).filter(|_| steering.needed.widening > 0) {
             return Err(NotChanged::SeveralAtOnce(holder.to_string()));
         }
-        let needed = must_approve(&steering, &weakened, candidate)?;
+        let mut needed = must_approve(&steering, &weakened, candidate)?;
+        if occasion == Occasion::Widening {
+            if weakened.is_empty() {
+                return Err(NotChanged::Nothing);
+            }
+            needed = needed.max(1);
+        }
         if needed == 0 {
-            self.put_into_force(candidate, why).await?;
+            self.put_into_force(candidate, occasion.as_str()).await?;
             return Ok(Taken::InForce(candidate.snapshot.digest()));
         }
         let now = self.now();
@@ -364,95 +408,6 @@ impl Gate {
         let change = self.ports.store.change(id).await?.ok_or(NotChanged::Unknown)?;
         let record = self.ports.store.record(&change.record).await?;
         record.as_ref().and_then(texts).ok_or(NotChanged::TextsGone)
-    }
-
-    /// Takes the vote of an authenticated person. `candidate` is what the change's own texts compile to; a
-    /// yes needs it, a no does not. The change comes into force with the vote that makes enough.
-    ///
-    /// # Errors
-    /// See [`NotChanged`]; the vote is then not counted.
-    pub async fn vote_on_change(
-        &self,
-        by: &OperatorId,
-        id: &ChangeId,
-        approve: bool,
-        reason: &str,
-        candidate: Option<&Candidate>,
-    ) -> Result<Change, NotChanged> {
-        for _ in 0..ATTEMPTS {
-            let change = self.ports.store.change(id).await?.ok_or(NotChanged::Unknown)?;
-            match self.try_vote(by, &change, approve, reason, candidate).await {
-                Err(NotChanged::NotOpen("votes")) => {}
-                result => return result,
-            }
-        }
-        Err(NotChanged::NotOpen("being voted on by others"))
-    }
-
-    async fn try_vote(
-        &self,
-        by: &OperatorId,
-        change: &Change,
-        approve: bool,
-        reason: &str,
-        candidate: Option<&Candidate>,
-    ) -> Result<Change, NotChanged> {
-        let now = self.now();
-        let steering = self.steering();
-        if change.state(now) != ChangeState::Open {
-            return Err(NotChanged::NotOpen(change.state(now).as_str()));
-        }
-        if change.base != self.snapshot().digest() {
-            return Err(NotChanged::NotOpen(Ended::Superseded.as_str()));
-        }
-        let person = steering.person(by).ok_or_else(|| {
-            let why = "only people with the role security vote on changes, and keys.yaml must say which `user` each is";
-            NotChanged::NotEntitled(why.into())
-        })?;
-        let voted = |vote: &ChangeVote| vote.by == *by || steering.person(&vote.by) == Some(person);
-        if change.votes.iter().any(voted) {
-            return Err(NotChanged::NotEntitled("this person has voted on the change already".into()));
-        }
-        // Whoever lost the role since does not count any more.
-        let mut agreed: BTreeSet<&str> =
-            change.votes.iter().filter(|v| v.approve).filter_map(|vote| steering.person(&vote.by)).collect();
-        agreed.insert(person);
-        let mut enough = None;
-        if approve {
-            let candidate = candidate.filter(|candidate| candidate.snapshot.digest() == change.digest);
-            let candidate = candidate.ok_or(NotChanged::TextsGone)?;
-            let needed = must_approve(&steering, &self.weakened_by(candidate), candidate)?.max(1);
-            enough = (agreed.len() >= needed as usize).then_some(candidate);
-        }
-        let reason: String = reason.chars().take(remit_core::limits::REASON_BYTES_MAX / 4).collect();
-        let ticket = self.writer.ticket();
-        let draft = self.change_vote_draft(change, by, approve, &reason, now);
-        let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let vote =
-            ChangeVote { change: change.id.clone(), by: by.clone(), approve, reason, at: now, record: record.digest };
-        let mut tickets = vec![ticket];
-        let in_force = enough.map(|candidate| {
-            let ticket = self.writer.ticket();
-            let draft = self.in_force_draft(candidate, change, &vote, now);
-            let record = self.writer.sign(&ticket, draft, &self.randomness());
-            tickets.push(ticket);
-            record
-        });
-        match self.ports.store.vote_on_change(vote, change.votes.len(), record, in_force).await {
-            Ok(change) => {
-                if let Some(candidate) = enough {
-                    self.snapshot.store(candidate.snapshot.clone());
-                    self.stand_on(candidate.steering.clone());
-                }
-                self.ports.notifier.authority_changed();
-                Ok(change)
-            }
-            Err(CommitError::Conflict(why)) => {
-                tickets.into_iter().for_each(|ticket| self.writer.give_back(ticket));
-                Err(NotChanged::NotOpen(why))
-            }
-            Err(CommitError::Unavailable(error)) => Err(error.into()),
-        }
     }
 }
 

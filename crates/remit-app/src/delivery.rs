@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use remit_core::ids::{ChannelId, Digest, QuestionId};
+use remit_core::ids::{ChangeId, ChannelId, Digest, GrantId, QuestionId};
 
+use crate::preview::Preview;
 use crate::question::{Question, QuestionState};
 
 /// Questions that are open for a shorter time are not worth a second message.
@@ -15,25 +17,46 @@ const REMINDED_SECS_MIN: i64 = 10 * 60;
 /// Longest error that is kept, in characters.
 pub const ERROR_CHARS_MAX: usize = 200;
 
-/// What happened to a question.
+/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
-    /// It was asked.
+    /// A question was asked.
     Asked,
     /// It went to further people: how often it has by now, under all of its rules.
     Escalated(u8),
     /// It will lapse soon, and nobody has answered.
     Lapsing,
-    /// It needs nobody any more.
+    /// It needs nobody any more: people have answered it, or put another call in its place.
     Answered,
+    /// Its time is over, or another question took its place, and nobody has answered.
+    Lapsed,
+    /// A change that protects less waits for people.
+    Proposed,
+    /// Authority for emergencies was used.
+    GlassBroken,
+    /// Calls have waited for a review for long.
+    ReviewsDue,
+}
+
+/// What something happened to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A question.
+    Question(QuestionId),
+    /// A change of the authority.
+    Change(ChangeId),
+    /// A grant that somebody took in an emergency.
+    Emergency(GrantId),
+    /// The calls that wait for a review, on this day.
+    Reviews(Date),
 }
 
 /// Something to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// The question it is about.
-    pub about: QuestionId,
-    /// What happened to it.
+    /// What it is about.
+    pub about: Subject,
+    /// What happened.
     pub event: Event,
     /// Through which channel; none while it is not routed.
     pub channel: Option<ChannelId>,
@@ -41,6 +64,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// From when on it is to be tried.
     pub next_at: Timestamp,
+    /// Until when a gateway is at it; others leave it alone for so long.
+    pub claimed_until: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,
     /// How far it has come.
@@ -76,8 +101,8 @@ pub enum Progress {
 /// Which deliveries are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
-    /// Only those about this question.
-    pub about: Option<QuestionId>,
+    /// Only those about this.
+    pub about: Option<Subject>,
     /// Only those in this state.
     pub state: Option<DeliveryState>,
     /// At most this many; zero means 100.
@@ -87,9 +112,10 @@ pub struct DeliveryFilter {
 impl Delivery {
     /// A delivery that waits.
     #[must_use]
-    pub const fn new(about: QuestionId, event: Event, channel: Option<ChannelId>, at: Timestamp) -> Self {
-        let state = DeliveryState::Waiting;
-        Self { about, event, channel, created_at: at, next_at: at, attempts: 0, state, last_error: None }
+    pub fn new(about: impl Into<Subject>, event: Event, channel: Option<ChannelId>, at: Timestamp) -> Self {
+        let (about, state) = (about.into(), DeliveryState::Waiting);
+        let (claimed_until, attempts, last_error) = (None, 0, None);
+        Self { about, event, channel, created_at: at, next_at: at, claimed_until, attempts, state, last_error }
     }
 
     /// Its name, the same for ever: a receiver that is told twice can tell.
@@ -101,21 +127,39 @@ impl Delivery {
         format!("dlv_{}", hex.get(..32).unwrap_or(&hex))
     }
 
-    /// What a store owes people for a question that it stores: now, and once more when four fifths of its
-    /// time are over.
+    /// What a store owes people for a question that it stores: now, or as soon as its preview is there, once more when
+    /// four fifths of its time are over, and when it lapses.
     #[must_use]
     pub fn owed(question: &Question) -> Vec<Self> {
-        let mut owed = vec![Self::new(question.id.clone(), Event::Asked, None, question.asked_at)];
+        let asked = Self::new(question.id.clone(), Event::Asked, None, question.asked_at);
+        // Told at once, a vote by a click would be on what is not shown any more a moment later.
+        let mut owed =
+            vec![Self { next_at: Preview::told_from(question.preview.as_ref(), question.asked_at), ..asked }];
         let open = question.expires_at.duration_since(question.asked_at);
         if open >= SignedDuration::from_secs(REMINDED_SECS_MIN)
             && let Ok(at) = question.asked_at.checked_add(open * 4 / 5)
         {
             owed.push(Self { next_at: at, ..Self::new(question.id.clone(), Event::Lapsing, None, question.asked_at) });
         }
+        let lapsed = Self::new(question.id.clone(), Event::Lapsed, None, question.asked_at);
+        owed.push(Self { next_at: question.expires_at, ..lapsed });
         owed
     }
 
-    /// What a store owes people when this vote was the last one the question needed.
+    /// Whether a gateway may begin with it at this moment.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.state == DeliveryState::Waiting && self.due_at() <= now
+    }
+
+    /// From when on a gateway may begin with it.
+    #[must_use]
+    pub fn due_at(&self) -> Timestamp {
+        self.claimed_until.map_or(self.next_at, |until| until.max(self.next_at))
+    }
+
+    /// What a store owes people when a question needs nobody any more: after the last vote, or with another call in its
+    /// place.
     #[must_use]
     pub fn owed_after(question: &Question, at: Timestamp) -> Option<Self> {
         let over = question.state(at) != QuestionState::Open;
@@ -124,12 +168,60 @@ impl Delivery {
 }
 
 impl Event {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Asked,
+        Self::Escalated(0),
+        Self::Lapsing,
+        Self::Answered,
+        Self::Lapsed,
+        Self::Proposed,
+        Self::GlassBroken,
+        Self::ReviewsDue,
+    ];
+
+    /// What it happened to, by the text of that.
+    #[must_use]
+    pub fn subject(self, text: &str) -> Option<Subject> {
+        match self {
+            Self::Asked | Self::Escalated(_) | Self::Lapsing | Self::Answered | Self::Lapsed => {
+                QuestionId::parse(text).ok().map(Subject::Question)
+            }
+            Self::Proposed => ChangeId::parse(text).ok().map(Subject::Change),
+            Self::GlassBroken => GrantId::parse(text).ok().map(Subject::Emergency),
+            Self::ReviewsDue => text.parse().ok().map(Subject::Reviews),
+        }
+    }
+
+    /// Whether it is the same but for how often it has happened.
+    #[must_use]
+    pub fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    /// Its name for programs that are told.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Asked => "question.asked",
+            Self::Escalated(_) => "question.escalated",
+            Self::Lapsing => "question.lapsing",
+            Self::Answered => "question.answered",
+            Self::Lapsed => "question.lapsed",
+            Self::Proposed => "change.proposed",
+            Self::GlassBroken => "glass.broken",
+            Self::ReviewsDue => "reviews.due",
+        }
+    }
+
     /// Reads the word of a column.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("escalated-") {
             Some(step) => step.parse().ok().map(Self::Escalated),
-            None => [Self::Asked, Self::Lapsing, Self::Answered].into_iter().find(|event| event.as_str() == text),
+            None => {
+                Self::ALL.into_iter().filter(|event| !matches!(event, Self::Escalated(_))).find(|e| e.as_str() == text)
+            }
         }
     }
 
@@ -141,13 +233,34 @@ impl Event {
             Self::Escalated(_) => "escalated",
             Self::Lapsing => "lapsing",
             Self::Answered => "answered",
+            Self::Lapsed => "lapsed",
+            Self::Proposed => "change_proposed",
+            Self::GlassBroken => "glass_broken",
+            Self::ReviewsDue => "reviews_due",
         }
     }
 
-    /// Whether it asks something of people, so that it is worth nothing once the question is closed.
+    /// Whether it asks something of people. Otherwise it is told only to those who were asked.
     #[must_use]
     pub const fn asks(self) -> bool {
-        !matches!(self, Self::Answered)
+        !matches!(self, Self::Answered | Self::Lapsed)
+    }
+}
+
+impl From<QuestionId> for Subject {
+    fn from(id: QuestionId) -> Self {
+        Self::Question(id)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question(id) => id.fmt(f),
+            Self::Change(id) => id.fmt(f),
+            Self::Emergency(id) => id.fmt(f),
+            Self::Reviews(day) => day.fmt(f),
+        }
     }
 }
 
@@ -207,8 +320,10 @@ mod tests {
 
     #[test]
     fn events_read_as_they_are_shown() {
-        for event in [Event::Asked, Event::Escalated(0), Event::Escalated(7), Event::Lapsing, Event::Answered] {
+        for event in Event::ALL.into_iter().chain([Event::Escalated(7)]) {
             assert_eq!(Event::parse(&event.to_string()), Some(event));
+            let about = event.subject("2026-11-21").expect("a subject");
+            assert_eq!(about.to_string(), "2026-11-21");
         }
         for text in ["", "escalated", "escalated-", "escalated-256", "Asked"] {
             assert_eq!(Event::parse(text), None, "{text}");

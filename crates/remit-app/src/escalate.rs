@@ -4,6 +4,7 @@
 //! notices that a step is due, and says so exactly once.
 
 use jiff::Timestamp;
+use remit_core::Snapshot;
 use remit_core::ids::{QuestionId, RuleId};
 
 use crate::delivery::Event;
@@ -11,6 +12,9 @@ use crate::gate::Gate;
 use crate::intent::Unavailable;
 use crate::question::Question;
 use crate::sight;
+
+/// How many questions are read together.
+const AT_ONCE: u32 = 200;
 
 /// A step of an escalation that a question has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,30 +38,45 @@ impl Gate {
     pub async fn notice_steps(&self, now: Timestamp) -> Result<usize, Unavailable> {
         let snapshot = self.snapshot.load_full();
         let mut noticed = 0;
-        // Where no rule has steps there is nothing to look for, however many questions are open.
-        if snapshot.all_rules().all(|rule| rule.escalate.is_empty()) {
-            return Ok(noticed);
+        loop {
+            let due = self.ports.store.steps_due(now, AT_ONCE).await?;
+            for question in &due {
+                noticed += self.notice(&snapshot, question, now).await?;
+            }
+            if due.len() < AT_ONCE as usize {
+                return Ok(noticed);
+            }
         }
-        for question in self.ports.store.open_questions(now).await? {
-            for asked in &question.rules {
-                let rule = snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition);
-                let due = rule.map_or(0, |rule| sight::hour(rule, &question, now).steps);
-                if due == 0 || question.yes(&asked.id) >= asked.quorum as usize {
-                    continue;
-                }
-                let reached = self.ports.store.steps_reached(&question.id, &asked.id).await?;
-                for step in reached + 1..=due {
-                    // Owed before it is written down that the step was reached: a crash between the two says the
-                    // same again, and the same is told once.
-                    let event = Event::Escalated(self.steps_so_far(&question).await?.saturating_add(1));
-                    self.tell(&question.id, event).await?;
-                    let (id, rule) = (question.id.clone(), asked.id.clone());
-                    if self.ports.store.reach_step(Mark { question: id, rule, step, at: now }).await? {
-                        self.ports.notifier.escalated(&question.id, &asked.id, step);
-                        noticed += 1;
-                    }
+    }
+
+    /// Notices the steps of one question, and says when the next one comes.
+    async fn notice(&self, snapshot: &Snapshot, question: &Question, now: Timestamp) -> Result<usize, Unavailable> {
+        let (mut noticed, mut next) = (0, None);
+        for asked in &question.rules {
+            // Under a rule that has changed since nobody's vote counts, so nobody is called in either.
+            let Some(rule) = snapshot.rule(&asked.id).filter(|rule| rule.digest() == asked.definition) else {
+                continue;
+            };
+            let due = sight::hour(rule, question, now).steps;
+            next = next.into_iter().chain(rule.next_step(question.asked_at, due)).min();
+            if due == 0 || question.yes(&asked.id) >= asked.quorum as usize {
+                continue;
+            }
+            let reached = self.ports.store.steps_reached(&question.id, &asked.id).await?;
+            for step in reached + 1..=due {
+                // Owed before it is written down that the step was reached: a crash between the two says the
+                // same again, and the same is told once.
+                let event = Event::Escalated(self.steps_so_far(question).await?.saturating_add(1));
+                self.tell(&question.id, event).await?;
+                let (id, rule) = (question.id.clone(), asked.id.clone());
+                if self.ports.store.reach_step(Mark { question: id, rule, step, at: now }).await? {
+                    self.ports.notifier.escalated(&question.id, &asked.id, step);
+                    noticed += 1;
                 }
             }
+        }
+        if let Some(from) = question.step_at {
+            self.ports.store.plan_step(&question.id, from, next.filter(|at| *at > now)).await?;
         }
         Ok(noticed)
     }

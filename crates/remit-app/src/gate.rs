@@ -19,7 +19,9 @@ use crate::intent::IdempotencyKey;
 use crate::outcome::Outcome;
 use crate::permit::Passage;
 use crate::ports::{Ports, Roster};
+use crate::preview::Purpose;
 use crate::runs::Implicit;
+use crate::seal::Lag;
 
 /// Everything a call needs on its way.
 pub struct Gate {
@@ -31,6 +33,8 @@ pub struct Gate {
     pub(crate) implicit: Implicit,
     /// None until somebody says who steers; then nobody stands in for anybody.
     pub(crate) roster: ArcSwapOption<Known>,
+    /// None where nothing is sealed.
+    lag: ArcSwapOption<Lag>,
 }
 
 /// Sized, so that it can be swapped.
@@ -128,7 +132,19 @@ impl Gate {
             habits,
             implicit: Implicit::default(),
             roster: ArcSwapOption::empty(),
+            lag: ArcSwapOption::empty(),
         }
+    }
+
+    /// Lets calls through only while the log is not too far behind.
+    pub fn heeds(&self, lag: Arc<Lag>) {
+        self.lag.store(Some(lag));
+    }
+
+    /// How far the log is behind, where there is one.
+    #[must_use]
+    pub fn lag(&self) -> Option<Arc<Lag>> {
+        self.lag.load_full()
     }
 
     /// Says where the people are found who steer. Until then nobody stands in for anybody.
@@ -156,9 +172,13 @@ impl Gate {
 
     /// Decides, records and carries out one call: the ten verbs between accept and reply.
     pub async fn call(&self, request: Request) -> Reply {
+        self.carry_out(request, Purpose::Itself).await
+    }
+
+    pub(crate) async fn carry_out(&self, request: Request, purpose: Purpose) -> Reply {
         let cancelled = request.cancelled;
         let request = Request { cancelled: None, ..request };
-        match self.authorize(request).await {
+        match self.authorize(request, purpose).await {
             Ok(admitted) => self.perform(admitted, cancelled).await,
             Err(reply) => reply,
         }
@@ -166,7 +186,7 @@ impl Gate {
 
     /// Decides and records one call that somebody else will carry out.
     pub async fn rule(&self, request: Request) -> Ruling {
-        match self.authorize(request).await {
+        match self.authorize(request, Purpose::Itself).await {
             Ok(admitted) => {
                 let record = admitted.permit.intent().clone();
                 let run = admitted.permit.call().run.clone();

@@ -78,6 +78,8 @@ pub struct Intent {
     pub review: bool,
     /// How many questions this agent may have open, or approved and not yet used, once this one is asked.
     pub questions_max: u32,
+    /// The question whose preview the call is; none for a call that is made for what comes of it.
+    pub preview_of: Option<QuestionId>,
     /// What the decision does.
     pub effect: Effect,
 }
@@ -113,7 +115,7 @@ pub enum Committed {
     Held(QuestionId),
     /// Refused, and recorded.
     Refused,
-    /// The idempotency key was used by this earlier intent, for this call.
+    /// The idempotency key was used by this earlier intent, or this earlier one was the preview of the same question.
     Repeated {
         /// The earlier decision record.
         intent: RecordId,

@@ -106,8 +106,9 @@ pub trait Tiles: Send + Sync {
     /// When it is not there afterwards, or nobody knows.
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError>;
 
-    /// Deletes the partial files of a full tile that stands. Losing this loses disk space only.
-    fn discard_partials(&self, full: Tile);
+    /// Deletes the partial files of a full tile that stands; whether there were any, as far as is known. Losing this
+    /// loses disk space only.
+    fn discard_partials(&self, full: Tile) -> bool;
 
     /// The checkpoint that everybody sees.
     ///

@@ -7,8 +7,11 @@ use remit_core::ids::{ChannelId, Digest, OperatorId, QuestionId};
 use remit_core::json::canonical;
 
 use crate::delivery::{Delivery, Event};
+use crate::preview::Preview;
 use crate::question::{Question, QuestionState};
 
+/// What stands above a preview.
+pub const PREVIEWED: &str = "The upstream says it would do this, which nobody has checked:";
 /// Longest text of ours, in characters.
 const SAID_CHARS_MAX: usize = 300;
 /// Longest text of an agent's, in characters.
@@ -25,11 +28,15 @@ pub struct Message {
     pub at: Timestamp,
     /// One line.
     pub title: String,
+    /// What it means, in a sentence.
+    pub said: &'static str,
     /// Where people answer; the only link there is.
     pub link: Option<String>,
     /// To whom, where a channel knows persons: those whose votes count at this moment.
     pub to: Vec<Recipient>,
-    /// The question, unless this is only a test.
+    /// What the gateway itself says.
+    pub facts: Vec<Fact>,
+    /// The question it is about, if it is about one.
     pub news: Option<News>,
 }
 
@@ -57,12 +64,12 @@ pub struct News {
     pub event: Event,
     /// Where it stands.
     pub state: QuestionState,
-    /// What the gateway itself says.
-    pub facts: Vec<Fact>,
     /// What the call touches: taken from its arguments, so it is an agent's word.
     pub resource: Quoted,
     /// The arguments. Only for channels that may show them.
     pub arguments: Quoted,
+    /// What the upstream says the call would do, each line by itself. Only for channels that may show arguments.
+    pub preview: Option<Quoted>,
 }
 
 /// What a click in a channel can do, where a channel takes clicks: a channel's word is the weakest proof there is.
@@ -116,19 +123,29 @@ impl Message {
         let Setting { to, console, shown, clicks, now } = setting;
         let (agent, tool) = (question.agent.as_str(), said(&question.tool));
         let state = question.state(now);
+        let what =
+            if question.is_request() { format!("{agent} asks for access") } else { format!("{agent} calls {tool}") };
         let title = match delivery.event {
-            Event::Asked => format!("Approval asked: {agent} calls {tool}"),
-            Event::Escalated(_) => format!("Escalated to you: {agent} calls {tool}"),
-            Event::Lapsing => format!("About to lapse: {agent} calls {tool}"),
-            Event::Answered => format!("No longer waits ({}): {agent} calls {tool}", state.as_str()),
+            Event::Escalated(_) => format!("Escalated to you: {what}"),
+            Event::Lapsing => format!("About to lapse: {what}"),
+            Event::Answered | Event::Lapsed => format!("No longer waits ({}): {what}", state.as_str()),
+            _ if question.is_request() => format!("Access asked: {agent}"),
+            _ => format!("Approval asked: {what}"),
+        };
+        let said = match (delivery.event.asks(), question.is_request()) {
+            (false, _) => "This needs nobody any more.",
+            (true, false) => "A call is held until people have decided.",
+            (true, true) => "An agent asks for what it may not do so far, for a while.",
         };
         Self {
             id: delivery.id(),
-            kind: format!("question.{}", delivery.event.as_str()),
+            kind: delivery.event.kind().to_owned(),
             at: delivery.created_at,
             title,
+            said,
             link: Some(format!("{}/console/questions/{}", console.trim_end_matches('/'), question.id)),
             to,
+            facts: facts(question),
             news: Some(News {
                 question: question.id.clone(),
                 call: question.call,
@@ -136,9 +153,9 @@ impl Message {
                 clicks,
                 event: delivery.event,
                 state,
-                facts: facts(question),
                 resource: quoted(&question.resource),
                 arguments: quoted(&canonical(&question.arguments)),
+                preview: question.preview.as_ref().and_then(previewed),
             }),
         }
     }
@@ -147,28 +164,29 @@ impl Message {
     #[must_use]
     pub fn test(id: String, channel: &ChannelId, by: &OperatorId, to: Vec<Recipient>, at: Timestamp) -> Self {
         let title = format!("Test of the channel {channel}, ordered by {by}");
-        Self { id, kind: "test".into(), at, title, link: None, to, news: None }
+        let said = "This channel works. Nothing waits for you.";
+        Self { id, kind: "test".into(), at, title, said, link: None, to, facts: Vec::new(), news: None }
     }
 
     /// Everything but the title, for channels of plain text.
     #[must_use]
     pub fn text(&self, arguments: bool) -> String {
-        let Some(news) = &self.news else { return "This channel works. Nothing waits for you.\n".into() };
-        let mut out = match news.event {
-            Event::Answered => "This needs nobody any more.\n\n".to_owned(),
-            _ => "A call is held until people have decided.\n\n".to_owned(),
-        };
-        for fact in &news.facts {
-            out.push_str(&format!("{}: {}\n", fact.label, fact.text));
+        let mut out = format!("{}\n", self.said);
+        for (at, fact) in self.facts.iter().enumerate() {
+            let gap = if at == 0 { "\n" } else { "" };
+            out.push_str(&format!("{gap}{}: {}\n", fact.label, fact.text));
         }
         if let Some(link) = &self.link {
-            let what = if news.event.asks() { "Look at it in full, and answer" } else { "Look at it" };
+            let asks = self.news.as_ref().is_some_and(|news| news.event.asks());
+            let what = if asks { "Look at it in full, and answer" } else { "Look at it" };
             out.push_str(&format!("\n{what}:\n{link}\n"));
         }
+        let Some(news) = &self.news else { return out };
         out.push_str("\nThe rest was written by the agent or found in data. It proves nothing.\n");
         out.push_str(&format!("Touches: {}\n", news.resource.text));
         if arguments {
             out.push_str(&format!("Arguments: {}\n", news.arguments.text));
+            out.extend(news.preview.iter().map(|preview| format!("{PREVIEWED}\n{}\n", preview.text)));
         }
         out
     }
@@ -200,7 +218,7 @@ fn facts(question: &Question) -> Vec<Fact> {
 }
 
 /// A text of ours, which may hold a name that somebody else chose.
-fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     shown(text, SAID_CHARS_MAX).replace("://", "[:]//")
 }
 
@@ -208,6 +226,20 @@ fn said(text: &str) -> String {
 fn quoted(text: &str) -> Quoted {
     let plain = defanged(&shown(text, QUOTED_CHARS_MAX));
     Quoted { exact: plain == text, text: plain }
+}
+
+/// An upstream's text as it may be shown: its lines, each marked, so that none looks like one of ours.
+fn previewed(preview: &Preview) -> Option<Quoted> {
+    let Preview::Shown { text, left_out, failed, .. } = preview else { return None };
+    let whole = text.chars().count() <= QUOTED_CHARS_MAX;
+    let kept: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+    let lines: Vec<_> = kept.split('\n').map(quoted).collect();
+    let exact = whole && *left_out == 0 && !failed && lines.iter().all(|line| line.exact);
+    let mut marked: Vec<_> = lines.into_iter().map(|line| format!("| {}", line.text)).collect();
+    if !whole || *left_out > 0 {
+        marked.push("… and more than fits here".into());
+    }
+    Some(Quoted { text: marked.join("\n"), exact })
 }
 
 /// On one line, bounded, and with everything shown that a reader would not see, or would see elsewhere than it

@@ -21,7 +21,7 @@ impl Gate {
         admitted: Admitted,
         cancelled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     ) -> Reply {
-        let Admitted { permit, reservations, settle_first } = admitted;
+        let Admitted { permit, reservations, settle_first, told } = admitted;
         let (intent, decision) = (permit.intent().clone(), permit.decision());
         let (tool, run) = (permit.tool().clone(), permit.call().run.clone());
         let traceparent = permit.passage().traceparent.clone();
@@ -61,7 +61,7 @@ impl Gate {
             at,
             charged: !matches!(outcome, Outcome::NotStarted { .. }),
             reservations,
-            labels: matches!(outcome, Outcome::Completed(_)).then(|| tool.labels.clone()),
+            labels: (told && matches!(outcome, Outcome::Completed(_))).then(|| tool.labels.clone()),
             outcome: outcome.clone(),
         };
         let store = &self.ports.store;

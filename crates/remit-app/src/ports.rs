@@ -11,6 +11,7 @@ mod outbox;
 mod people;
 mod questions;
 mod reviews;
+mod stamps;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use outbox::Outbox;
 pub use people::People;
 pub use questions::{Narrowing, Questions};
 pub use reviews::Reviews;
+pub use stamps::Stamps;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -50,7 +52,19 @@ pub use reviews::Reviews;
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
 pub trait Store:
-    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Epochs + Send + Sync
+    People
+    + Questions
+    + Grants
+    + Outbox
+    + Listing
+    + Changes
+    + Delegations
+    + Reviews
+    + Attention
+    + Stamps
+    + Epochs
+    + Send
+    + Sync
 {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
@@ -65,6 +79,9 @@ pub trait Store:
     ///   under the same definitions, that one is kept. It is a [`CommitError::Conflict`] with `questions` when the
     ///   agent has as many open, or approved and not yet used, as the intent allows; canaries do not count.
     /// * Refuse: only the record.
+    ///
+    /// Of the previews of one question only the first is admitted, and of the calls under one idempotency key; what
+    /// comes after is told which it was ([`Committed::Repeated`]), and nothing is stored.
     ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
     /// later deed and becomes durable within the bound the store was opened with.
@@ -82,7 +99,8 @@ pub trait Store:
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable>;
 
     /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
-    /// there is one. Sees every settlement that was handed over before.
+    /// there is one. Sees every settlement that was handed over before. Not those of previews: the agent was never
+    /// told.
     async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
 
     /// Intents admitted before `before` that nobody has settled.
@@ -106,8 +124,6 @@ pub trait Store:
 
     /// One question with its votes.
     async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable>;
-    /// Questions that wait for people at this moment, oldest first.
-    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable>;
     /// Adds a vote. It is a conflict when the question is no longer open at the vote's time, or the
     /// same person has voted on the same rule. A denial closes the question.
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError>;

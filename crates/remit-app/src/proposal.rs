@@ -1,5 +1,5 @@
 //! Proposals: "always" is no vote. It becomes a text that a person may put into the remit's file, with the
-//! evidence beside it; the gateway edits no file, and the change goes the way of every change.
+//! evidence beside it; the gateway edits no file, and the change goes the way of every change (see [`crate::widening`]).
 //!
 //! What is proposed is the narrowest grant that would let the very call through: its tool, and each of its
 //! arguments as it was. Whoever takes it may widen it, and signs for that.
@@ -140,7 +140,8 @@ fn shown(evidence: &crate::standing::Counts, tally: &Tally) -> String {
     let mut out = json::Object::new();
     out.number("calls", evidence.allowed).number("refusals", evidence.denied).number("holds", evidence.asked);
     out.number("approvals", evidence.approvals).number("denials", evidence.denials);
-    out.number("unknown", evidence.unknown).number("halts", tally.halts);
+    out.number("unknown", evidence.unknown).number("undos", evidence.undos).number("objections", evidence.objections);
+    out.number("halts", tally.halts).number("incidents", tally.incidents);
     out.text_or_null("since", tally.since.as_deref()).flag("whole", tally.whole);
     out.finish()
 }

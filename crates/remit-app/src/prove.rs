@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_core::ids::{AgentId, Digest, RecordId, RunId};
-use remit_evidence::bundle::{Bundle, CLAIMS_MAX, Claim};
-use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::merkle::inclusion;
+use remit_evidence::bundle::{Bundle, CLAIMS_MAX, Claim, Growth, Head, Timestamp as Token};
+use remit_evidence::log::merkle::{consistency, inclusion};
 use remit_evidence::log::note::Note;
 use remit_evidence::log::proof::Proof;
 use remit_evidence::log::tile::{Tile, TileReader, TiledHashes};
@@ -21,9 +20,12 @@ use crate::intent::Unavailable;
 use crate::ledger::{LedgerError, Tiles};
 use crate::ports::{RecordFilter, Store};
 use crate::seal::{Reader, Unread};
+use crate::stamp::Stamped;
 
 /// How many records are read at once.
 const PAGE: u32 = 1_000;
+/// Most stamps in a bundle. With more, some records are stamped by a later one than the first.
+const STAMPS_MAX: usize = 256;
 
 /// Which records are wanted. What they rest on comes with them: the delegations of the keys that signed
 /// them, the authority they were decided under, and whose the passkeys are that signed votes.
@@ -61,17 +63,30 @@ pub enum NoProof {
 #[derive(Clone)]
 pub struct Prover {
     store: Arc<dyn Store>,
-    /// Each log with how many records stand before its first leaf, in their order.
-    logs: Vec<(u64, Arc<dyn Tiles>)>,
+    logs: Vec<LogFiles>,
 }
 
-/// What is wanted, by how many records stand before it: what [`Prover::prove`] makes a bundle of.
-pub struct Gathered(BTreeMap<u64, SignedRecord>);
+/// One log, as it is published.
+#[derive(Clone)]
+pub struct LogFiles {
+    /// Its name.
+    pub origin: String,
+    /// How many records stand before its first leaf.
+    pub first: u64,
+    /// Its files.
+    pub tiles: Arc<dyn Tiles>,
+}
+
+/// What is wanted, by how many records stand before it, and the stamps over it: what [`Prover::prove`] makes a bundle of.
+pub struct Gathered {
+    records: BTreeMap<u64, SignedRecord>,
+    stamps: Vec<Stamped>,
+}
 
 impl Prover {
-    /// One over these logs: each with how many records stand before its first leaf, in their order.
+    /// One over these logs, in their order.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, logs: Vec<(u64, Arc<dyn Tiles>)>) -> Self {
+    pub fn new(store: Arc<dyn Store>, logs: Vec<LogFiles>) -> Self {
         Self { store, logs }
     }
 
@@ -80,13 +95,13 @@ impl Prover {
     /// # Errors
     /// When it cannot be read.
     pub fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {
-        self.logs.last().map_or(Ok(None), |(_, tiles)| tiles.published())
+        self.logs.last().map_or(Ok(None), |log| log.tiles.published())
     }
 
     /// Which leaf of its log a record is that has so many records before it.
     #[must_use]
     pub fn leaf(&self, place: u64) -> u64 {
-        let first = self.logs.iter().rev().map(|(first, _)| *first).find(|first| *first <= place);
+        let first = self.logs.iter().rev().map(|log| log.first).find(|first| *first <= place);
         place - first.unwrap_or(0)
     }
 
@@ -96,23 +111,28 @@ impl Prover {
     /// # Errors
     /// See [`NoProof`].
     pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
-        let (mut rest, mut claims) = (gathered.0, Vec::new());
+        let (mut rest, mut claims) = (gathered.records, Vec::new());
+        let (mut timestamps, mut growth) = (Vec::new(), Vec::new());
         // The last log first: what is left belongs to those before it.
-        for (first, tiles) in self.logs.iter().rev() {
-            let own = rest.split_off(first);
+        for log in self.logs.iter().rev() {
+            let own = rest.split_off(&log.first);
             if !own.is_empty() {
-                claims.push(claims_in(tiles.as_ref(), *first, own, shown)?);
+                let read = Published::read(log)?;
+                claims.push(read.claims(own, shown)?);
+                for stamped in gathered.stamps.iter().filter(|stamped| stamped.origin == log.origin) {
+                    timestamps.extend(read.token(stamped, &mut growth)?);
+                }
             }
         }
-        Ok(Bundle::of(claims.into_iter().rev().flatten().collect(), Vec::new()))
+        Ok(Bundle { timestamps, ..Bundle::of(claims.into_iter().rev().flatten().collect(), growth) })
     }
 
     /// The leaves on both sides of each turn that lies between these places, or at them.
     async fn turns(&self, places: &BTreeSet<u64>) -> Result<Vec<(u64, SignedRecord)>, NoProof> {
         let (Some(least), Some(most)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
-        let between = |first: &&u64| **first > 0 && *least <= **first && **first <= *most + 1;
+        let between = |first: &u64| *first > 0 && *least <= *first && *first <= *most + 1;
         let mut found = Vec::new();
-        for first in self.logs.iter().map(|(first, _)| first).filter(between) {
+        for first in self.logs.iter().map(|log| log.first).filter(between) {
             let after = first.saturating_sub(1);
             let filter = RecordFilter { after, limit: 2, ..RecordFilter::default() };
             found.extend((after..).zip(self.store.records(&filter).await?));
@@ -156,16 +176,40 @@ impl Prover {
         let ids: Vec<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let places = self.store.places(&ids).await?;
         let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
-        let mut placed = placed.collect::<Result<BTreeMap<_, _>, NoProof>>()?;
+        let mut records = placed.collect::<Result<BTreeMap<_, _>, NoProof>>()?;
         // What was announced again in a later log, nothing here rests on.
-        let last = placed.iter().rev().find(|(_, record)| wanted.contains(&record.id)).map(|(at, _)| *at);
-        let later = self.logs.iter().map(|(first, _)| *first).find(|first| Some(*first) > last);
-        placed.retain(|at, _| later.is_none_or(|later| *at < later));
-        placed.extend(self.turns(&placed.keys().copied().collect()).await?);
-        if placed.len() > CLAIMS_MAX {
-            return Err(NoProof::TooMany(placed.len()));
+        let last = records.iter().rev().find(|(_, record)| wanted.contains(&record.id)).map(|(at, _)| *at);
+        let later = self.logs.iter().map(|log| log.first).find(|first| Some(*first) > last);
+        records.retain(|at, _| later.is_none_or(|later| *at < later));
+        records.extend(self.turns(&records.keys().copied().collect()).await?);
+        if records.len() > CLAIMS_MAX {
+            return Err(NoProof::TooMany(records.len()));
         }
-        Ok(Gathered(placed))
+        let stamps = self.stamps(records.keys().copied()).await?;
+        Ok(Gathered { records, stamps })
+    }
+
+    /// The first stamp over each of these records; they come in order.
+    async fn stamps(&self, places: impl Iterator<Item = u64>) -> Result<Vec<Stamped>, NoProof> {
+        let mut found: Vec<Stamped> = Vec::new();
+        for place in places {
+            let Some(log) = self.logs.iter().rev().find(|log| log.first <= place) else { continue };
+            let leaf = place - log.first;
+            if found.last().is_some_and(|last| last.origin == log.origin && leaf < last.size) {
+                continue;
+            }
+            found.extend(self.store.stamp_over(&log.origin, leaf).await?);
+        }
+        // The last one of a log is over all that the others are over, and so each later one is over what an
+        // earlier one is.
+        let step = found.len().div_ceil(STAMPS_MAX).max(1);
+        let last_of =
+            |at: usize| found.get(at + 1).is_none_or(|next| Some(&next.origin) != found.get(at).map(|of| &of.origin));
+        let kept: Vec<bool> =
+            (0..found.len()).map(|at| last_of(at) || (found.len() - 1 - at).is_multiple_of(step)).collect();
+        let mut kept = kept.into_iter();
+        found.retain(|_| kept.next().unwrap_or(true));
+        Ok(found)
     }
 
     async fn of_run(&self, run: &RunId) -> Result<Vec<SignedRecord>, NoProof> {
@@ -240,28 +284,57 @@ impl Prover {
     }
 }
 
-/// The claims of these records, which all stand in this log.
-fn claims_in(
-    tiles: &dyn Tiles,
+/// A log as it is published.
+struct Published<'t> {
     first: u64,
-    records: BTreeMap<u64, SignedRecord>,
-    shown: &[&str],
-) -> Result<Vec<Claim>, NoProof> {
-    let unread = |error: String| NoProof::Ledger(error);
-    let published = tiles.published().map_err(|error| unread(error.to_string()))?.ok_or(NoProof::NotSealed)?;
-    let note = Note::parse(&published).map_err(|error| unread(error.to_string()))?;
-    let size = Checkpoint::parse(note.text()).map_err(|error| unread(error.to_string()))?.size;
-    if records.last_key_value().is_some_and(|(at, _)| at - first >= size) {
-        return Err(NoProof::NotSealed);
+    note: Note,
+    head: Head,
+    hashes: TiledHashes<Once<'t>>,
+}
+
+fn unread(error: &dyn std::fmt::Display) -> NoProof {
+    NoProof::Ledger(error.to_string())
+}
+
+impl<'t> Published<'t> {
+    fn read(log: &'t LogFiles) -> Result<Self, NoProof> {
+        let published = log.tiles.published().map_err(|error| unread(&error))?.ok_or(NoProof::NotSealed)?;
+        let note = Note::parse(&published).map_err(|error| unread(&error))?;
+        let head = Head::stated(&note).map_err(|error| unread(&error))?;
+        let hashes = TiledHashes { reader: Once::over(log.tiles.as_ref()), size: head.size };
+        Ok(Self { first: log.first, note, head, hashes })
     }
-    let hashes = TiledHashes { reader: Once::over(tiles), size };
-    let claims = records.into_iter().map(|(at, record)| {
-        let index = at - first;
-        let path = inclusion(index, size, &hashes).map_err(|error| unread(error.to_string()))?;
-        let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
-        Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
-    });
-    claims.collect()
+
+    /// The claims of these records, which all stand in this log.
+    fn claims(&self, records: BTreeMap<u64, SignedRecord>, shown: &[&str]) -> Result<Vec<Claim>, NoProof> {
+        let size = self.head.size;
+        if records.last_key_value().is_some_and(|(at, _)| at - self.first >= size) {
+            return Err(NoProof::NotSealed);
+        }
+        let claims = records.into_iter().map(|(at, record)| {
+            let index = at - self.first;
+            let path = inclusion(index, size, &self.hashes).map_err(|error| unread(&error))?;
+            let proof = Proof { extra: None, index, path, checkpoint: self.note.clone() };
+            Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
+        });
+        claims.collect()
+    }
+
+    /// A stamp over this log, with the proof that it grew from what was stamped.
+    fn token(&self, stamped: &Stamped, growth: &mut Vec<Growth>) -> Result<Option<Token>, NoProof> {
+        let wrong = |error: &dyn std::fmt::Display| unread(&format!("a checkpoint that was stamped: {error}"));
+        let checkpoint = Note::parse(stamped.note.as_bytes()).map_err(|error| wrong(&error))?;
+        let old = Head::stated(&checkpoint).map_err(|error| wrong(&error))?;
+        // Proofs stand in the tree that is published; a stamp holds for them if that grew from the stamped one.
+        if old.size > self.head.size {
+            return Ok(None);
+        }
+        if old.size < self.head.size {
+            let path = consistency(old.size, self.head.size, &self.hashes).map_err(|error| wrong(&error))?;
+            growth.push(Growth { old, new: self.head.clone(), path });
+        }
+        Ok(Some(Token { checkpoint, rfc3161: stamped.token.clone() }))
+    }
 }
 
 /// Reads each tile once: the proofs of one bundle go through the same few.

@@ -1,11 +1,13 @@
 //! Questions that held calls wait for, and people's answers.
 
 use jiff::Timestamp;
-use remit_core::approval::{CallParties, Factor, same_person};
+use remit_core::approval::{ApprovalRule, CallParties, Factor, same_person};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, UserId, WorkflowId};
 use remit_core::origin::Origin;
 use remit_core::verdict;
 use serde_json::Value;
+
+use crate::preview::Preview;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +50,16 @@ pub struct Question {
     pub expires_at: Timestamp,
     /// Where each value of the arguments came from, by its place (RFC 6901), as it was known when it was asked.
     pub origins: Vec<(String, Origin)>,
+    /// What the upstream says the call would do; none where its tool names no preview.
+    pub preview: Option<Preview>,
     /// Votes so far.
     pub votes: Vec<Vote>,
     /// What people asked back, and what the agent answered.
     pub remarks: Vec<Remark>,
     /// How many steps of the escalation people have put into force, whatever the clock says.
     pub escalated: u32,
+    /// When the next step of its escalation is to be noticed; none when there is none to come.
+    pub step_at: Option<Timestamp>,
     /// How many admitted calls have used it.
     pub uses: u32,
     /// Whether admitted calls have used it up.
@@ -101,6 +107,8 @@ impl RunBounds {
     }
 }
 
+/// What questions about access name as their tool. No upstream is called `remit`.
+pub const REQUEST_TOOL: &str = "remit/request_access";
 /// Most remarks on one question.
 pub const REMARKS_MAX: usize = 16;
 
@@ -172,6 +180,14 @@ pub enum QuestionState {
     Narrowed,
 }
 
+impl QuestionRule {
+    /// As the rule is defined now.
+    #[must_use]
+    pub fn of(rule: &ApprovalRule) -> Self {
+        Self { id: rule.id.clone(), definition: rule.digest(), quorum: rule.quorum, deny: rule.deny }
+    }
+}
+
 impl Question {
     /// Where it stands at this moment.
     #[must_use]
@@ -192,6 +208,12 @@ impl Question {
         } else {
             QuestionState::Open
         }
+    }
+
+    /// Whether it is about access that an agent asks for, and not about a call.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        self.tool == REQUEST_TOOL
     }
 
     /// Within which bounds it is approved for its run: those of everybody who approved. `None` when it is for
@@ -285,6 +307,12 @@ impl Question {
             QuestionState::Open => Err("steps"),
             state => Err(state.as_str()),
         }
+    }
+
+    /// Whether it waits for its preview at this time.
+    #[must_use]
+    pub fn takes_preview(&self, at: Timestamp) -> bool {
+        self.preview == Some(Preview::Awaited) && self.state(at) == QuestionState::Open
     }
 
     /// Whether another call may still be put in this one's place at this time.

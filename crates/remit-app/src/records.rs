@@ -1,7 +1,7 @@
 //! What the records of each deed say. The bodies here are what an auditor reads: names are stable,
 //! and what could identify a person or repeat an argument is a disclosure beside the record.
 
-mod people;
+pub(crate) mod people;
 
 use jiff::Timestamp;
 use remit_core::Call;

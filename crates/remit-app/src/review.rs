@@ -36,6 +36,8 @@ pub struct Review {
 pub struct Closed {
     /// By whom.
     pub by: OperatorId,
+    /// Whether they object: it should not have gone through.
+    pub objects: bool,
     /// What they found.
     pub note: String,
     /// When.
@@ -83,11 +85,18 @@ pub enum NotReviewed {
 }
 
 impl Gate {
-    /// Closes the review of a call, on the record, by an authenticated person who is not the one it was made for.
+    /// Closes the review of a call, on the record, by an authenticated person who is not the one it was made for. An
+    /// objection undoes nothing: it stands among the evidence about the agent.
     ///
     /// # Errors
     /// Says why not; it waits still.
-    pub async fn review(&self, by: &Approver, call: &RecordId, note: &str) -> Result<Review, NotReviewed> {
+    pub async fn review(
+        &self,
+        by: &Approver,
+        call: &RecordId,
+        objects: bool,
+        note: &str,
+    ) -> Result<Review, NotReviewed> {
         let found = self.ports.store.review(call).await?.ok_or(NotReviewed::Unknown)?;
         if found.closed.is_some() {
             return Err(NotReviewed::Unknown);
@@ -107,7 +116,7 @@ impl Gate {
         if note.chars().count() > NOTE_CHARS_MAX {
             return Err(NotReviewed::TooLong);
         }
-        let closed = Closed { by: by.id.clone(), note: note.to_owned(), at: self.now() };
+        let closed = Closed { by: by.id.clone(), objects, note: note.to_owned(), at: self.now() };
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, self.review_draft(&found, &closed), &self.randomness());
         match self.ports.store.close_review(call, closed.clone(), record).await {

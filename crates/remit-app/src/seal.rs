@@ -3,10 +3,12 @@
 //! The order is the safety. Leaves are durable in the store before anything is signed. The note is
 //! signed in memory, and the head is swapped in the store before anybody can see it: the store says
 //! for each size which tree was signed, once. Files, guard and checkpoint follow from the head
-//! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call ever waits for this.
+//! and the leaves, so a crash anywhere is caught up by `stand.rs`. No call waits for this, and none
+//! goes ahead when it has not happened for too long (`lag.rs`).
 
 mod cosign;
 mod ended;
+mod lag;
 mod outcome;
 mod reader;
 mod stand;
@@ -20,22 +22,26 @@ use remit_evidence::log::growth::{self, Growth};
 use remit_evidence::log::leaf::{LEAF_BYTES, Leaf};
 use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::note::NoteSigner;
+use remit_evidence::log::tile::{Content, Tile, WIDTH_FULL};
 use remit_evidence::log::vkey::VerifierKey;
 
 use crate::intent::CommitError;
 use crate::ledger::{Epoch, Guard, Head, Mark, Tiles};
 use crate::ports::{Clock, Store};
-use crate::prove::Prover;
+use crate::prove::{LogFiles, Prover};
 
 use outcome::Stop;
 
 pub use cosign::Cosigner;
+pub use lag::Lag;
 pub use outcome::{Lost, Report, Sealed};
 pub use reader::{Reader, Unread};
 pub use turn::{Next, NotTurned, revocation};
 
 /// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
 const LEAVES_MAX: u32 = 16_384;
+/// How many full tiles without partial ones mean that there are none before them: as many as one step fills.
+const CLEAN_STRETCH: u32 = LEAVES_MAX / WIDTH_FULL as u32;
 /// After how many seconds a head is signed again although nothing is new: a checkpoint that is older
 /// says that sealing has stopped.
 pub const HEARTBEAT_SECS: i64 = 60;
@@ -73,6 +79,9 @@ pub struct Sealer {
     /// None: what stands has to be read anew.
     stand: Option<Stand>,
     lost: Option<Lost>,
+    lag: Arc<Lag>,
+    /// Whether this process has looked for what earlier ones left.
+    swept: bool,
     /// What was noticed since the last report.
     remarks: Vec<String>,
 }
@@ -100,6 +109,8 @@ impl Sealer {
             quorum,
             stand: None,
             lost: None,
+            lag: Arc::default(),
+            swept: false,
             remarks: Vec::new(),
         }
     }
@@ -110,6 +121,18 @@ impl Sealer {
     pub fn behind(self, epoch: &Epoch, before: Self) -> Self {
         let succeeds = Some(epoch.ended.mark());
         Self { first: epoch.first, succeeds, before: Some(Box::new(before)), ..self }
+    }
+
+    /// Says there how far the log is behind.
+    #[must_use]
+    pub fn telling(self, lag: Arc<Lag>) -> Self {
+        Self { lag, ..self }
+    }
+
+    /// How far the log is behind.
+    #[must_use]
+    pub fn lag(&self) -> Arc<Lag> {
+        Arc::clone(&self.lag)
     }
 
     /// Seals what is new, or signs again what is old. Call it once a second, and once more after the
@@ -123,6 +146,7 @@ impl Sealer {
             // `stand` is gone by now: nothing that this process remembers is built upon.
             Err(Stop::Later(why)) => Sealed::Later(why),
             Err(Stop::Lost(lost)) => {
+                self.lag.stop(lost.code());
                 self.lost = Some(lost.clone());
                 Sealed::Lost(lost)
             }
@@ -138,7 +162,9 @@ impl Sealer {
         let now = self.tools.clock.now();
         let edge = stand.head.as_ref().map_or_else(Frontier::default, |head| head.edge.clone());
         let leaves = self.tools.store.leaves(self.first + edge.size(), LEAVES_MAX).await?;
+        let more = leaves.len() >= LEAVES_MAX as usize;
         if leaves.is_empty() && !stand.is_due(now) {
+            self.lag.caught_up(now);
             self.stand = Some(stand);
             return Ok(Sealed::Idle);
         }
@@ -148,11 +174,18 @@ impl Sealer {
         // A crash from here on is caught up: the head is durable, and all below follows from it.
         self.lay_down(&growth)?;
         self.publish(&head)?;
+        if !more {
+            self.lag.caught_up(now);
+        }
         self.tidy(&growth);
         let cosigned = self.cosign(&head).await?;
+        if !std::mem::replace(&mut self.swept, true) {
+            self.sweep(head.edge.size());
+        }
         let report = Report {
             size: head.edge.size(),
             fresh: leaves.len(),
+            more,
             at: now,
             cosigned,
             quorum: cosigned >= self.quorum,
@@ -215,14 +248,36 @@ impl Sealer {
 
     /// Deletes partial files that full ones have replaced.
     fn tidy(&self, growth: &Growth) {
-        let full = growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full());
-        full.for_each(|(tile, _)| self.tools.tiles.discard_partials(*tile));
+        for (tile, _) in growth.bundles.iter().chain(&growth.tiles).filter(|(tile, _)| tile.is_full()) {
+            let _any = self.tools.tiles.discard_partials(*tile);
+        }
+    }
+
+    /// Deletes what processes left that died before they had tidied up. It lies beside the newest full tiles:
+    /// whoever goes back from the edge finds it before a stretch that is clean.
+    fn sweep(&self, size: u64) {
+        let mut level = 0;
+        let mut full = size / u64::from(WIDTH_FULL);
+        while full > 0 {
+            let entries = (level == 0).then_some(Content::Entries);
+            for content in entries.into_iter().chain([Content::Hashes(level)]) {
+                let mut clean = 0;
+                for tile in (0..full).rev().filter_map(|index| Tile::new(content, index, WIDTH_FULL)) {
+                    clean = if self.tools.tiles.discard_partials(tile) { 0 } else { clean + 1 };
+                    if clean > CLEAN_STRETCH {
+                        break;
+                    }
+                }
+            }
+            (level, full) = (level + 1, full / u64::from(WIDTH_FULL));
+        }
     }
 
     /// What proves places in this log.
     #[must_use]
     pub fn prover(&self) -> Prover {
-        Prover::new(self.tools.store.clone(), vec![(self.first, self.tools.tiles.clone())])
+        let log = LogFiles { origin: self.origin.clone(), first: self.first, tiles: self.tools.tiles.clone() };
+        Prover::new(self.tools.store.clone(), vec![log])
     }
 
     fn reader(&self) -> Reader<'_> {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::gate::Gate;
 use crate::intent::Unavailable;
 use crate::ports::listing::Asked;
+use crate::preview::Preview;
 use crate::question::Question;
 use crate::records::millis;
 
@@ -159,6 +160,7 @@ pub(crate) fn still(snapshot: &Snapshot, question: &Question) -> Value {
         "origins": question.origins.iter().map(|(place, origin)| json!([place, origin.as_str()])).collect::<Vec<_>>(),
         "resource": {"name": question.resource, "in": dimensions},
         "cost_micro_usd": question.cost,
+        "preview": question.preview.as_ref().map(Preview::to_json),
         "why": question.reason,
         "rules": rules.collect::<Vec<_>>(),
         "run": question.run.as_str(),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use remit_core::ids::{AgentId, Digest, RunId};
+use remit_core::Snapshot;
+use remit_core::ids::{AgentId, Digest, RunId, ToolName};
 use remit_core::json;
 use remit_core::registry::Class;
 use remit_evidence::record::Kind;
@@ -32,6 +33,8 @@ pub struct Tally {
     pub classes: BTreeMap<Class, Counts>,
     /// How often people stopped it: the agent itself, or one of its runs.
     pub halts: u64,
+    /// How often it was given authority that was declared for emergencies. Each names an incident.
+    pub incidents: u64,
 }
 
 /// Calls by what became of them.
@@ -49,6 +52,10 @@ pub struct Counts {
     pub denials: u64,
     /// Admitted ones whose effect is unknown.
     pub unknown: u64,
+    /// Calls of the agent that undo one of this class: of a tool that the `undo` of a tool of this class names.
+    pub undos: u64,
+    /// Admitted ones to which whoever looked at them afterwards objects.
+    pub objections: u64,
 }
 
 impl Gate {
@@ -64,7 +71,8 @@ impl Gate {
         let total = self.ports.store.count().await?;
         let mut filter =
             RecordFilter { after: total.saturating_sub(RECORDS_MAX), limit: PAGE, ..RecordFilter::default() };
-        let mut count = Count { agent, calls: HashMap::new(), runs: HashSet::new(), tally: Tally::default() };
+        let undoes = undoes(&self.snapshot());
+        let mut count = Count { agent, undoes, calls: HashMap::new(), runs: HashSet::new(), tally: Tally::default() };
         let mut whole = filter.after == 0;
         loop {
             let page = self.ports.store.records(&filter).await?;
@@ -85,8 +93,21 @@ impl Gate {
     }
 }
 
+/// The tools by which others are undone, with the class of those.
+fn undoes(snapshot: &Snapshot) -> HashMap<String, Class> {
+    let mut out = HashMap::new();
+    for tool in snapshot.registry().tools() {
+        let words =
+            tool.undo.iter().flat_map(|text| text.split(|c: char| c.is_whitespace() || "`'\",.;:()".contains(c)));
+        let named = words.filter_map(|word| snapshot.registry().tool(&ToolName::parse(word).ok()?));
+        out.extend(named.map(|other| (other.name.to_string(), tool.class)));
+    }
+    out
+}
+
 struct Count<'a> {
     agent: &'a AgentId,
+    undoes: HashMap<String, Class>,
     /// The agent's decisions by their digests, with the class.
     calls: HashMap<Digest, Class>,
     runs: HashSet<RunId>,
@@ -103,6 +124,10 @@ impl Count<'_> {
                 self.runs.extend(record.run.clone());
                 let Some(class) = text("/tool/class").and_then(Class::parse) else { return };
                 self.calls.insert(record.digest, class);
+                let allowed = text("/verdict") == Some("allow");
+                if let Some(undone) = text("/tool/name").and_then(|tool| self.undoes.get(tool)).filter(|_| allowed) {
+                    self.tally.classes.entry(*undone).or_default().undos += 1;
+                }
                 let counts = self.tally.classes.entry(class).or_default();
                 match text("/verdict") {
                     Some("allow") => counts.allowed += 1,
@@ -110,7 +135,10 @@ impl Count<'_> {
                     _ => counts.denied += 1,
                 }
             }
-            Kind::Approval | Kind::Execution => {
+            Kind::Grant if text("/event") == Some("break_glass") => {
+                self.tally.incidents += u64::from(text("/agent/id") == Some(self.agent.as_str()));
+            }
+            Kind::Approval | Kind::Execution | Kind::Grant => {
                 let links = says.get("links").and_then(Value::as_array).into_iter().flatten();
                 let linked = |link: &Value| link.get("digest").and_then(Value::as_str).and_then(Digest::from_hex);
                 let class = links.filter_map(linked).find_map(|digest| self.calls.get(&digest).copied());
@@ -119,6 +147,7 @@ impl Count<'_> {
                     (Kind::Approval, Some("deny"), _) => counts.denials += 1,
                     (Kind::Approval, Some(_), _) => counts.approvals += 1,
                     (Kind::Execution, _, Some("unknown")) => counts.unknown += 1,
+                    (Kind::Grant, ..) if text("/finding") == Some("objected") => counts.objections += 1,
                     _ => {}
                 }
             }

@@ -4,23 +4,31 @@
 //! sent and not written down is sent again, under the same name: at least once, never silently not at all.
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use remit_core::Snapshot;
 use remit_core::approval::{ApprovalRule, Approver, Factor};
 use remit_core::ids::{ChannelId, QuestionId, RuleId};
+use remit_core::steering::{self, Deed, Role};
 
 use crate::delegation::Delegation;
-use crate::delivery::{Delivery, DeliveryFilter, DeliveryState, ERROR_CHARS_MAX, Event, Progress};
+use crate::delivery::{Delivery, DeliveryFilter, DeliveryState, ERROR_CHARS_MAX, Event, Progress, Subject};
 use crate::gate::Gate;
 use crate::intent::Unavailable;
+use crate::matter::{self, Matter};
 use crate::message::{Clicks, Message, Recipient, Setting};
-use crate::question::{Question, QuestionState};
+use crate::question::Question;
 use crate::sight;
+
+/// For how long a delivery is one gateway's. Sending takes less: see [`Messenger::send`].
+pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How long a call may wait for a review before people are told.
+pub const REVIEWS_DUE_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Carries messages out of the house.
 #[async_trait]
 pub trait Messenger: Send + Sync {
-    /// Hands a message to a channel. Returns when the channel has taken it.
+    /// Hands a message to a channel. Returns when the channel has taken it, and in less time than [`LEASE`] in any case.
     ///
     /// # Errors
     /// Says whether it may be tried again; the text is ours and names no person.
@@ -54,19 +62,23 @@ pub struct Telling {
 /// Channels that stand in for each other: the first is used, and the next when it is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// For questions under one of these rules; none means all questions.
+    /// For questions under one of these rules; none means all questions, and everything that is no question.
     pub rules: Option<Vec<RuleId>>,
+    /// Of what it hears.
+    pub events: Vec<Event>,
     /// The channels, in order.
     pub to: Vec<ChannelId>,
 }
 
-/// Somebody who may vote at all, and may be written to.
+/// Somebody who may be written to.
 #[derive(Clone, Debug)]
 pub struct Addressee {
     /// The person, as approval rules know them.
     pub approver: Approver,
     /// Their address.
     pub address: String,
+    /// What they are to the gateway.
+    pub roles: Vec<Role>,
     /// When their key ends, with which they vote; none for people who only sign in.
     pub until: Option<Timestamp>,
 }
@@ -98,29 +110,46 @@ impl Patience {
     }
 }
 
+impl Addressee {
+    fn recipient(&self) -> Recipient {
+        Recipient { id: self.approver.id.clone(), address: self.address.clone() }
+    }
+}
+
 impl Telling {
-    /// The first channel of each route for this question.
-    fn first(&self, question: &Question) -> Vec<ChannelId> {
-        distinct(self.matching(question).filter_map(|route| route.to.first().cloned()))
+    /// Those whose role lets them do this, while their key is in force.
+    fn letting(&self, deed: Deed, now: Timestamp) -> impl Iterator<Item = &Addressee> {
+        self.addressees.iter().filter(move |addressee| {
+            let in_force = addressee.until.is_none_or(|until| until > now);
+            in_force && steering::allows(&addressee.approver.id, &addressee.roles, deed)
+        })
+    }
+
+    /// The first channel of each route that hears of this.
+    fn first(&self, matter: &Matter, event: Event) -> Vec<ChannelId> {
+        distinct(self.hearing(matter, event).filter_map(|route| route.to.first().cloned()))
     }
 
     /// The channels that stand in for this one. A channel that no route names any more is stood in for by
     /// all first ones.
-    fn after(&self, question: &Question, dead: &ChannelId) -> Vec<ChannelId> {
-        if !self.matching(question).any(|route| route.to.contains(dead)) {
-            return self.first(question);
+    fn after(&self, matter: &Matter, event: Event, dead: &ChannelId) -> Vec<ChannelId> {
+        if !self.hearing(matter, event).any(|route| route.to.contains(dead)) {
+            return self.first(matter, event);
         }
-        let next = self.matching(question).filter_map(|route| {
+        let next = self.hearing(matter, event).filter_map(|route| {
             let at = route.to.iter().position(|channel| channel == dead)?;
             route.to.get(at + 1).cloned()
         });
         distinct(next)
     }
 
-    fn matching<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Route> {
+    fn hearing<'a>(&'a self, matter: &'a Matter, event: Event) -> impl Iterator<Item = &'a Route> {
         self.routes.iter().filter(move |route| {
-            let asked = |rules: &Vec<RuleId>| question.rules.iter().any(|asked| rules.contains(&asked.id));
-            route.rules.as_ref().is_none_or(asked)
+            let asked = |rules: &Vec<RuleId>| match matter {
+                Matter::Question(question) => question.rules.iter().any(|asked| rules.contains(&asked.id)),
+                Matter::Change(_) | Matter::Emergency(_) | Matter::Reviews(_) => false,
+            };
+            route.rules.as_ref().is_none_or(asked) && route.events.iter().any(|heard| heard.is_like(event))
         })
     }
 }
@@ -136,7 +165,10 @@ impl Gate {
         Ok(())
     }
 
-    /// Works on one delivery that is due, and writes down what came of it.
+    /// Works on one delivery that is due, and writes down what came of it. `None` when another gateway is at it.
+    ///
+    /// Whoever sends claims the delivery first, for [`LEASE`]. A gateway that ends meanwhile leaves it claimed until then;
+    /// after that it is sent again, under the same name.
     ///
     /// # Errors
     /// When the store is unavailable. What was sent by then is sent again later.
@@ -145,24 +177,61 @@ impl Gate {
         telling: &Telling,
         messenger: &dyn Messenger,
         delivery: &Delivery,
-    ) -> Result<Progress, Unavailable> {
-        let found = self.ports.store.question(&delivery.about).await?;
+    ) -> Result<Option<Progress>, Unavailable> {
         let now = self.now();
-        let current = found.filter(|question| !delivery.event.asks() || question.state(now) == QuestionState::Open);
-        let (progress, then) = match (current, &delivery.channel) {
+        let until = now.checked_add(LEASE).unwrap_or(now);
+        if delivery.channel.is_some() && !self.ports.store.claim(&delivery.id(), now, until).await? {
+            return Ok(None);
+        }
+        let (progress, then) = match (self.matter(delivery, now).await?, &delivery.channel) {
             (None, _) => (Progress::Gone, Vec::new()),
-            (Some(question), None) => (Progress::Gone, self.routed(telling, &question, delivery, now).await?),
-            (Some(question), Some(channel)) => {
-                let snapshot = self.snapshot.load_full();
-                let delegations = self.ports.store.delegations(now).await?;
-                let setting = self.setting(telling, &snapshot, &question, &delegations, now);
-                let message = Message::about(&question, delivery, setting);
-                let sent = messenger.send(channel, &message).await;
-                self.concluded(telling, &question, delivery, channel, sent)
+            (Some(matter), None) => (Progress::Gone, self.routed(telling, &matter, delivery, now).await?),
+            (Some(matter), Some(channel)) => {
+                let message = self.message(telling, &matter, delivery, now).await?;
+                let sent = match &message {
+                    Some(message) => messenger.send(channel, message).await,
+                    None => Err(NotSent::Never("there is nothing to say".into())),
+                };
+                self.concluded(telling, &matter, delivery, channel, sent)
             }
         };
-        self.ports.store.attempted(&delivery.id(), progress.clone(), then).await?;
-        Ok(progress)
+        let written = self.ports.store.attempted(&delivery.id(), progress.clone(), then).await?;
+        Ok(written.then_some(progress))
+    }
+
+    /// Owes people the news that calls have waited for a review for longer than [`REVIEWS_DUE_AFTER`]: once a day while
+    /// that is so.
+    ///
+    /// # Errors
+    /// When the store is unavailable; it is owed the next time.
+    pub async fn notice_reviews(&self) -> Result<(), Unavailable> {
+        let (now, backlog) = (self.now(), self.ports.store.backlog().await?);
+        if backlog.oldest.is_some_and(|oldest| now.duration_since(oldest) >= REVIEWS_DUE_AFTER) {
+            let day = now.to_zoned(TimeZone::UTC).date();
+            self.ports.store.enqueue(vec![Delivery::new(Subject::Reviews(day), Event::ReviewsDue, None, now)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn message(
+        &self,
+        telling: &Telling,
+        matter: &Matter,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Option<Message>, Unavailable> {
+        let snapshot = self.snapshot.load_full();
+        Ok(match matter {
+            Matter::Question(question) => {
+                let delegations = self.ports.store.delegations(now).await?;
+                let setting = self.setting(telling, &snapshot, question, &delegations, now);
+                Some(Message::about(question, delivery, setting))
+            }
+            other => {
+                let to = telling.letting(other.deed(), now).map(Addressee::recipient).collect();
+                matter::message(other, delivery, to, &telling.console)
+            }
+        })
     }
 
     /// Deletes deliveries that are over and were made before this moment.
@@ -191,13 +260,11 @@ impl Gate {
         let counts = |addressee: &&Addressee| {
             let votes =
                 |rule: &&ApprovalRule| self.votes_as(rule, question, &addressee.approver, delegations, now).is_ok();
-            addressee.until.is_none_or(|until| until > now) && rules.iter().any(votes)
+            rules.iter().any(votes)
         };
-        let recipient =
-            |addressee: &Addressee| Recipient { id: addressee.approver.id.clone(), address: addressee.address.clone() };
         let clicked = || rules.iter().filter(|rule| rule.accepts(Factor::Channel, false).is_ok());
         let clicks = Clicks { deny: clicked().next().is_some(), approve: clicked().any(|rule| !rule.reason_required) };
-        let to = telling.addressees.iter().filter(counts).map(recipient).collect();
+        let to = telling.letting(Deed::Vote, now).filter(counts).map(Addressee::recipient).collect();
         let shown = sight::digest(&sight::still(snapshot, question));
         Setting { to, console: &telling.console, shown, clicks, now }
     }
@@ -206,17 +273,19 @@ impl Gate {
     async fn routed(
         &self,
         telling: &Telling,
-        question: &Question,
+        matter: &Matter,
         delivery: &Delivery,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, Unavailable> {
         let channels = if delivery.event.asks() {
-            telling.first(question)
+            telling.first(matter, delivery.event)
         } else {
-            let about = Some(question.id.clone());
+            let about = Some(delivery.about.clone());
             let told = DeliveryFilter { about, state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() };
             let told = self.ports.store.deliveries(&told).await?;
-            distinct(told.into_iter().filter_map(|told| told.channel))
+            let hears =
+                |channel: &ChannelId| telling.hearing(matter, delivery.event).any(|route| route.to.contains(channel));
+            distinct(told.into_iter().filter_map(|told| told.channel).filter(hears))
         };
         Ok(channels.into_iter().map(|channel| follows(delivery, channel, now)).collect())
     }
@@ -225,7 +294,7 @@ impl Gate {
     fn concluded(
         &self,
         telling: &Telling,
-        question: &Question,
+        matter: &Matter,
         delivery: &Delivery,
         channel: &ChannelId,
         sent: Result<(), NotSent>,
@@ -239,13 +308,15 @@ impl Gate {
                 let attempts = delivery.attempts.saturating_add(1);
                 let again = self.again(telling.patience, attempts, now);
                 // What would come after the question has lapsed would tell nobody anything.
-                match again.filter(|at| !delivery.event.asks() || *at < question.expires_at) {
+                let in_time = |at: &Timestamp| !delivery.event.asks() || matter.until().is_none_or(|until| *at < until);
+                match again.filter(in_time) {
                     Some(at) => return (Progress::Later(at, why(error)), Vec::new()),
                     None => error,
                 }
             }
         };
-        let next = if delivery.event.asks() { telling.after(question, channel) } else { Vec::new() };
+        let asks = delivery.event.asks();
+        let next = if asks { telling.after(matter, delivery.event, channel) } else { Vec::new() };
         let next = next.into_iter().filter(|next| next != channel).map(|next| follows(delivery, next, now));
         (Progress::Dead(why(error)), next.collect())
     }
@@ -288,7 +359,7 @@ mod tests {
     fn route(rules: Option<&[&str]>, to: &[&str]) -> Route {
         let rule = |rule: &&str| RuleId::parse(rule).expect("a rule");
         let rules = rules.map(|rules| rules.iter().map(rule).collect());
-        Route { rules, to: to.iter().map(|name| channel(name)).collect() }
+        Route { rules, events: Event::ALL.to_vec(), to: to.iter().map(|name| channel(name)).collect() }
     }
 
     fn question(rules: &[&str]) -> Question {
@@ -317,6 +388,7 @@ mod tests {
             cost: 0,
             reason: "more than 50 USD".into(),
             origins: Vec::new(),
+            preview: None,
             rules: rules.iter().map(rule).collect(),
             asked_at: at,
             expires_at: at + SignedDuration::from_secs(60),
@@ -324,9 +396,18 @@ mod tests {
             votes: Vec::new(),
             remarks: Vec::new(),
             escalated: 0,
+            step_at: None,
             uses: 0,
             used: false,
         }
+    }
+
+    fn matter(rules: &[&str]) -> Matter {
+        Matter::Question(Box::new(question(rules)))
+    }
+
+    fn first(telling: &Telling, rules: &[&str]) -> Vec<ChannelId> {
+        telling.first(&matter(rules), Event::Asked)
     }
 
     fn names(channels: Vec<ChannelId>) -> Vec<String> {
@@ -342,17 +423,33 @@ mod tests {
             route(None, &["mail"]),
         ];
         let telling = Telling { routes, ..Telling::default() };
-        assert_eq!(names(telling.first(&question(&["finance"]))), ["mail", "hook"]);
-        assert_eq!(names(telling.first(&question(&["finance", "security"]))), ["mail", "pager", "hook"]);
-        assert_eq!(names(telling.first(&question(&["other"]))), ["hook", "mail"]);
-        assert!(Telling::default().first(&question(&["finance"])).is_empty());
+        assert_eq!(names(first(&telling, &["finance"])), ["mail", "hook"]);
+        assert_eq!(names(first(&telling, &["finance", "security"])), ["mail", "pager", "hook"]);
+        assert_eq!(names(first(&telling, &["other"])), ["hook", "mail"]);
+        assert!(first(&Telling::default(), &["finance"]).is_empty());
+    }
+
+    #[test]
+    fn a_route_hears_what_it_names() {
+        let only = |events: &[Event], route: Route| Route { events: events.to_vec(), ..route };
+        let routes = vec![
+            only(&[Event::Asked], route(Some(&["finance"]), &["mail"])),
+            only(&[Event::Escalated(0), Event::Proposed], route(None, &["pager"])),
+            route(Some(&["finance"]), &["chat"]),
+        ];
+        let telling = Telling { routes, ..Telling::default() };
+        let heard = |event| names(telling.first(&matter(&["finance"]), event));
+        assert_eq!(heard(Event::Asked), ["mail", "chat"]);
+        assert_eq!(heard(Event::Escalated(3)), ["pager", "chat"]);
+        let reviews = Matter::Reviews(crate::review::Backlog::default());
+        assert_eq!(names(telling.first(&reviews, Event::Proposed)), ["pager"], "what is no question has no rule");
     }
 
     #[test]
     fn the_next_channel_stands_in_for_a_dead_one() {
         let routes = vec![route(Some(&["finance"]), &["mail", "push", "pager"]), route(None, &["mail", "hook"])];
         let telling = Telling { routes, ..Telling::default() };
-        let after = |rule: &str, dead: &str| names(telling.after(&question(&[rule]), &channel(dead)));
+        let after = |rule: &str, dead: &str| names(telling.after(&matter(&[rule]), Event::Asked, &channel(dead)));
         assert_eq!(after("finance", "mail"), ["push", "hook"]);
         assert_eq!(after("other", "mail"), ["hook"], "a route for other rules is not followed");
         assert_eq!(after("finance", "pager"), Vec::<String>::new(), "there is an end");

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use remit_app::attention::Canaries;
-use remit_app::change::{NotChanged, Taken, last_in_force};
+use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
+use remit_app::seal::Lag;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
 use remit_config::{Config, Folder, keys as named};
@@ -24,9 +25,11 @@ use remit_server::fleet::Fleet;
 use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
+use remit_server::ledger::stamping::Stamping;
 use remit_server::notices::Notices;
 use remit_server::notify::Channels;
 use remit_server::notify::task::Telling;
+use remit_server::previewing::Previewing;
 use remit_server::retiring::Retiring;
 use remit_server::serve;
 use remit_server::telemetry::Metrics;
@@ -58,8 +61,10 @@ pub struct Running {
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
     sealing: Sealing,
+    stamping: Option<Stamping>,
     retiring: Retiring,
     tending: Tending,
+    previewing: Previewing,
     telling: Telling,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
     reloading: tokio::task::JoinHandle<()>,
@@ -75,10 +80,14 @@ pub struct Booted {
     pub store: Arc<dyn Store>,
     /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
     pub sealing: Sealing,
+    /// The thread that has checkpoints stamped, if anybody stamps them.
+    pub stamping: Option<Stamping>,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
     pub tending: Tending,
+    /// Asks upstreams what held calls would do.
+    pub previewing: Previewing,
     /// The task that tells people what waits for them.
     pub telling: Telling,
     settings: Settings,
@@ -116,8 +125,22 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, .. } = booted;
+        Ok(Self {
+            url,
+            edge,
+            fleet,
+            store,
+            stop,
+            sealing,
+            stamping,
+            retiring,
+            tending,
+            previewing,
+            telling,
+            served,
+            reloading,
+        })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -126,6 +149,8 @@ impl Running {
         self.reloading.abort();
         drop(self.retiring);
         drop(self.tending);
+        drop(self.stamping);
+        drop(self.previewing);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
         }
@@ -161,7 +186,7 @@ impl Booted {
         // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
         let settings = config.settings.clone();
         let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
-        let last = in_force(store.as_ref()).await.map_err(unavailable)?;
+        let last = in_force(store.as_ref(), &config).await.map_err(unavailable)?;
         let tenant = last.as_ref().unwrap_or(&config).settings.tenant.clone();
         let writer = Writer::new(Box::new(Ed25519::generate().map_err(unusable)?), tenant.clone());
         let (metrics, notices) = (Arc::new(Metrics::default()), Arc::new(Notices::default()));
@@ -203,8 +228,12 @@ impl Booted {
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
         let logs = Logs::of(&settings, folder, store.as_ref()).await?;
         let witnesses = ledger::witnesses(&settings)?;
+        let stamper = ledger::stamper(&settings, folder, &logs, store.clone())?;
+        let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
+        lag.bind(config.settings.ledger.unsealed);
+        gate.heeds(lag.clone());
         let workshop = Workshop { settings: &settings, folder, store: store.clone(), witnesses };
-        let (sealer, prover) = (workshop.sealer(&logs)?, logs.prover(store.clone())?);
+        let (sealer, prover) = (workshop.sealer(&logs)?.telling(lag), logs.prover(store.clone())?);
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
@@ -212,8 +241,11 @@ impl Booted {
         };
         let keyring = keyring(&config.keys, &config.settings);
         let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
+        let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
+        let previewing = Previewing::start(gate.clone(), &notices);
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
         if let Err(faults) = notify::check(&plan) {
             // The folder's own channels were checked above: these are of the authority in force, while the folder
@@ -226,7 +258,7 @@ impl Booted {
         let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }
 
     /// What the folder chose.
@@ -237,13 +269,17 @@ impl Booted {
 
 /// Whose records these are: the authority in force says so, if there is one.
 pub async fn tenant(config: &Config, store: &dyn Store) -> Result<TenantId, Failure> {
-    let last = in_force(store).await.map_err(|error| Failure::said(error.to_string()))?;
+    let last = in_force(store, config).await.map_err(|error| Failure::said(error.to_string()))?;
     Ok(last.as_ref().unwrap_or(config).settings.tenant.clone())
 }
 
-/// The configuration that came into force last, compiled from the texts that its record discloses.
-async fn in_force(store: &dyn Store) -> Result<Option<Config>, remit_app::intent::Unavailable> {
+/// The configuration that came into force last, compiled from the texts that its record discloses; nothing where
+/// the folder says the same, letter for letter.
+async fn in_force(store: &dyn Store, folder: &Config) -> Result<Option<Config>, remit_app::intent::Unavailable> {
     let Some((digest, texts)) = last_in_force(store).await? else { return Ok(None) };
+    if digest == folder.snapshot.digest() && texts.as_deref() == Some(&folder.sources) {
+        return Ok(None);
+    }
     let config = texts.ok_or_else(|| vec!["its texts were deleted".to_owned()]).and_then(|texts| compile(&texts));
     match config {
         Ok(config) if config.snapshot.digest() == digest => Ok(Some(config)),
@@ -285,7 +321,7 @@ async fn take_up(
     let taken = if same {
         Ok(Taken::InForce(last.0.snapshot.digest()))
     } else {
-        gate.put_forward(&wanted.0, None, "start").await
+        gate.put_forward(&wanted.0, None, Occasion::Start).await
     };
     match taken {
         Ok(Taken::InForce(_)) if !same => return Ok((gate, wanted.1)),

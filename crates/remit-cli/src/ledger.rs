@@ -8,14 +8,19 @@ use std::time::Duration;
 use remit_app::ledger::Epoch;
 use remit_app::ports::Store;
 use remit_app::seal::{Cosigner, Sealer, Tools};
+use remit_app::stamp::{self, Stamper};
 use remit_app::witness::Witness;
-use remit_config::settings::{Bucket, Settings};
+use remit_config::settings::{Bucket, Settings, Timestamps};
 use remit_evidence::log::vkey::VerifierKey;
+use remit_evidence::stamp::{Timestamper, nameable};
 use remit_server::keys::Machine;
 use remit_server::ledger::bucket::Access;
 use remit_server::ledger::guard::GuardFile;
 use remit_server::ledger::patience::Patience;
+use remit_server::ledger::timestamper;
 use remit_server::witness::client::{Address, Remote};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use crate::log_keys::{Key, LogKeys};
 use crate::logs::Logs;
@@ -102,6 +107,41 @@ pub fn witnesses(settings: &Settings) -> Result<Vec<Arc<dyn Witness>>, Failure> 
         Ok(Arc::new(remote) as Arc<dyn Witness>)
     };
     settings.ledger.witnesses.iter().zip(witness_keys(settings)?).map(remote).collect()
+}
+
+/// What has this folder's checkpoints stamped; none when nobody does.
+pub fn stamper(
+    settings: &Settings,
+    folder: &Path,
+    logs: &Logs<'_>,
+    store: Arc<dyn Store>,
+) -> Result<Option<Stamper>, Failure> {
+    let Some(timestamps) = &settings.ledger.timestamps else { return Ok(None) };
+    let remote = timestamper::Remote::new(&timestamps.url);
+    let tools = stamp::Tools {
+        store,
+        tiles: logs.tiles(logs.origin())?,
+        clock: Arc::new(Machine),
+        entropy: Arc::new(Machine),
+        timestamping: Arc::new(remote.map_err(Failure::said)?),
+    };
+    let every = jiff::SignedDuration::from_secs(i64::try_from(timestamps.every_secs).unwrap_or(i64::MAX));
+    Ok(Some(Stamper::new(logs.origin(), tools, timestamper(timestamps, folder)?, every)))
+}
+
+/// The timestamper that the folder names, by the host it is asked at.
+pub fn timestamper(timestamps: &Timestamps, folder: &Path) -> Result<Timestamper, Failure> {
+    let path = folder.join(&timestamps.certificate);
+    let said = |why: &dyn std::fmt::Display| Failure::said(format!("{}: {why}", path.display()));
+    let mut found = CertificateDer::pem_file_iter(&path).map_err(|error| said(&error))?;
+    let (Some(certificate), None) = (found.next(), found.next()) else {
+        return Err(said(&"write one certificate there, in PEM: the timestamper's or its issuer's"));
+    };
+    let certificate = certificate.map_err(|error| said(&error))?.to_vec();
+    nameable(&certificate).map_err(|error| said(&error))?;
+    let rest = timestamps.url.split_once("://").map_or(timestamps.url.as_str(), |(_, rest)| rest);
+    let name = rest.split(['/', '?']).next().unwrap_or_default().to_owned();
+    Ok(Timestamper { name, certificate })
 }
 
 /// How the bucket of a ledger is reached.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use remit_app::ledger::{Epoch, Head, Tiles};
 use remit_app::ports::{RecordFilter, Store};
-use remit_app::prove::Prover;
+use remit_app::prove::{LogFiles, Prover};
 use remit_config::settings::{LedgerFiles, Settings};
 use remit_evidence::log::vkey::VerifierKey;
 use remit_evidence::record::Kind;
@@ -132,10 +132,11 @@ impl<'a> Logs<'a> {
         let mut logs = Vec::new();
         let mut first = 0;
         for epoch in &self.epochs {
-            logs.push((first, self.tiles(&epoch.ended.origin)?));
+            let origin = epoch.ended.origin.clone();
+            logs.push(LogFiles { tiles: self.tiles(&origin)?, origin, first });
             first = epoch.first;
         }
-        logs.push((first, self.tiles(self.origin())?));
+        logs.push(LogFiles { tiles: self.tiles(self.origin())?, origin: self.origin().to_owned(), first });
         Ok(Prover::new(store, logs))
     }
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use remit_app::delivery::Event;
 use remit_app::tell::{Addressee, Patience, Route, Telling};
 use remit_config::keys::{Keys, OperatorKey};
 use remit_config::settings::Settings;
-use remit_config::settings::notify::{self as named, ChannelKind};
+use remit_config::settings::notify::{self as named, ChannelKind, Heard};
 use remit_core::approval::{Approver, Factor};
-use remit_core::steering::{self, Deed};
 use remit_server::notify::slack::{Callback, Slack};
 use remit_server::notify::smtp::{Security, Sent, Smtp};
 use remit_server::notify::webhook::Webhook;
@@ -15,17 +15,16 @@ use remit_server::notify::{Channel, Kind, Plan, ntfy};
 
 use crate::upstreams::source;
 
-/// What the folder says about telling people. Links lead to the console: to `url`, unless the folder names another
-/// place.
+/// What the folder says about telling people. Links lead to where the folder says that browsers find the console, or
+/// else to `url`.
 pub fn plan(settings: &Settings, keys: &Keys, folder: &Path, url: &str) -> Plan {
     let notify = &settings.notify;
-    let console = notify.console.as_ref().or(settings.console.url.as_ref());
     let channels = notify.channels.iter().map(|(name, channel)| (name.clone(), self::channel(channel, folder)));
     Plan {
         telling: Telling {
-            routes: notify.routes.iter().map(|r| Route { rules: r.rules.clone(), to: r.to.clone() }).collect(),
+            routes: notify.routes.iter().map(route).collect(),
             addressees: addressees(keys),
-            console: console.map_or_else(|| url.to_owned(), Clone::clone),
+            console: settings.console.url.clone().unwrap_or_else(|| url.to_owned()),
             patience: notify.retry.map_or_else(Patience::default, |retry| Patience {
                 attempts: retry.attempts,
                 first_ms: retry.first_ms,
@@ -46,16 +45,29 @@ pub fn check(plan: &Plan) -> Result<(), Vec<String>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// Operators with an address whose roles let them vote. Whether their vote counts is looked up for each question.
+fn route(route: &named::Route) -> Route {
+    let events = route.events.iter().map(|heard| match heard {
+        Heard::Asked => Event::Asked,
+        Heard::Escalated => Event::Escalated(0),
+        Heard::Lapsing => Event::Lapsing,
+        Heard::Answered => Event::Answered,
+        Heard::Lapsed => Event::Lapsed,
+        Heard::ChangeProposed => Event::Proposed,
+        Heard::GlassBroken => Event::GlassBroken,
+        Heard::ReviewsDue => Event::ReviewsDue,
+    });
+    Route { rules: route.rules.clone(), events: events.collect(), to: route.to.clone() }
+}
+
+/// Operators with an address. Who of them is written to is looked up for each message.
 fn addressees(keys: &Keys) -> Vec<Addressee> {
-    let vote = |key: &&OperatorKey| !key.revoked && steering::allows(&key.id, &key.roles, Deed::Vote);
-    let reachable = keys.operators.iter().filter(vote);
+    let reachable = keys.operators.iter().filter(|key| !key.revoked);
     let addressee = |key: &OperatorKey| {
         let (id, user, teams) = (key.id.clone(), key.user.clone(), key.teams.clone());
         // The strongest: what they will have proven when they vote is not known yet.
         let approver = Approver { id, user, teams, factor: Factor::Passkey };
         let until = key.proof.map(|proof| proof.expires);
-        Some(Addressee { approver, address: key.email.clone()?, until })
+        Some(Addressee { approver, address: key.email.clone()?, roles: key.roles.clone(), until })
     };
     reachable.filter_map(addressee).collect()
 }

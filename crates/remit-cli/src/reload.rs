@@ -9,12 +9,13 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use remit_app::Gate;
-use remit_app::change::{Candidate, Change, Ended, NotChanged, Taken};
+use remit_app::change::{Candidate, Change, ChangeBallot, Ended, NotChanged, Occasion, Taken};
 use remit_config::keys::Keys;
 use remit_config::settings::{Authentication, Settings};
 use remit_config::upstream::Upstream;
 use remit_config::{Config, Folder};
-use remit_core::ids::{ChangeId, OperatorId};
+use remit_core::approval::Approver;
+use remit_core::ids::OperatorId;
 use remit_server::edge::{Edge, Reload};
 use remit_server::fleet::Fleet;
 use remit_server::notify::Plan;
@@ -92,7 +93,7 @@ impl Reloader {
     async fn take(&self, by: Option<&OperatorId>) -> Result<Taken, NotChanged> {
         let _busy = self.busy.lock().await;
         let taken = match self.read() {
-            Ok(config) => self.put_forward(config, by, "reload").await,
+            Ok(config) => self.put_forward(config, by, Occasion::Reload).await,
             Err(faults) => Err(NotChanged::Faulty(faults)),
         };
         self.metrics.reload(taken.is_ok());
@@ -127,17 +128,25 @@ impl Reloader {
 
     /// Recorded first. What stands beside the snapshot follows only when the gate has taken it, so that a store
     /// that fails leaves the old keys with the old authority.
-    async fn put_forward(&self, config: Config, by: Option<&OperatorId>, why: &str) -> Result<Taken, NotChanged> {
+    async fn put_forward(
+        &self,
+        config: Config,
+        by: Option<&OperatorId>,
+        occasion: Occasion,
+    ) -> Result<Taken, NotChanged> {
         let (candidate, rest) = split(config);
-        let taken = self.gate.put_forward(&candidate, by, why).await?;
+        let taken = self.gate.put_forward(&candidate, by, occasion).await?;
         if matches!(taken, Taken::InForce(_)) {
             self.install(&rest);
         }
         Ok(taken)
     }
 
-    /// Keys, channels, credentials and upstreams of the authority that came into force.
+    /// Keys, channels, credentials, upstreams and patience with the log of the authority that came into force.
     fn install(&self, rest: &Rest) {
+        if let Some(lag) = self.gate.lag() {
+            lag.bind(rest.settings.ledger.unsealed);
+        }
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
             edge.rekey(boot::keyring(&rest.keys, &rest.settings));
             if let Some(channels) = &edge.channels {
@@ -207,22 +216,22 @@ impl Reload for Reloader {
         self.take(Some(by)).await
     }
 
-    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
+    async fn put(&self, by: &OperatorId, sources: &str, occasion: Occasion) -> Result<Taken, NotChanged> {
         let _busy = self.busy.lock().await;
         let config = compile(sources).and_then(|config| self.check(config)).map_err(NotChanged::Faulty)?;
-        self.put_forward(config, Some(by), "rollback").await
+        self.put_forward(config, Some(by), occasion).await
     }
 
-    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
+    async fn vote(&self, by: &Approver, ballot: ChangeBallot) -> Result<Change, NotChanged> {
         let _busy = self.busy.lock().await;
-        if !approve {
-            return self.gate.vote_on_change(by, id, false, reason, None).await;
+        if !ballot.approve {
+            return self.gate.vote_on_change(by, ballot, None).await;
         }
         // Exactly the texts that were proposed, whatever the folder says by now.
-        let sources = self.gate.texts_of(id).await?;
+        let sources = self.gate.texts_of(&ballot.change).await?;
         let config = compile(&sources).and_then(|config| self.check(config)).map_err(NotChanged::Faulty)?;
         let (candidate, rest) = split(config);
-        let change = self.gate.vote_on_change(by, id, true, reason, Some(&candidate)).await?;
+        let change = self.gate.vote_on_change(by, ballot, Some(&candidate)).await?;
         if change.ended == Some(Ended::InForce) {
             self.install(&rest);
         }

@@ -52,6 +52,35 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comf
     table
 }
 
+/// What is listed of an answer.
+pub struct Listing<'a> {
+    /// The member that holds it.
+    pub of: &'a str,
+    /// What is said when it is empty.
+    pub none: &'a str,
+    /// Over the columns.
+    pub head: &'a [&'a str],
+}
+
+impl Listing<'_> {
+    /// Says the answer as it is when JSON is wanted, and else one row for each that is listed.
+    pub fn say(&self, answer: &Value, json: bool, row: impl Fn(&Value) -> Vec<String>) -> Result<(), Failure> {
+        let listed = answer[self.of].as_array().map(Vec::as_slice).unwrap_or_default();
+        if json {
+            say(answer)
+        } else if listed.is_empty() {
+            say(self.none)
+        } else {
+            say(table(self.head, listed.iter().map(row)))
+        }
+    }
+}
+
+/// Members of an answer, as columns.
+pub fn columns<const N: usize>(value: &Value, names: [&str; N]) -> Vec<String> {
+    names.map(|name| text(&value[name])).to_vec()
+}
+
 /// A count with its noun.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

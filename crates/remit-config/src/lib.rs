@@ -9,6 +9,7 @@
 
 mod access;
 mod at;
+mod each;
 mod facet;
 mod folder;
 pub mod keys;
@@ -26,5 +27,5 @@ mod yaml;
 
 pub use folder::{FILE_BYTES_MAX, FILES_MAX, Folder};
 pub use load::{Config, load};
-pub use scenario::{Actor, CallStep, Deed, Effect, Expect, Scenario, Step, Verdict, scenarios};
+pub use scenario::{AccessStep, Actor, CallStep, Deed, Effect, Expect, Scenario, Step, Verdict, scenarios};
 pub use schema::{FileKind, schema};

@@ -12,6 +12,7 @@ use remit_core::registry::{Registry, Tool};
 use serde::de::DeserializeOwned;
 
 use crate::at::At;
+use crate::each::each;
 use crate::folder::Folder;
 use crate::keys::{self, Keys, MayDeclare};
 use crate::pins::Pins;
@@ -83,7 +84,8 @@ impl Config {
             Authentication::Anonymous(agent) => Some(agent.clone()),
         };
         let (people, keys, sections) = (people.collect(), keys.collect(), self.sections.clone());
-        Steering { people, keys, anonymous, needed: self.settings.changes, sections }
+        let unsealed = self.settings.ledger.unsealed;
+        Steering { people, keys, anonymous, needed: self.settings.changes, unsealed, sections }
     }
 
     /// What this configuration protects less well than another one that is in force.
@@ -194,8 +196,8 @@ impl Loader {
 
     fn pins(&mut self, folder: &Folder) -> BTreeMap<String, Pins> {
         let mut pins = BTreeMap::new();
-        for (file, text) in folder.inside("pins") {
-            match Pins::parse(file, text) {
+        for parsed in each(folder.inside("pins"), Pins::parse) {
+            match parsed {
                 Ok(found) => {
                     pins.insert(found.upstream.to_string(), found);
                 }
@@ -214,12 +216,13 @@ impl Loader {
         let mut upstreams: Vec<Upstream> = Vec::new();
         let mut tools = Vec::new();
         let mut named = Vec::new();
-        for (file, text) in folder.inside("upstreams") {
-            let Some(typed) = self.read(file, text) else { continue };
-            let mut report = Report::new(file, &mut self.faults);
-            let pinned = |id: &remit_core::ids::UpstreamId| pins.get(id.as_str());
-            let Checked { id, upstream, tools: found, states, warnings } =
-                upstream::check(typed, pinned, &organisation.environments, &mut report);
+        let pinned = |id: &remit_core::ids::UpstreamId| pins.get(id.as_str());
+        let checked = each(folder.inside("upstreams"), |file, text| {
+            checked(file, text, |typed, report| upstream::check(typed, pinned, &organisation.environments, report))
+        });
+        for (checked, faults) in checked {
+            self.faults.extend(faults);
+            let Some(Checked { id, upstream, tools: found, states, warnings }) = checked else { continue };
             self.warnings.extend(warnings);
             let Some((id, locus)) = id else { continue };
             if named.contains(&id) {
@@ -251,14 +254,16 @@ impl Loader {
     }
 
     fn remits(&mut self, folder: &Folder, organisation: &Organisation) -> Vec<Remit> {
-        let mut remits = Vec::new();
-        for (file, text) in folder.inside("remits") {
-            let Some(typed) = self.read(file, text) else { continue };
-            let mut report = Report::new(file, &mut self.faults);
-            let zone = &organisation.calendar.zone;
-            remits.extend(crate::remit::check(&typed, text, zone, &organisation.environments, &mut report));
+        let Organisation { calendar, environments, .. } = organisation;
+        let remits = each(folder.inside("remits"), |file, text| {
+            checked(file, text, |typed, report| crate::remit::check(&typed, text, &calendar.zone, environments, report))
+        });
+        let mut found = Vec::new();
+        for (remit, faults) in remits {
+            self.faults.extend(faults);
+            found.extend(remit.flatten());
         }
-        remits
+        found
     }
 
     fn compile(&mut self, sources: Sources, conditions: &[Condition<'_>]) -> Option<Snapshot> {
@@ -274,6 +279,23 @@ impl Loader {
             }
         }
     }
+}
+
+/// One file, read and checked, with its faults.
+fn checked<T: DeserializeOwned, C>(
+    file: &str,
+    text: &str,
+    check: impl FnOnce(At<T>, &mut Report<'_>) -> C,
+) -> (Option<C>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let checked = match crate::yaml::read(file, text) {
+        Ok(typed) => Some(check(typed, &mut Report::new(file, &mut faults))),
+        Err(fault) => {
+            faults.push(*fault);
+            None
+        }
+    };
+    (checked, faults)
 }
 
 fn whole(file: &str, message: &str, help: &str) -> Fault {

@@ -7,6 +7,7 @@ use remit_core::ids::AgentId;
 use remit_core::json::canonical;
 use serde_json::Value;
 
+use crate::each::each;
 use crate::folder::Folder;
 
 /// Keys of `remit.yaml` that the comparison understands.
@@ -51,27 +52,24 @@ const OF_REMITS: [&str; 16] = [
 
 /// All of them, in the order of the files. The folder has been read without a fault.
 pub(crate) fn of(folder: &Folder) -> Vec<Section> {
-    let mut out = Vec::new();
-    for (name, text) in folder.texts() {
-        let remit = name.starts_with("remits/");
-        if name != "remit.yaml" && !remit {
-            continue;
-        }
-        let Ok(read) = crate::yaml::read::<Value>(name, text) else { continue };
-        let value = read.into_value();
-        let agent = value.get("agent").and_then(Value::as_str).and_then(|id| AgentId::parse(id).ok());
-        let holder = agent.filter(|_| remit).map(Holder::Agent);
-        for (key, says) in value.as_object().into_iter().flatten() {
-            let known = if remit {
-                OF_REMITS.contains(&key.as_str())
-            } else {
-                COMPARED.contains(&key.as_str()) || HARMLESS.contains(&key.as_str())
-            };
-            if !known {
-                let place = format!("{name}: {key}");
-                out.push(Section { holder: holder.clone(), place, says: canonical(says) });
-            }
-        }
-    }
-    out
+    let texts = folder.texts().filter(|(name, _)| *name == "remit.yaml" || name.starts_with("remits/"));
+    each(texts, of_file).concat()
+}
+
+fn of_file(name: &str, text: &str) -> Vec<Section> {
+    let remit = name != "remit.yaml";
+    let Ok(read) = crate::yaml::read::<Value>(name, text) else { return Vec::new() };
+    let value = read.into_value();
+    let agent = value.get("agent").and_then(Value::as_str).and_then(|id| AgentId::parse(id).ok());
+    let holder = agent.filter(|_| remit).map(Holder::Agent);
+    let known = |key: &str| {
+        if remit { OF_REMITS.contains(&key) } else { COMPARED.contains(&key) || HARMLESS.contains(&key) }
+    };
+    let unknown = value.as_object().into_iter().flatten().filter(|(key, _)| !known(key));
+    let section = |(key, says): (&String, &Value)| Section {
+        holder: holder.clone(),
+        place: format!("{name}: {key}"),
+        says: canonical(says),
+    };
+    unknown.map(section).collect()
 }

@@ -17,6 +17,7 @@ use remit_core::approval::{Distinct, Factor, Voter};
 use remit_core::ids::{RuleId, ToolName, UserId};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Dimension};
+use remit_core::unsealed::{Then, Unsealed};
 use serde_json::{Value, json};
 
 fn good() -> Config {
@@ -145,6 +146,19 @@ fn a_ledger_may_be_in_a_bucket() {
 }
 
 #[test]
+fn how_long_records_may_wait_for_the_log_is_chosen_or_strict() {
+    let unsealed = |to: &str| {
+        let from = "  guard: /mnt";
+        let config = load(&changed("remit.yaml", from, &format!("{to}{from}")));
+        config.unwrap_or_else(|faults| panic!("{}", lines(&faults))).settings.ledger.unsealed
+    };
+    assert_eq!(unsealed(""), Unsealed { within_secs: 60, then: Then::Refuse });
+    assert_eq!(unsealed("  unsealed: {within: 24h}\n"), Unsealed { within_secs: 86_400, then: Then::Refuse });
+    assert_eq!(unsealed("  unsealed: {then: reads}\n"), Unsealed { within_secs: 60, then: Then::Reads });
+    assert_eq!(unsealed("  unsealed: {within: 5s, then: go_on}\n"), Unsealed { within_secs: 5, then: Then::GoOn });
+}
+
+#[test]
 fn a_faulty_bucket_is_said_where_it_stands() {
     let mut wrong = Vec::new();
     for (from, to, expected) in bad::BUCKETS {
@@ -183,6 +197,27 @@ fn the_key_of_a_log_may_be_in_a_token() {
 }
 
 #[test]
+fn a_ledger_may_be_stamped() {
+    let config = load(&changed("remit.yaml", house::QUORUM, house::STAMPED)).expect("no fault");
+    let timestamps = config.settings.ledger.timestamps.expect("timestamps");
+    assert_eq!((timestamps.url.as_str(), timestamps.every_secs), ("https://timestamps.example/tsr", 1800));
+    assert_eq!(timestamps.certificate, PathBuf::from("tsa.pem"));
+    let hourly = house::STAMPED.replace(", every: 30m", "");
+    let config = load(&changed("remit.yaml", house::QUORUM, &hourly)).expect("no fault");
+    assert_eq!(config.settings.ledger.timestamps.map(|timestamps| timestamps.every_secs), Some(3600));
+    let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::QUORUM, house::STAMPED)).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::TIMESTAMPS {
+        let found = faults(&changed("remit.yaml", house::QUORUM, &house::STAMPED.replacen(from, to, 1)));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_good_folder_becomes_channels() {
     let notify = good().settings.notify;
     let names: Vec<_> = notify.channels.keys().map(|name| name.as_str()).collect();
@@ -198,7 +233,6 @@ fn a_good_folder_becomes_channels() {
     assert_eq!(notify.routes[0].rules.as_ref().map(Vec::len), Some(1));
     assert_eq!((notify.routes[1].rules.as_ref(), notify.routes[1].to[0].as_str()), (None, "hook"));
     assert_eq!(notify.retry.map(|retry| (retry.attempts, retry.first_ms, retry.longest_ms)), Some((4, 2_000, 60_000)));
-    assert_eq!(notify.console.as_deref(), Some("https://remit.acme.example"));
 }
 
 #[test]
@@ -343,7 +377,7 @@ fn faults_of_scenarios_are_located() {
             "13:34: unknown code `approval.requird` (did you mean `approval.required`?)",
         ),
         ("verdict: ask", "verdict: asks", "13:23: unknown word `asks` (did you mean `ask`?)"),
-        ("    by: bob\n  - call", "  - call", "14:14: nobody approves here (add `by:`, an operator of keys.yaml)"),
+        ("    by: bob\n  - call", "  - call", "14:14: nobody does this (add `by:`, an operator of keys.yaml)"),
         (
             "  - halt: tool:payments/refund",
             "  - halt: payments/refund",
@@ -352,7 +386,27 @@ fn faults_of_scenarios_are_located() {
         (
             "    by: bob\n  - call",
             "    deny: {by: bob, reason: x}\n  - call",
-            "15:11: a second deed in one step (a step does one of `call`, `approve`, `deny`, `halt`, `resume`)",
+            "15:11: a second deed in one step (a step does one of `call`, `approve`, `deny`, `halt`, `resume`, `request`, `grant`, `revoke`, `break_glass`, `delegate`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - revoke: bot\n  - call",
+            "16:13: nobody does this (add `by:`, an operator of keys.yaml)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - request: {tools: [a/b], for: ever}\n    as: {agent: bot}\n  - call",
+            "16:34: `ever` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n  - grant: {tools: [a/b]}\n    by: bob\n  - call",
+            "16:12: this is for no agent (add `as: {agent: …}`)",
+        ),
+        (
+            "    by: bob\n  - call",
+            "    by: bob\n    as: {agent: bot}\n  - call",
+            "16:9: `as` belongs to a `call`, a `request` or a `grant` (remove it)",
         ),
     ] {
         let found = scenarios(&changed("tests/refunds.yaml", from, to)).expect_err(from);

@@ -40,6 +40,11 @@ type Edit = (&'static str, &'static str, &'static str);
 /// An edit, what it weakens, and what taking it back weakens.
 const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remit.yaml", "quorum: 2", "quorum: 1"), &["rule.loosened"], &[]),
+    (
+        ("upstreams/business.yaml", "cost: args.amount USD", "cost: args.amount USD\n    preview: list_tickets"),
+        &[],
+        &["tool.preview_changed"],
+    ),
     (("remit.yaml", "from: [team:finance]", "from: [team:finance, user:eve@acme.example]"), &["rule.loosened"], &[]),
     (("remit.yaml", "within: 30m", "within: 31m"), &["rule.loosened"], &[]),
     (("remit.yaml", "distinct_from: [user]", "distinct_from: []"), &["rule.loosened"], &[]),
@@ -72,8 +77,12 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
         &["remit.may_request"],
         &[],
     ),
+    (("remit.yaml", "wait:", "ledger: {unsealed: {within: 61s}}\nwait:"), &["ledger.unsealed_loosened"], &[]),
+    (("remit.yaml", "wait:", "ledger: {unsealed: {then: reads}}\nwait:"), &["ledger.unsealed_loosened"], &[]),
+    (("remit.yaml", "wait:", "ledger: {unsealed: {within: 5s}}\nwait:"), &[], &["ledger.unsealed_loosened"]),
     (("remit.yaml", "wait:", "changes: { people: 1, widening: 1 }\nwait:"), &["changes.people_lowered"], &[]),
     (("remit.yaml", "wait:", "changes: { widening: 0 }\nwait:"), &["changes.widening_lowered"], &[]),
+    (("remit.yaml", "wait:", "changes: { factor: passkey }\nwait:"), &[], &["changes.factor_lowered"]),
     (("remit.yaml", "authentication: keys", "authentication: {anonymous: desk}"), &["keys.anonymous"], &[]),
     (("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted"), &["guardrail.observed"], &[]),
     (("guardrails/data.cedar", "\"untrusted\"", "\"pii\""), &["guardrail.changed"], &["guardrail.changed"]),
@@ -107,6 +116,13 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
         &["steering.user_changed"],
     ),
     (("keys.yaml", "sha256: 7b56", "sha256: 7b57"), &["steering.key_changed"], &["steering.key_changed"]),
+    // Who was sent away and comes back is named anew; it is not their key that changes.
+    (("keys.yaml", "teams: [sales]", "teams: [sales]\n    revoked: true"), &[], &["steering.role_given"]),
+    (
+        ("keys.yaml", "teams: [operations]", "teams: [operations]\n    revoked: true"),
+        &["steering.security_lost"],
+        &["steering.security_named"],
+    ),
 ];
 
 #[test]

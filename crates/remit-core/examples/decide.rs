@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         risk: Risk::High,
         reversible: false,
         undo: None,
+        preview: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Argument(vec!["amount".into()]),

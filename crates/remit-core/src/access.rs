@@ -223,7 +223,11 @@ impl std::fmt::Display for Terms {
             write!(f, ", {} in {values:?}", dimension.as_str())?;
         }
         write!(f, ", for up to {}", length(self.secs))?;
-        self.calls.map_or(Ok(()), |calls| write!(f, ", at most {calls} calls"))
+        match self.calls {
+            None => Ok(()),
+            Some(1) => f.write_str(", at most 1 call"),
+            Some(calls) => write!(f, ", at most {calls} calls"),
+        }
     }
 }
 

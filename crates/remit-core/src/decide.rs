@@ -2,23 +2,30 @@
 //!
 //! [`decide`] answers from the compiled authority and the facts it is given, and from nothing else.
 //! Every link of the caller's chain has to be allowed. What people could still approve is asked
-//! for; everything else that stands in the way denies.
+//! for; everything else that stands in the way denies. How that is asked is in `ask`, what rests on grants
+//! and broken glass in `granted`.
+
+mod ask;
+mod granted;
+mod refusals;
+mod visible;
 
 use jiff::Timestamp;
 
-use crate::access::{AccessGrant, Ground};
+use crate::access::AccessGrant;
 use crate::authority::remit::{Grant, Limit, Remit};
 use crate::authority::{Facts, Profile, Slice, Snapshot, Standing};
-use crate::budget::{BudgetKey, BudgetState, Exhausted, Reservation, Unit};
+use crate::budget::{BudgetKey, BudgetState, Reservation, Unit};
 use crate::call::Call;
 use crate::cedar::Context;
 use crate::halt::Halt;
-use crate::identity::{Caller, Link};
-use crate::ids::{RuleId, TeamId};
+use crate::identity::Link;
+use crate::ids::RuleId;
 use crate::labels::Labels;
 use crate::origin::Origin;
-use crate::registry::Tool;
 use crate::verdict::{Code, Decision, Refusal, Verdict};
+use refusals::{exhausted, no_permit};
+pub use visible::visible;
 
 /// What the store knows that matters to one call, read at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,40 +90,6 @@ pub fn decide(snapshot: &Snapshot, call: &Call, case: &CaseFile, now: Timestamp)
             .unwrap_or_else(Verdict::Deny),
     };
     decision
-}
-
-/// Whether some arguments could be allowed to this caller now, approvals given, with the grants at hand.
-/// This is what a list of tools shows; it never allows anything by itself.
-#[must_use]
-pub fn visible(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    tool: &Tool,
-    run: &RunFacts,
-    grants: &[AccessGrant],
-    now: Timestamp,
-) -> bool {
-    let Ok(facts) = Facts::gather(snapshot, caller, tool, None, (run, &[]), now) else { return false };
-    let satisfied = |slice: &Slice| facts.context(&slice.rules);
-    let own = Link::Agent(caller.calling_agent().clone());
-    let granted = grants.iter().any(|grant| grant.concerns(caller, &tool.name, now) && snapshot.backs(grant));
-    snapshot.standing(caller).links.iter().all(|(link, profile)| {
-        let granted = granted && *link == own;
-        let bare = || granted.then(|| snapshot.bare(&tool.name)).flatten();
-        let Some(slice) = snapshot.slice(profile, &tool.name).or_else(bare) else { return false };
-        let current = |id: &String| {
-            let held = slice.permits.iter().find(|(name, ..)| name == id);
-            held.and_then(|(_, r, g)| snapshot.grant(*r, *g)).is_some_and(|(remit, _)| !expired(remit, now))
-        };
-        let Ok(finding) = facts.evaluate(link, &slice.fixed, &satisfied(slice)) else { return false };
-        if !finding.forbids.is_empty() {
-            return false;
-        }
-        granted
-            || finding.permits.iter().any(current)
-            || slice.variable.iter().any(current)
-            || profile.observes(snapshot)
-    })
 }
 
 fn stopped(call: &Call, case: &CaseFile) -> Option<Refusal> {
@@ -187,53 +160,6 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// With the approvals for which a broken glass stands in. Then the agent's own link must rest on that
-    /// grant, so that what is skipped is counted where it was declared.
-    fn emergency(&self) -> Option<Vec<Grounds>> {
-        self.granting().find_map(|grant| {
-            let Ground::BreakGlass(name) = &grant.ground else { return None };
-            let skipped = &self.snapshot.glass(name)?.instead_of;
-            let approved: Vec<_> = self.case.approved.iter().chain(skipped).cloned().collect();
-            if skipped.is_empty() { None } else { self.assess(&approved, Some(grant)).ok() }
-        })
-    }
-
-    /// The refusal with what the agent may ask for, where that could help.
-    fn requestable(&self, refusal: Refusal) -> Refusal {
-        let own = refusal.code == Code::PolicyNoPermit && refusal.factor.as_ref() == Some(&self.own());
-        let missing = own && self.granting().next().is_none();
-        let remit = self.snapshot.remit(self.call.caller.calling_agent());
-        let remit = remit.filter(|remit| missing && !expired(remit, self.now));
-        let offers = remit.into_iter().flat_map(|remit| &remit.may_request);
-        let offers: Vec<_> = offers.filter(|o| o.terms.cover(self.call, &self.case.run)).cloned().collect();
-        let Some(first) = offers.first() else { return refusal };
-        let remedy = format!("You may ask people for {} with `remit__request_access`. {}", first.terms, refusal.remedy);
-        Refusal { may_request: offers.into(), ..refusal.with_remedy(remedy) }
-    }
-
-    /// The calling agent's own link.
-    fn own(&self) -> Link {
-        Link::Agent(self.call.caller.calling_agent().clone())
-    }
-
-    /// The grants that count for this call, oldest first: they cover it, have not ended, and the files
-    /// still offer what they give.
-    fn granting(&self) -> impl Iterator<Item = &'a AccessGrant> + '_ {
-        self.case.grants.iter().filter(|grant| {
-            let key = crate::authority::budget(&grant.holder(), &grant.limit()).key;
-            let state = self.case.budgets.iter().find(|state| state.budget.key == key);
-            // Without its counter nobody knows whether it was used.
-            let over = state.is_none_or(|s| grant.over(s.settled.saturating_add(s.reserved), self.now));
-            let offered = matches!(grant.ground, Ground::BreakGlass(_))
-                || self.snapshot.remit(&grant.agent).is_some_and(|remit| !expired(remit, self.now));
-            !over
-                && offered
-                && grant.concerns(&self.call.caller, &self.call.tool.name, self.now)
-                && grant.terms.cover(self.call, &self.case.run)
-                && self.snapshot.backs(grant)
-        })
-    }
-
     /// The policies that can matter to a link. Where the agent holds the tool by a grant alone, those are
     /// the guardrails: nothing lifts them.
     fn slice(&self, link: &Link, profile: &'a Profile) -> Option<&'a Slice> {
@@ -288,60 +214,6 @@ impl<'a> Bench<'a> {
         }
         self.tenant(&mut grounds)?;
         Ok(grounds)
-    }
-
-    /// What the link's own remits refused may rest on a grant, unless a policy forbids it: guardrails come
-    /// first, and have been asked.
-    fn granted(&self, link: &Link, refusal: Refusal) -> Result<Grounds, Refusal> {
-        if *link != self.own() || !matches!(refusal.code, Code::PolicyNoPermit | Code::BudgetExhausted) {
-            return Err(refusal);
-        }
-        let mut exhausted = None;
-        for grant in self.granting() {
-            match self.draw(grant) {
-                Ok(grounds) => return Ok(grounds),
-                Err(refusal) => drop(exhausted.get_or_insert(refusal)),
-            }
-        }
-        Err(exhausted.unwrap_or(refusal))
-    }
-
-    /// What a call that rests on this grant reserves: on the grant, and on what limits the whole remit.
-    fn draw(&self, grant: &AccessGrant) -> Result<Grounds, Refusal> {
-        let remit = self.snapshot.remit(&grant.agent);
-        let (holder, limits) = (self.own().to_string(), remit.map_or(&[][..], |remit| &remit.limits));
-        let reservations = self.reserve([(holder.as_str(), limits), (grant.holder().as_str(), &[grant.limit()])])?;
-        Ok(Grounds { policies: vec![grant.holder()], reservations, granted: true, ..Grounds::default() })
-    }
-
-    /// Guardrails and errors alone.
-    fn barred(&self, link: &Link, slice: &Slice, context: &Context) -> Result<(), Refusal> {
-        let finding = self.facts.evaluate(link, &slice.policies, context);
-        let finding = finding.map_err(|text| Refusal::new(Code::PolicyError, text))?;
-        finding.forbids.first().map_or(Ok(()), |first| Err(self.guardrail(slice, first)))
-    }
-
-    fn owner(&self) -> Option<(&'a TeamId, &'a Profile)> {
-        self.snapshot.owner(self.call.caller.calling_agent())
-    }
-
-    /// A grant is never wider than what the agent's owner may do itself. A team that has no remit says
-    /// nothing about that.
-    fn assess_owner(&self, context: &Context) -> Result<Option<Grounds>, Refusal> {
-        let Some((team, profile)) = self.owner() else { return Ok(None) };
-        let own = self.own();
-        let slice = self.snapshot.slice(profile, &self.call.tool.name);
-        let found = slice.map_or_else(|| Err(no_permit(&own, self.call, None)), |s| self.link(&own, s, context));
-        match found {
-            Err(refusal) if profile.observes(self.snapshot) && refusal.code != Code::PolicyGuardrail => Ok(None),
-            Err(refusal) if refusal.code == Code::PolicyNoPermit => {
-                let reason = format!("team:{team}, which owns {own}, may not do this itself, so no grant can give it");
-                let remedy = "Somebody with wider authority has to do it, or the team's remit has to be widened.";
-                let refusal = Refusal::new(Code::PolicyNoPermit, reason).with_remedy(remedy);
-                Err(Refusal { factor: Some(own), ..refusal })
-            }
-            found => found.map(Some),
-        }
     }
 
     /// One link: errors deny, then forbids, then the first permit whose budgets have room.
@@ -444,64 +316,6 @@ impl<'a> Bench<'a> {
         reservations.iter().filter(warns).map(|r| r.key.clone()).collect()
     }
 
-    /// For the approvals that made the difference: each forbid that stopped firing needs its own,
-    /// and the first permit that came alive needs its own.
-    fn ask(&self, decision: &mut Decision, grounds: Vec<Grounds>, refusal: Refusal) -> Result<Verdict, Refusal> {
-        let mut needed = Vec::new();
-        for (at, ground) in grounds.into_iter().enumerate() {
-            needed.extend(ground.approval);
-            decision.policies.extend(ground.policies);
-            decision.observed.extend(ground.observed);
-            // The owner's ground comes after those of the links, and meets the guardrails that the agent's met.
-            let Some((link, profile)) = self.standing.links.get(at) else { continue };
-            let Some(slice) = self.slice(link, profile) else { continue };
-            for id in self.forbids(link, slice, &self.case.approved)? {
-                needed.extend(self.satisfying(link, slice, &id)?);
-                // One guardrail may stop several links; it is named once.
-                if !decision.policies.contains(&id) {
-                    decision.policies.push(id);
-                }
-            }
-        }
-        let mut rules: Vec<RuleId> = Vec::new();
-        for rule in needed {
-            if !self.case.approved.contains(&rule) && !rules.contains(&rule) {
-                rules.push(rule);
-            }
-        }
-        if rules.is_empty() {
-            return Err(Refusal::new(Code::Internal, "an approval is missing, and none was found to ask for"));
-        }
-        let names: Vec<_> = rules.iter().map(|rule| format!("`{rule}`")).collect();
-        let why = if refusal.code == Code::PolicyGuardrail { format!(": {}", refusal.reason) } else { String::new() };
-        let refusal = Refusal {
-            code: Code::ApprovalRequired,
-            reason: format!("{} must be approved by {} first{why}", self.call.tool.name, names.join(" and ")),
-            remedy: Code::ApprovalRequired.remedy().into(),
-            ..refusal
-        };
-        Ok(Verdict::Ask { rules, refusal })
-    }
-
-    fn forbids(&self, link: &Link, slice: &Slice, approved: &[RuleId]) -> Result<Vec<String>, Refusal> {
-        let finding = self.facts.evaluate(link, &slice.policies, &self.facts.context(approved));
-        finding.map(|f| f.forbids).map_err(|text| Refusal::new(Code::PolicyError, text))
-    }
-
-    /// The rules that stop one forbid: one of those it names, if one is enough, or else all of them.
-    fn satisfying(&self, link: &Link, slice: &Slice, id: &str) -> Result<Vec<RuleId>, Refusal> {
-        let mut guardrails = slice.guardrails.iter().filter_map(|at| self.snapshot.guardrail(*at));
-        let Some(guardrail) = guardrails.find(|g| g.policy.id().to_string() == id) else { return Ok(Vec::new()) };
-        for rule in &guardrail.rules {
-            let mut with = self.case.approved.clone();
-            with.push(rule.clone());
-            if !self.forbids(link, slice, &with)?.iter().any(|still| still == id) {
-                return Ok(vec![rule.clone()]);
-            }
-        }
-        Ok(guardrail.rules.clone())
-    }
-
     /// What guardrails in `observe` would have said.
     fn observe(&self, decision: &mut Decision) {
         for (link, profile) in &self.standing.links {
@@ -526,47 +340,4 @@ fn amount(state: &BudgetState, call: &Call) -> Option<u64> {
         Unit::MicroUsd => (call.cost > 0).then_some(call.cost),
         Unit::Objects => (!state.object_known).then_some(1),
     }
-}
-
-fn exhausted(e: &Exhausted) -> Refusal {
-    let resets = e.resets.map_or_else(|| "it does not reset".to_owned(), |at| format!("it resets at {at}"));
-    let reason = format!(
-        "budget `{}` has used {} of {}, and this call needs {}; {resets}",
-        e.key,
-        e.unit.show(e.used),
-        e.unit.show(e.limit),
-        e.unit.show(e.needs),
-    );
-    let remedy = match (e.resets, e.needs > e.limit) {
-        (_, true) => "The limit is smaller than this call: make the call smaller, or ask the owner for a higher limit."
-            .to_owned(),
-        (Some(at), false) => format!("Repeat the call after {at}."),
-        (None, false) => "Ask the owner for a higher limit.".to_owned(),
-    };
-    let retry_at = e.resets.filter(|_| e.needs <= e.limit);
-    Refusal { retry_at, ..Refusal::new(Code::BudgetExhausted, reason).with_remedy(remedy) }
-}
-
-/// Says whose authority is missing, and what the grants that come near would ask for.
-fn no_permit(link: &Link, call: &Call, near: Option<(&Snapshot, &Slice)>) -> Refusal {
-    let mut wants = Vec::new();
-    if let Some((snapshot, slice)) = near {
-        for (remit, grant) in slice.permits.iter().filter_map(|(_, r, g)| snapshot.grant(*r, *g)) {
-            let bounds = grant.bounds.iter().map(|(d, values)| format!("{} in {values:?}", d.as_str()));
-            let parts: Vec<_> = bounds.chain(grant.when.clone()).collect();
-            let approval = grant.approval.as_ref().map(|rule| format!(", with approval `{rule}`")).unwrap_or_default();
-            if remit.holder.to_string() == link.to_string() && !parts.is_empty() {
-                wants.push(format!("{}{approval}", parts.join(" and ")));
-            }
-        }
-    }
-    let factor = Some(link.clone());
-    if wants.is_empty() {
-        let refusal = Refusal::new(Code::PolicyNoPermit, format!("no remit of {link} covers {}", call.tool.name));
-        return Refusal { factor, ..refusal };
-    }
-    let reason = format!("the remit of {link} covers {}, but not this call", call.tool.name);
-    let refusal =
-        Refusal::new(Code::PolicyNoPermit, reason).with_remedy(format!("It would pass if {}.", wants.join("; or if ")));
-    Refusal { factor, ..refusal }
 }

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod origin;
 pub mod registry;
 pub mod steering;
+pub mod unsealed;
 pub mod verdict;
 
 mod cedar;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::dsse::{Envelope, MalformedEnvelope, PAYLOAD_TYPE};
 use crate::log::checkpoint::{Checkpoint, CheckpointError, SIZE_MAX, hash};
-use crate::log::note::Note;
+use crate::log::note::{Note, NoteError};
 use crate::log::proof::{Proof, ProofError};
 use crate::members::{Malformed, Members};
 
@@ -19,7 +19,7 @@ use crate::members::{Malformed, Members};
 pub const MEDIA_TYPE: &str = "application/vnd.remit.evidence+json";
 /// Largest bundle that is read, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Most claims, and most proofs of consistency, that are read.
+/// Most claims, most tokens, and most proofs of consistency, that are read.
 pub const CLAIMS_MAX: usize = 4096;
 const STEPS_MAX: usize = 128;
 
@@ -35,6 +35,9 @@ pub enum BundleError {
     /// One of its proofs is none.
     #[error("a proof in the bundle: {0}")]
     Proof(#[from] ProofError),
+    /// What a token is over is no note.
+    #[error("a checkpoint in the bundle: {0}")]
+    Note(#[from] NoteError),
 }
 
 /// A record, some of its values, and the proof of its place.
@@ -70,15 +73,13 @@ pub struct Growth {
     pub path: Vec<Digest>,
 }
 
-/// A token of a third party over a checkpoint. It is carried; nobody here reads it.
+/// A third party's token over a checkpoint, see [`crate::stamp`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timestamp {
-    /// SHA-256 of the checkpoint's text.
-    pub checkpoint: Digest,
-    /// `rfc3161` or `ots`.
-    pub kind: String,
+    /// The signed checkpoint, byte for byte as it was stamped.
+    pub checkpoint: Note,
     /// The token.
-    pub bytes: Vec<u8>,
+    pub rfc3161: Vec<u8>,
 }
 
 /// A bundle that has been read. It proves nothing before it is judged.
@@ -158,7 +159,11 @@ impl Bundle {
             return Err(Malformed("a record stands in it twice".into()).into());
         }
         let consistency = consistency.iter().map(growth).collect::<Result<_, _>>()?;
-        let timestamps = members.list("timestamps")?.iter().map(timestamp).collect::<Result<_, _>>()?;
+        let timestamps = members.list("timestamps")?;
+        if timestamps.len() > CLAIMS_MAX {
+            return Err(Malformed(format!("a bundle has at most {CLAIMS_MAX} tokens")).into());
+        }
+        let timestamps = timestamps.iter().map(timestamp).collect::<Result<_, _>>()?;
         let trust_url =
             members.value("hints").map(|hints| Members::of("`hints`", hints, &["trust_url"])).transpose()?;
         let trust_url = trust_url.map(|hints| hints.maybe("trust_url", Value::as_str)).transpose()?.flatten();
@@ -179,9 +184,10 @@ impl Bundle {
         });
         let claims = claims.collect();
         let attachments = self.attachments.iter().map(|(digest, bytes)| (digest.to_string(), encode(bytes).into()));
-        let timestamps = self.timestamps.iter().map(|token| {
-            json!({"checkpoint": token.checkpoint.to_string(), "kind": token.kind, "bytes": encode(&token.bytes)})
-        });
+        let timestamps = self
+            .timestamps
+            .iter()
+            .map(|stamped| json!({"checkpoint": stamped.checkpoint.to_string(), "rfc3161": encode(&stamped.rfc3161)}));
         let head = |head: &Head| json!({"size": head.size, "root": encode(head.root.as_bytes())});
         let consistency = self.consistency.iter().map(|growth| {
             let path: Vec<String> = growth.path.iter().map(|step| encode(step.as_bytes())).collect();
@@ -226,11 +232,10 @@ fn attachments(members: &Members<'_>) -> Result<BTreeMap<Digest, Vec<u8>>, Malfo
     named.map(attachment).collect()
 }
 
-fn timestamp(value: &Value) -> Result<Timestamp, Malformed> {
-    let members = Members::of("a timestamp", value, &["checkpoint", "kind", "bytes"])?;
-    let kind = members.member("kind", |value| value.as_str().filter(|kind| matches!(*kind, "rfc3161" | "ots")))?;
-    let (checkpoint, bytes) = (members.digest("checkpoint")?, members.member("bytes", base64)?);
-    Ok(Timestamp { checkpoint, kind: kind.to_owned(), bytes })
+fn timestamp(value: &Value) -> Result<Timestamp, BundleError> {
+    let members = Members::of("a timestamp", value, &["checkpoint", "rfc3161"])?;
+    let checkpoint = Note::parse(members.text("checkpoint")?.as_bytes())?;
+    Ok(Timestamp { checkpoint, rfc3161: members.member("rfc3161", base64)? })
 }
 
 fn growth(value: &Value) -> Result<Growth, Malformed> {
@@ -263,7 +268,7 @@ mod tests {
             "v": 1,
             "claims": [{"envelope": envelope, "disclosures": ["x"]}],
             "attachments": {Digest::of(b"text").to_string(): STANDARD.encode(b"text")},
-            "timestamps": [{"checkpoint": "00".repeat(32), "kind": "ots", "bytes": "AA=="}],
+            "timestamps": [{"checkpoint": "log\n\n\u{2014} log AAAAAAA=\n", "rfc3161": "AA=="}],
             "consistency": [{"origin": "log", "old": head(1), "new": head(2), "path": [STANDARD.encode([1; 32])]}],
             "hints": {"trust_url": "https://example.com/trust.json"},
         })
@@ -289,7 +294,8 @@ mod tests {
             ("/claims/0/envelope/signatures", json!([])),
             ("/attachments", json!({Digest::of(b"other").to_string(): STANDARD.encode(b"text")})),
             ("/attachments", json!({"x": "AA=="})),
-            ("/timestamps/0/kind", json!("mine")),
+            ("/timestamps/0/checkpoint", json!("log\n")),
+            ("/timestamps/0/rfc3161", json!("A")),
             ("/consistency/0/path/0", json!("AA==")),
             ("/consistency/0/old/size", json!(-1)),
             ("/consistency/0/old/size", json!(1u64 << 63)),

@@ -4,6 +4,7 @@
 use crate::bundle::{Bundle, Head};
 use crate::trust::Trust;
 
+mod anchor;
 mod heads;
 mod keys;
 mod place;
@@ -13,7 +14,7 @@ mod story;
 mod succession;
 mod vote;
 
-pub use report::{Check, Finding, Level, Outcome, Report, Step, Verdict};
+pub use report::{Anchor, Check, Finding, Level, Outcome, Report, Step, Verdict};
 
 use keys::Delegations;
 use place::Place;
@@ -39,12 +40,16 @@ pub fn judge(bytes: &[u8], trust: &Trust, memory: &[Head]) -> Report {
     read.iter().for_each(|read| court.disclosures(read));
     court.story(&read, trust);
     court.succession(&read, trust, memory);
-    read.iter().for_each(|read| court.time(read, trust));
-    let heads = court.heads(&bundle, &read, memory);
+    let (stamped, unnamed) = court.stamps(&bundle, trust);
+    let steps = court.growth(&bundle, memory);
+    let heads = court.heads(&steps, &read, &stamped, memory);
+    let anchors: Vec<Option<Anchor>> = read.iter().map(|read| court.anchor(read, &stamped, &steps, trust)).collect();
+    read.iter().zip(&anchors).for_each(|(read, anchor)| court.time(read, anchor.as_ref(), trust));
     // Stable: within a step, the order of the claims.
     court.checks.sort_by_key(|check| check.step);
-    let claims: Vec<Finding> = read.iter().zip(signed).map(|(read, signed)| finding(read, signed)).collect();
-    let limits = limits(&bundle, &read, &claims, memory.is_empty());
+    let found = read.iter().zip(signed).zip(anchors);
+    let claims: Vec<Finding> = found.map(|((read, signed), anchor)| finding(read, signed, anchor)).collect();
+    let limits = limits(&read, &claims, memory.is_empty(), unnamed);
     Report { verdict: verdict(&court.checks), checks: court.checks, claims, limits, heads }
 }
 
@@ -101,21 +106,24 @@ impl Court {
         self.say(Step::Disclosures, Some(read.at), outcome, detail);
     }
 
-    /// What the gateway's clock said against what the earliest witness said.
-    fn time(&mut self, read: &Read<'_>, trust: &Trust) {
+    /// What the gateway's clock said against what the earliest witness and the earliest timestamper said.
+    fn time(&mut self, read: &Read<'_>, anchor: Option<&Anchor>, trust: &Trust) {
         let (Some(statement), Some(place)) = (&read.statement, &read.place) else { return };
-        let Some(seen) = place.existed_by else { return };
         let skew = i64::try_from(trust.require.skew_s * 1000).unwrap_or(i64::MAX);
-        let (outcome, what) = if statement.time <= seen.saturating_add(skew) {
-            (Outcome::Holds, "not after")
-        } else {
-            (Outcome::Fails, "after")
-        };
-        self.say(Step::Time, Some(read.at), outcome, format!("written {what} a witness saw it"));
+        let seen = place.existed_by.map(|at| (at, "a witness saw it"));
+        let stamped = anchor.map(|anchor| (anchor.at, "a timestamper saw it"));
+        for (at, what) in [seen, stamped].into_iter().flatten() {
+            let (outcome, when) = if statement.time <= at.saturating_add(skew) {
+                (Outcome::Holds, "not after")
+            } else {
+                (Outcome::Fails, "after")
+            };
+            self.say(Step::Time, Some(read.at), outcome, format!("written {when} {what}"));
+        }
     }
 }
 
-fn finding(read: &Read<'_>, signed: bool) -> Finding {
+fn finding(read: &Read<'_>, signed: bool, anchor: Option<Anchor>) -> Finding {
     let record = read.statement.as_ref().map(|statement| (statement.id.clone(), statement.kind.as_str()));
     let level = match &read.place {
         _ if !signed => Level::Nothing,
@@ -124,10 +132,12 @@ fn finding(read: &Read<'_>, signed: bool) -> Finding {
         Some(_) => Level::Logged,
     };
     let place = read.place.as_ref().map(|place| (place.head.origin.clone(), place.index));
-    Finding { record, level, place, existed_by: read.place.as_ref().and_then(|place| place.existed_by) }
+    let existed_by = read.place.as_ref().and_then(|place| place.existed_by);
+    // What nobody signed is no record, whenever it was there.
+    Finding { record, level, place, existed_by, anchor: anchor.filter(|_| signed) }
 }
 
-fn limits(bundle: &Bundle, read: &[Read<'_>], claims: &[Finding], forgetful: bool) -> Vec<String> {
+fn limits(read: &[Read<'_>], claims: &[Finding], forgetful: bool, unnamed: usize) -> Vec<String> {
     let mut limits: Vec<String> = [
         "that what the records say of the world is true, and that effects happened as upstreams answered",
         "that there are no other records: a bundle is a selection, and what was never logged is in no log",
@@ -141,8 +151,9 @@ fn limits(bundle: &Bundle, read: &[Read<'_>], claims: &[Finding], forgetful: boo
     if forgetful {
         limits.push("that the log showed the same history before: no head was remembered".into());
     }
-    if !bundle.timestamps.is_empty() {
-        limits.push("what the tokens of time say: they are carried, not read".into());
+    if unnamed > 0 {
+        limits
+            .push(format!("what {unnamed} of the tokens of time say: the trust document does not name who made them"));
     }
     let attested = |read: &Read<'_>| read.statement.as_ref().is_some_and(Statement::is_attested);
     if read.iter().any(attested) {

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod log;
 mod members;
 pub mod record;
+pub mod stamp;
 pub mod trust;
 pub mod verify;
 pub mod webauthn;

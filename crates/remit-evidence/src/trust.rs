@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use remit_core::ids::Digest;
 use remit_core::json;
 use serde_json::Value;
@@ -12,6 +14,7 @@ use crate::log::policy::{Policy, PolicyError};
 use crate::log::vkey::{Algorithm, VerifierKey, ed25519};
 use crate::members::{Malformed, Members, digest, whole};
 use crate::record::Kind;
+use crate::stamp::{Timestamper, nameable};
 
 mod chain;
 pub use chain::{Refused, TRUST_TYPE, signed};
@@ -23,8 +26,7 @@ pub const TREE_SIZE_MIN: u64 = 2;
 /// How far clocks may be apart unless the document says otherwise, in seconds.
 pub const SKEW_S: u64 = 300;
 const SKEW_S_MAX: u64 = 86_400;
-
-const NAMES: [&str; 12] = [
+const MEMBERS: [&str; 13] = [
     "v",
     "version",
     "tenant",
@@ -37,6 +39,7 @@ const NAMES: [&str; 12] = [
     "accept",
     "require",
     "approvers",
+    "timestampers",
 ];
 
 /// Why a text is no trust document.
@@ -103,6 +106,8 @@ pub struct Require {
     pub tree_size: u64,
     /// How far clocks may be apart, in seconds.
     pub skew_s: u64,
+    /// A timestamper must have stamped the tree with the record.
+    pub anchored: bool,
 }
 
 /// The passkey of a person who approves: what it signed is theirs, whatever the operator says.
@@ -139,6 +144,8 @@ pub struct Trust {
     pub require: Require,
     /// The keys of approvers.
     pub approvers: Vec<Approver>,
+    /// Who states times.
+    pub timestampers: Vec<Timestamper>,
     /// SHA-256 of the document's bytes: what stands on paper.
     pub fingerprint: Digest,
 }
@@ -153,7 +160,7 @@ impl Trust {
             return Err(Malformed("too large".into()).into());
         }
         let value = json::parse(bytes).map_err(|error| Malformed(error.to_string()))?;
-        let members = Members::of("the document", &value, &NAMES)?;
+        let members = Members::of("the document", &value, &MEMBERS)?;
         if members.number("v")? != 1 {
             return Err(Malformed("unknown format version".into()).into());
         }
@@ -176,6 +183,11 @@ impl Trust {
             let members = Members::of("an approver", value, &["id", "key"])?;
             Ok(Approver { id: members.text("id")?.to_owned(), key: members.text("key")?.to_owned() })
         })?;
+        let timestampers = each(members.list("timestampers")?, timestamper)?;
+        let names: BTreeSet<&str> = timestampers.iter().map(|timestamper| timestamper.name.as_str()).collect();
+        if names.len() != timestampers.len() {
+            return Err(Malformed("a timestamper stands in it twice".into()).into());
+        }
         // INVARIANT (one key, one range in each log): a second range would say what the first denies.
         let ranges: BTreeSet<(&str, [u8; 32])> = roots.iter().map(|root| (root.log.as_str(), root.key)).collect();
         if roots.is_empty() || accept.is_empty() || ranges.len() != roots.len() {
@@ -199,6 +211,7 @@ impl Trust {
             accept,
             require,
             approvers,
+            timestampers,
             fingerprint,
         })
     }
@@ -252,9 +265,17 @@ fn revoked_log(value: &Value, policy: &Policy) -> Result<RevokedLog, Malformed> 
     Ok(RevokedLog { key, from: members.number("from")? })
 }
 
+fn timestamper(value: &Value) -> Result<Timestamper, Malformed> {
+    let members = Members::of("a timestamper", value, &["name", "certificate"])?;
+    let name = members.member("name", |value| value.as_str().filter(|name| !name.is_empty()))?.to_owned();
+    let certificate = members.member("certificate", |value| STANDARD.decode(value.as_str()?).ok())?;
+    nameable(&certificate).map_err(|_| members.wrong("certificate"))?;
+    Ok(Timestamper { name, certificate })
+}
+
 fn require(value: Option<&Value>) -> Result<Require, Malformed> {
     let empty = Value::Object(serde_json::Map::new());
-    let names = ["log_algorithms", "witnesses", "tree_size", "skew_s"];
+    let names = ["log_algorithms", "witnesses", "tree_size", "skew_s", "anchored"];
     let members = Members::of("`require`", value.unwrap_or(&empty), &names)?;
     let log_algorithms = each(members.list("log_algorithms")?, |value| match value.as_str() {
         Some("ed25519") => Ok(Algorithm::Ed25519),
@@ -268,6 +289,7 @@ fn require(value: Option<&Value>) -> Result<Require, Malformed> {
         witnesses: members.maybe("witnesses", whole)?.unwrap_or(0),
         tree_size: members.maybe("tree_size", size)?.unwrap_or(TREE_SIZE_MIN),
         skew_s: members.maybe("skew_s", skew)?.unwrap_or(SKEW_S),
+        anchored: members.maybe("anchored", Value::as_bool)?.unwrap_or(false),
     })
 }
 

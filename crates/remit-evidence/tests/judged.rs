@@ -113,6 +113,26 @@ fn a_good_bundle_is_witnessed_and_says_what_it_does_not_prove() {
     assert!(report.limits.iter().any(|limit| limit.contains("no other records")));
 }
 
+#[test]
+fn a_time_is_anchored_by_those_who_are_named_and_by_nobody_else() {
+    let levels = |name: &str| {
+        let report = judged(&named(name));
+        report.claims.iter().map(remit_evidence::judge::Finding::level_words).collect::<Vec<_>>()
+    };
+    let (plain, anchored) = ("witnessed 2 of 3", "witnessed 2 of 3, time anchored");
+    assert_eq!(levels("stamped"), [anchored; 3]);
+    assert_eq!(levels("stamped_when_it_was_smaller"), [anchored, anchored, plain]);
+    for name in ["stamp_of_nobody_named", "stamp_of_the_forger", "stamp_by_an_expired_certificate"] {
+        assert_eq!(levels(name), [plain; 3]);
+        assert!(judged(&named(name)).limits.iter().any(|limit| limit.contains("tokens of time")), "{name}");
+    }
+    let report = judged(&named("stamped"));
+    // A witness's time is another one, and stays apart.
+    let anchor = report.claims[1].anchor.as_ref().expect("anchor");
+    assert_eq!((anchor.by.as_str(), anchor.at_text().as_str()), ("stamps.example", "2026-11-21T10:04:01.500Z"));
+    assert_eq!(report.claims[1].existed_by_text().as_deref(), Some("2026-11-21T10:01:41.000Z"));
+}
+
 /// The fields of a bundle that nothing authenticates: where to look for a trust document, and signatures of
 /// keys that the trust document does not know. Here: the hint, and the line of a witness nobody knows.
 #[test]

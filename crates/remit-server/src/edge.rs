@@ -8,16 +8,18 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::HeaderMap;
 use jiff::SignedDuration;
-use remit_app::change::{Change, NotChanged, Taken};
+use remit_app::change::{Change, ChangeBallot, NotChanged, Occasion, Taken};
 use remit_app::ports::Step;
 use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
-use remit_core::ids::{ChangeId, OperatorId, RunId, ToolName};
+use remit_core::approval::Approver;
+use remit_core::ids::{OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
+use crate::console::Addresses;
 use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
@@ -43,6 +45,8 @@ pub struct Edge {
     pub trust: Option<Arc<str>>,
     /// Ways to tell people, where there are any.
     pub channels: Option<Arc<Channels>>,
+    /// Who has tried to come in, and from where.
+    pub(crate) addresses: Addresses,
     keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
@@ -124,12 +128,12 @@ pub trait Reload: Send + Sync {
         Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
     }
 
-    /// Puts texts forward that were in force once.
+    /// Puts texts forward that do not stand in the folder: such as were in force once, or with a wider remit.
     ///
     /// # Errors
     /// See [`NotChanged`].
-    async fn restore(&self, by: &OperatorId, sources: &str) -> Result<Taken, NotChanged> {
-        let _ = (by, sources);
+    async fn put(&self, by: &OperatorId, sources: &str, occasion: Occasion) -> Result<Taken, NotChanged> {
+        let _ = (by, sources, occasion);
         Err(NotChanged::Faulty(vec!["this gateway has no folder".into()]))
     }
 
@@ -137,8 +141,8 @@ pub trait Reload: Send + Sync {
     ///
     /// # Errors
     /// See [`NotChanged`].
-    async fn vote(&self, by: &OperatorId, id: &ChangeId, approve: bool, reason: &str) -> Result<Change, NotChanged> {
-        let _ = (by, id, approve, reason);
+    async fn vote(&self, by: &Approver, ballot: ChangeBallot) -> Result<Change, NotChanged> {
+        let _ = (by, ballot);
         Err(NotChanged::Unknown)
     }
 }
@@ -157,8 +161,8 @@ impl Edge {
     ) -> Self {
         let keyring = Arc::new(ArcSwap::from_pointee(keyring));
         gate.knows(Arc::new(Steering(keyring.clone())));
-        let (prover, trust, channels) = (None, None, None);
-        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, keyring, reload }
+        let (prover, trust, channels, addresses) = (None, None, None, Addresses::default());
+        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, addresses, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.

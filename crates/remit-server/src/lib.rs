@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod notices;
 pub mod notify;
 pub mod pkcs11;
+pub mod previewing;
 pub mod refusal;
 pub mod retiring;
 pub mod serve;

@@ -44,7 +44,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::ToolDrifted
         | Code::ToolUnknown => StatusCode::NOT_FOUND,
         Code::EffectUnknown | Code::UpstreamFailed | Code::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
-        Code::CredentialUnavailable | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::CredentialUnavailable | Code::LedgerUnsealed | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -152,7 +152,7 @@ fn text(refusal: &Refusal, record: Option<&RecordId>) -> String {
         Code::EffectUnknown | Code::UpstreamFailed => {
             format!("OUTCOME UNKNOWN (it may have taken effect): {reason}. {remedy}{reference}")
         }
-        Code::UpstreamUnavailable | Code::CredentialUnavailable | Code::StoreUnavailable => {
+        Code::UpstreamUnavailable | Code::CredentialUnavailable | Code::LedgerUnsealed | Code::StoreUnavailable => {
             format!("UNAVAILABLE (not executed): {reason}. {remedy}{reference}")
         }
         code if !refusal.may_request.is_empty() => {

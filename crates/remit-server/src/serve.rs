@@ -9,16 +9,20 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use remit_app::ledger::sealed;
+use remit_core::unsealed::Then;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::console::Peer;
 use crate::edge::Edge;
 use crate::{admin, console, gateway, ledger, notify};
 
@@ -47,20 +51,30 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         )
 }
 
-/// Ready means: the store can promise something. Upstreams that are down do not make the gateway unready.
+/// Ready means: the store can promise something, and the log takes it up. Upstreams that are down do not make the
+/// gateway unready.
 async fn ready(State(edge): State<Arc<Edge>>) -> Response {
-    match edge.gate.ports().store.health() {
-        Ok(()) => (StatusCode::OK, axum::Json(json!({"ready": true}))).into_response(),
-        Err(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": "store"}))).into_response()
+    let ports = edge.gate.ports();
+    let unready = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": why})));
+    if ports.store.health().is_err() {
+        return unready("store").into_response();
+    }
+    let lag = edge.gate.lag();
+    let trouble = lag.as_ref().and_then(|lag| lag.trouble(ports.clock.now()));
+    match trouble {
+        None => axum::Json(json!({"ready": true})).into_response(),
+        // Whoever lets calls go on without the log wants no balancer to stop them.
+        Some(why) if lag.is_some_and(|lag| lag.bound().then == Then::GoOn) => {
+            axum::Json(json!({"ready": true, "ledger": why})).into_response()
         }
+        Some(why) => unready(&format!("ledger: {why}")).into_response(),
     }
 }
 
 async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
     let store = &edge.gate.ports().store;
-    if let Ok(open) = store.open_questions(edge.gate.ports().clock.now()).await {
-        edge.metrics.questions(open.len());
+    if let Ok(open) = store.count_waiting(edge.gate.ports().clock.now()).await {
+        edge.metrics.questions(open);
     }
     if let Ok(backlog) = store.backlog().await {
         let now = edge.gate.ports().clock.now();
@@ -68,7 +82,9 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
         edge.metrics.reviews(backlog.waiting, age);
     }
     if let (Ok(sealed), Ok(records)) = (sealed(&**store).await, store.count().await) {
-        edge.metrics.ledger(sealed, records, edge.gate.ports().clock.now());
+        let now = edge.gate.ports().clock.now();
+        let waited = edge.gate.lag().map_or(0, |lag| lag.secs(now));
+        edge.metrics.ledger(sealed, records, waited, now);
     }
     let all = edge.gate.snapshot().all_budgets(edge.gate.ports().clock.now());
     if let Ok(usage) = store.usage(&all).await {
@@ -116,9 +132,9 @@ pub async fn serve(
         tokio::spawn(async move {
             let _place = place;
             let served = match tls {
-                None => connection(&server, stream, router, watcher).await,
+                None => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                 Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(&server, stream, router, watcher).await,
+                    Ok(Ok(stream)) => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                     _ => return,
                 },
             };
@@ -137,13 +153,18 @@ pub async fn serve(
 async fn connection<S>(
     server: &Builder<TokioExecutor>,
     stream: S,
+    peer: Peer,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let served = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        served.call(request)
+    });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection.into_owned()).await
 }

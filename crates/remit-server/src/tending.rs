@@ -36,6 +36,11 @@ impl Tending {
                         tracing::warn!(grant = %given.grant.id, "the glass was broken, and nobody has reviewed it");
                     }
                 }
+                if round.is_multiple_of(GRANTS)
+                    && let Err(error) = gate.notice_reviews().await
+                {
+                    tracing::error!(%error, "calls that wait for a review could not be counted");
+                }
                 round += 1;
                 tokio::time::sleep(EVERY).await;
             }

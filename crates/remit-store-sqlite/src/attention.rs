@@ -32,6 +32,20 @@ impl Attention for SqliteStore {
         self.read(|db| given(db, since))
     }
 
+    async fn steps_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Question>, Unavailable> {
+        self.read(|db| questions::steps_due(db, now, limit))
+    }
+
+    async fn plan_step(
+        &self,
+        question: &QuestionId,
+        from: Timestamp,
+        to: Option<Timestamp>,
+    ) -> Result<(), Unavailable> {
+        let question = question.clone();
+        Ok(self.write(move |desk| questions::plan_step(desk.db, &question, from, to)).await?)
+    }
+
     async fn reach_step(&self, mark: Mark) -> Result<bool, Unavailable> {
         let deed = move |desk: &Desk<'_>| {
             let sql = "INSERT OR IGNORE INTO escalations (question, rule, step, at) VALUES (?1, ?2, ?3, ?4)";

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use remit_app::change::{Change, ChangeVote, Ended, Weakens};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Changes;
 use remit_app::proposal::Proposal;
+use remit_core::approval::Factor;
 use remit_core::ids::{AgentId, ChangeId, Digest, OperatorId, ProposalId, QuestionId, RecordId};
 use remit_evidence::writer::SignedRecord;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
@@ -12,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::columns::{digest, int, malformed, micros, time};
 use crate::failure::Failure;
-use crate::records;
 use crate::store::SqliteStore;
+use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, base, digest, weakens, needed, record, proposed, proposed_by, at, expires_at, ended \
                       FROM changes";
@@ -110,6 +112,8 @@ fn open(db: &Connection, change: &Change, record: &SignedRecord) -> Result<(), F
         micros(change.at),
         micros(change.expires_at),
     ])?;
+    let told = Delivery::new(Subject::Change(change.id.clone()), Event::Proposed, None, change.at);
+    outbox::owe(db, &[told])?;
     records::append(db, record).map(drop)
 }
 
@@ -137,11 +141,13 @@ fn answer(
         return Err(Failure::Conflict("votes"));
     }
     db.prepare_cached(
-        "INSERT INTO change_votes (change, operator, approve, reason, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO change_votes (change, operator, factor, approve, reason, at, record)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         vote.change.as_str(),
         vote.by.as_str(),
+        vote.factor.as_str(),
         vote.approve,
         vote.reason,
         micros(vote.at),
@@ -201,7 +207,7 @@ fn weakens(text: &str) -> Option<Vec<Weakens>> {
 
 fn votes(db: &Connection, change: &ChangeId) -> Result<Vec<ChangeVote>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT operator, approve, reason, at, record FROM change_votes WHERE change = ?1 ORDER BY position",
+        "SELECT operator, factor, approve, reason, at, record FROM change_votes WHERE change = ?1 ORDER BY position",
     )?;
     let mut rows = statement.query([change.as_str()])?;
     let mut votes = Vec::new();
@@ -209,10 +215,11 @@ fn votes(db: &Connection, change: &ChangeId) -> Result<Vec<ChangeVote>, Failure>
         votes.push(ChangeVote {
             change: change.clone(),
             by: OperatorId::parse(&row.get::<_, String>(0)?)?,
-            approve: row.get(1)?,
-            reason: row.get(2)?,
-            at: time(row.get(3)?)?,
-            record: digest(row.get(4)?)?,
+            factor: Factor::parse(&row.get::<_, String>(1)?).ok_or_else(|| malformed("change", "unknown factor"))?,
+            approve: row.get(2)?,
+            reason: row.get(3)?,
+            at: time(row.get(4)?)?,
+            record: digest(row.get(5)?)?,
         });
     }
     Ok(votes)

@@ -34,6 +34,11 @@ pub(crate) fn commit(desk: &Desk<'_>, intent: &Intent) -> Result<Applied, Failur
     {
         return Ok(Applied::Repeated { intent: record, call });
     }
+    if let Some(question) = &intent.preview_of
+        && let Some((record, call)) = previewed(desk.db, question)?
+    {
+        return Ok(Applied::Repeated { intent: record, call });
+    }
     match &intent.effect {
         Effect::Admit { reservations, approvals, .. } => {
             admit(desk, intent, reservations, approvals)?;
@@ -64,6 +69,15 @@ pub(crate) fn is_guarded(intent: &Intent) -> bool {
 /// Whether these reservations touch the table of objects.
 pub(crate) fn counts_objects(reservations: &[Reservation]) -> bool {
     reservations.iter().any(|reservation| reservation.object.is_some())
+}
+
+/// The intent that was admitted as the preview of this question.
+fn previewed(db: &Connection, question: &QuestionId) -> Result<Option<(RecordId, Digest)>, Failure> {
+    let sql = "SELECT records.id, call FROM intents JOIN records USING (position) WHERE preview_of = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([question.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((RecordId::parse(&row.get::<_, String>(0)?)?, digest(row.get(1)?)?)))
 }
 
 /// The intent that was admitted under this key of this agent and user.
@@ -106,8 +120,8 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     }
     let position = records::append(db, &intent.record)?;
     db.prepare_cached(
-        "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations, preview_of)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         position,
@@ -118,6 +132,7 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
         micros(intent.at),
         intent.idempotency.as_ref().map(|key| &key.0),
         reservations_text(reservations),
+        intent.preview_of.as_ref().map(QuestionId::as_str),
     ])?;
     if intent.review {
         reviews::ask(db, position)?;
@@ -205,7 +220,7 @@ pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<Store
 pub(crate) fn outcomes(db: &Connection, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Failure> {
     let mut statement = db.prepare_cached(
         "SELECT tool, state, outcome, code, intents.reason, answer FROM records JOIN intents USING (position)
-         WHERE run = ?1 ORDER BY position DESC LIMIT ?2",
+         WHERE run = ?1 AND preview_of IS NULL ORDER BY position DESC LIMIT ?2",
     )?;
     let mut rows = statement.query(params![run.as_str(), limit])?;
     let mut found = Vec::new();

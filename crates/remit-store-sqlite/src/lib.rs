@@ -59,6 +59,7 @@ mod records;
 mod reviews;
 mod runs;
 mod schema;
+mod stamps;
 mod store;
 mod writer;
 

@@ -1,6 +1,7 @@
 //! Lists for people who look.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use remit_app::intent::Unavailable;
 use remit_app::ports::Listing;
 use remit_app::ports::listing::{Asked, LOOKED_AT_MAX, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting};
@@ -20,6 +21,14 @@ use crate::{budgets, questions, records, runs};
 impl Listing for SqliteStore {
     async fn waiting(&self, asked: &Waiting) -> Result<Sheet<Question, Lapse>, Unavailable> {
         self.read(|db| waiting(db, asked))
+    }
+
+    async fn count_waiting(&self, now: Timestamp) -> Result<u64, Unavailable> {
+        self.read(|db| {
+            let sql =
+                "SELECT count(*) FROM questions WHERE NOT used AND NOT denied AND NOT approved AND expires_at > ?1";
+            Ok(amount(db.prepare_cached(sql)?.query_row([micros(now)], |row| row.get(0))?))
+        })
     }
 
     async fn asked(&self, asked: &Asked) -> Result<Sheet<Question, u64>, Unavailable> {
@@ -49,7 +58,7 @@ fn waiting(db: &Connection, asked: &Waiting) -> Result<Sheet<Question, Lapse>, F
     }
     let mut statement = db.prepare_cached(
         "SELECT id, agent, tool, particulars, expires_at, position FROM questions
-         WHERE NOT used AND NOT denied AND expires_at > ?1 AND expires_at >= ?2 AND (expires_at, position) > (?2, ?3)
+         WHERE NOT used AND NOT denied AND NOT approved AND expires_at > ?1 AND expires_at >= ?2 AND (expires_at, position) > (?2, ?3)
          ORDER BY expires_at, position LIMIT ?4",
     )?;
     let after = asked.after.map_or((i64::MIN, 0), |after| (micros(after.at), int(after.place)));

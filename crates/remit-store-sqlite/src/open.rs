@@ -17,7 +17,7 @@ use crate::readers::{self, Readers};
 use crate::schema::{self, SchemaError};
 use crate::store::{Shared, SqliteStore};
 use crate::writer::{BUSY, Writer};
-use crate::{grants, halts, questions};
+use crate::{grants, halts, outbox, questions};
 
 /// How a store behaves.
 #[derive(Clone, Debug)]
@@ -97,6 +97,7 @@ impl SqliteStore {
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
         let unsynced = has_log(path).then(Instant::now);
         let db = writing(path, &options)?;
+        outbox::unclaim(&db).map_err(|failure| not_ours(path, failure))?;
         let halts = halts::all(&db).map_err(|failure| not_ours(path, failure))?;
         let grants = grants::live(&db).map_err(|failure| not_ours(path, failure))?;
         let asked = questions::asked(&db).map_err(|failure| not_ours(path, failure))?;

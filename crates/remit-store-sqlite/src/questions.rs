@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::delivery::Delivery;
-use remit_app::intent::CommitError;
+use remit_app::delivery::{Delivery, Event};
+use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
+use remit_app::preview::Preview;
 use remit_app::question::{Narrowed, Question, QuestionRule, QuestionState, Remark, RunBounds, Vote};
 use remit_core::approval::{CallParties, Factor};
 use remit_core::ids::{AgentId, Digest, OperatorId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId};
@@ -23,7 +24,7 @@ use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses, narrowed FROM questions";
+                      expires_at, used, escalated, uses, narrowed, preview, step_at FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -60,7 +61,7 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
     desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
-           expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           expires_at, preview, step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -74,6 +75,8 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         particulars(question).to_string(),
         micros(question.asked_at),
         micros(question.expires_at),
+        question.preview.as_ref().map(preview_column),
+        question.step_at.map(micros),
     ])?;
     outbox::owe(db, &Delivery::owed(question))?;
     Ok(())
@@ -108,7 +111,7 @@ pub(crate) fn mark_used(db: &Connection, id: &QuestionId) -> Result<(), Failure>
 pub(crate) fn lapse(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let sql = "UPDATE questions SET expires_at = min(expires_at, ?2) WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![id.as_str(), micros(now)])?;
-    Ok(())
+    outbox::tell_now(db, id, Event::Lapsed, now)
 }
 
 /// Adds a vote.
@@ -135,8 +138,14 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     ])?;
     records::append(db, record)?;
     question.votes.push(vote.clone());
-    if question.state(vote.at) == QuestionState::Denied {
-        db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+    match question.state(vote.at) {
+        QuestionState::Denied => {
+            db.prepare_cached("UPDATE questions SET denied = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+        }
+        QuestionState::Approved => {
+            db.prepare_cached("UPDATE questions SET approved = 1 WHERE id = ?1")?.execute([vote.question.as_str()])?;
+        }
+        _ => {}
     }
     outbox::owe(db, Delivery::owed_after(&question, vote.at).as_slice())?;
     Ok(question)
@@ -158,7 +167,7 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
     let narrowed = bare.narrowed.clone();
     let narrowed = narrowed.map(|of| Narrowed { arguments: Value::Null, reason: String::new(), ..of });
     db.prepare_cached(
-        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4, narrowed = ?5 WHERE id = ?1",
+        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4, narrowed = ?5, preview = NULL WHERE id = ?1",
     )?
     .execute(params![
         id.as_str(),
@@ -197,12 +206,28 @@ pub(crate) fn live(db: &Connection, call: &Digest, now: Timestamp) -> Result<Vec
     select(db, &format!("{SELECT} WHERE call = ?1 AND expires_at > ?2 AND NOT used ORDER BY position"), key)
 }
 
-/// Questions that wait for people at this moment, oldest first.
-pub(crate) fn open(db: &Connection, now: Timestamp) -> Result<Vec<Question>, Failure> {
-    let sql = format!("{SELECT} WHERE expires_at > ?1 AND NOT used AND NOT denied ORDER BY asked_at, position");
-    let mut waiting = select(db, &sql, [micros(now)])?;
-    waiting.retain(|question| question.state(now) == QuestionState::Open);
-    Ok(waiting)
+/// Open questions with a step of their escalation to be noticed by now.
+pub(crate) fn steps_due(db: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Question>, Failure> {
+    let sql = format!(
+        "{SELECT} WHERE step_at IS NOT NULL AND NOT used AND NOT denied AND NOT approved AND step_at <= ?1
+           AND expires_at > ?1 ORDER BY step_at, position LIMIT ?2"
+    );
+    select(db, &sql, params![micros(now), limit])
+}
+
+/// Says when the next step is to be noticed, unless that has changed meanwhile.
+pub(crate) fn plan_step(
+    db: &Connection,
+    id: &QuestionId,
+    from: Timestamp,
+    to: Option<Timestamp>,
+) -> Result<(), Failure> {
+    db.prepare_cached("UPDATE questions SET step_at = ?3 WHERE id = ?1 AND step_at = ?2")?.execute(params![
+        id.as_str(),
+        micros(from),
+        to.map(micros)
+    ])?;
+    Ok(())
 }
 
 fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>, Failure> {
@@ -237,6 +262,8 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
             uses: row.get(13)?,
             used: row.get(11)?,
             narrowed: row.get::<_, Option<String>>(14)?.as_deref().map(narrowed).transpose()?,
+            step_at: row.get::<_, Option<i64>>(16)?.map(time).transpose()?,
+            preview: row.get::<_, Option<String>>(15)?.as_deref().map(preview).transpose()?,
         };
         add_particulars(&mut question, &text(8)?)?;
         question.votes = votes(db, &question.id)?;
@@ -309,6 +336,15 @@ impl Questions for SqliteStore {
         Ok(self.write(move |desk| escalated(desk.db, &id, steps, at, &record)).await?)
     }
 
+    async fn awaiting_preview(&self, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Unavailable> {
+        self.read(|db| awaiting_preview(db, now, limit))
+    }
+
+    async fn attach_preview(&self, id: &QuestionId, preview: Preview, at: Timestamp) -> Result<bool, Unavailable> {
+        let id = id.clone();
+        Ok(self.write(move |desk| attach_preview(desk.db, &id, &preview, at)).await?)
+    }
+
     async fn narrow(&self, id: &QuestionId, narrowing: Narrowing) -> Result<Question, CommitError> {
         let id = id.clone();
         Ok(self.write(move |desk| narrow(desk, &id, &narrowing)).await?)
@@ -330,7 +366,44 @@ fn narrow(desk: &Desk<'_>, id: &QuestionId, narrowing: &Narrowing) -> Result<Que
     records::append(db, &narrowing.record)?;
     db.prepare_cached("UPDATE questions SET narrowed = ?2, denied = 1 WHERE id = ?1")?
         .execute(params![id.as_str(), narrowed_column(&narrowing.narrowed)])?;
-    Ok(Question { narrowed: Some(narrowing.narrowed.clone()), ..question })
+    let closed = Question { narrowed: Some(narrowing.narrowed.clone()), ..question };
+    outbox::owe(db, Delivery::owed_after(&closed, narrowing.narrowed.at).as_slice())?;
+    Ok(closed)
+}
+
+fn awaiting_preview(db: &Connection, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM questions WHERE preview = 'awaited' AND expires_at > ?1 AND NOT used AND NOT denied
+         ORDER BY position LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![micros(now), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(QuestionId::parse(&row.get::<_, String>(0)?)?);
+    }
+    Ok(found)
+}
+
+fn attach_preview(db: &Connection, id: &QuestionId, preview: &Preview, at: Timestamp) -> Result<bool, Failure> {
+    let open = one(db, id)?.is_some_and(|question| question.takes_preview(at));
+    if open {
+        db.prepare_cached("UPDATE questions SET preview = ?2 WHERE id = ?1")?
+            .execute(params![id.as_str(), preview_column(preview)])?;
+        outbox::tell_now(db, id, Event::Asked, at)?;
+    }
+    Ok(open)
+}
+
+fn preview_column(preview: &Preview) -> String {
+    // One word for what is looked for by an index.
+    if *preview == Preview::Awaited { "awaited".into() } else { preview.to_json().to_string() }
+}
+
+fn preview(text: &str) -> Result<Preview, Failure> {
+    if text == "awaited" {
+        return Ok(Preview::Awaited);
+    }
+    Preview::read(&value(text)?).ok_or_else(|| malformed("question", "unexpected preview"))
 }
 
 fn narrowed_column(of: &Narrowed) -> String {
@@ -368,9 +441,13 @@ fn escalated(
 ) -> Result<Question, Failure> {
     let question = one(db, id)?.ok_or(Failure::Conflict("question"))?;
     question.escalates(steps, at).map_err(Failure::Conflict)?;
-    db.prepare_cached("UPDATE questions SET escalated = ?2 WHERE id = ?1")?.execute(params![id.as_str(), steps])?;
+    db.prepare_cached("UPDATE questions SET escalated = ?2, step_at = ?3 WHERE id = ?1")?.execute(params![
+        id.as_str(),
+        steps,
+        micros(at)
+    ])?;
     records::append(db, record)?;
-    Ok(Question { escalated: steps, ..question })
+    Ok(Question { escalated: steps, step_at: Some(at), ..question })
 }
 
 fn bounds(text: &str) -> Result<RunBounds, Failure> {

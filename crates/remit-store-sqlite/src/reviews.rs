@@ -14,7 +14,7 @@ use crate::records;
 use crate::store::SqliteStore;
 
 const SELECT: &str = "SELECT records.id, records.digest, records.run, intents.agent, intents.user, intents.tool, \
-                      intents.at, closed_by, note, closed_at \
+                      intents.at, closed_by, objects, note, closed_at \
                       FROM reviews JOIN intents USING (position) JOIN records USING (position)";
 
 #[async_trait]
@@ -63,9 +63,9 @@ pub(crate) fn forget(db: &Connection, person: &str) -> Result<(), Failure> {
 }
 
 fn close(db: &Connection, call: &RecordId, closed: &Closed, record: &SignedRecord) -> Result<(), Failure> {
-    let sql = "UPDATE reviews SET closed_by = ?2, note = ?3, closed_at = ?4
+    let sql = "UPDATE reviews SET closed_by = ?2, objects = ?3, note = ?4, closed_at = ?5
                WHERE position = (SELECT position FROM records WHERE id = ?1) AND closed_at IS NULL";
-    let values = params![call.as_str(), closed.by.as_str(), closed.note, micros(closed.at)];
+    let values = params![call.as_str(), closed.by.as_str(), closed.objects, closed.note, micros(closed.at)];
     if db.prepare_cached(sql)?.execute(values)? == 0 {
         return Err(Failure::Conflict("review"));
     }
@@ -78,8 +78,10 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Review>, F
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let text = |at: usize| row.get::<_, Option<String>>(at);
-        let closed = match (text(7)?, text(8)?, row.get::<_, Option<i64>>(9)?) {
-            (Some(by), Some(note), Some(at)) => Some(Closed { by: OperatorId::parse(&by)?, note, at: time(at)? }),
+        let closed = match (text(7)?, row.get(8)?, text(9)?, row.get(10)?) {
+            (Some(by), Some(objects), Some(note), Some(at)) => {
+                Some(Closed { by: OperatorId::parse(&by)?, objects, note, at: time(at)? })
+            }
             _ => None,
         };
         found.push(Review {

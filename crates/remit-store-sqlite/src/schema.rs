@@ -130,6 +130,7 @@ CREATE TABLE intents (
   tool TEXT NOT NULL,
   at INTEGER NOT NULL,
   idempotency TEXT,
+  preview_of TEXT,
   reservations TEXT NOT NULL,
   state TEXT NOT NULL DEFAULT 'admitted' CHECK (state IN ('admitted', 'settled')),
   settled_at INTEGER,
@@ -144,6 +145,7 @@ CREATE TABLE intents (
   CHECK (charged IS NULL OR charged = 1 OR outcome = 'not_started')
 ) STRICT;
 CREATE UNIQUE INDEX intents_by_key ON intents (agent, ifnull(user, ''), idempotency) WHERE idempotency IS NOT NULL;
+CREATE UNIQUE INDEX intents_by_preview ON intents (preview_of) WHERE preview_of IS NOT NULL;
 CREATE INDEX intents_unsettled ON intents (at) WHERE state = 'admitted';
 
 -- Counters with a limit: the one of the last reservation. Limits are never overspent.
@@ -211,14 +213,19 @@ CREATE TABLE questions (
   expires_at INTEGER NOT NULL,
   denied INTEGER NOT NULL DEFAULT 0 CHECK (denied IN (0, 1)),
   used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+  approved INTEGER NOT NULL DEFAULT 0 CHECK (approved IN (0, 1)),
   escalated INTEGER NOT NULL DEFAULT 0,
+  step_at INTEGER,
   uses INTEGER NOT NULL DEFAULT 0,
   narrowed TEXT,
+  preview TEXT,
   CHECK (NOT (denied AND used))
 ) STRICT;
+CREATE INDEX questions_previewing ON questions (expires_at) WHERE preview = 'awaited';
 CREATE INDEX questions_by_run ON questions (run);
 CREATE INDEX questions_by_call ON questions (call, expires_at) WHERE NOT used;
-CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied;
+CREATE INDEX questions_waiting ON questions (expires_at) WHERE NOT used AND NOT denied AND NOT approved;
+CREATE INDEX questions_escalating ON questions (step_at) WHERE step_at IS NOT NULL AND NOT used AND NOT denied AND NOT approved;
 CREATE INDEX questions_alike ON questions (tool, agent);
 CREATE INDEX questions_by_agent ON questions (agent, expires_at) WHERE NOT used AND NOT denied;
 
@@ -323,6 +330,7 @@ CREATE TABLE change_votes (
   position INTEGER PRIMARY KEY,
   change TEXT NOT NULL,
   operator TEXT NOT NULL,
+  factor TEXT NOT NULL,
   approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
   reason TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -417,9 +425,11 @@ CREATE TABLE delegations (
 CREATE TABLE reviews (
   position INTEGER PRIMARY KEY,
   closed_by TEXT,
+  objects INTEGER CHECK (objects IN (0, 1)),
   note TEXT,
   closed_at INTEGER,
   CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
+  CHECK ((closed_at IS NULL) = (objects IS NULL)),
   CHECK ((closed_at IS NULL) = (note IS NULL))
 ) STRICT;
 CREATE INDEX reviews_waiting ON reviews (position) WHERE closed_at IS NULL;
@@ -462,12 +472,23 @@ CREATE TABLE deliveries (
   channel TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   next_at INTEGER NOT NULL,
+  claimed_until INTEGER,
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
   last_error TEXT,
   UNIQUE (about, event, channel),
   CHECK (channel <> '' OR state = 'waiting')
 ) STRICT;
-CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_waiting ON deliveries (max(next_at, ifnull(claimed_until, next_at))) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
+
+-- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.
+CREATE TABLE stamps (
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size > 0),
+  note TEXT NOT NULL,
+  token BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (origin, size)
+) STRICT;
 ";

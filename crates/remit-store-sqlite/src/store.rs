@@ -285,10 +285,6 @@ impl Store for SqliteStore {
         self.read(|db| questions::one(db, id))
     }
 
-    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable> {
-        self.read(|db| questions::open(db, now))
-    }
-
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
         Ok(self.write(move |desk| questions::answer(desk.db, &vote, &record)).await?)
     }

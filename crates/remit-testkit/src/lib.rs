@@ -3,5 +3,6 @@
 pub mod conformance;
 pub mod fuzz;
 pub mod memory;
+pub mod place;
 pub mod upstream;
 pub mod wire;

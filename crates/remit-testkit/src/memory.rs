@@ -11,6 +11,7 @@ mod listing;
 mod outbox;
 mod people;
 mod questions;
+mod stamps;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -108,6 +109,8 @@ impl Store for MemoryStore {
             old.idempotency == intent.idempotency && old.agent == intent.agent && old.user == intent.user
         };
         let earlier = intent.idempotency.as_ref().and_then(|_| state.intents.iter().find(same));
+        let previewed = |old: &&Admitted| old.intent.preview_of == intent.preview_of;
+        let earlier = earlier.or_else(|| intent.preview_of.as_ref().and_then(|_| state.intents.iter().find(previewed)));
         if let Some(Admitted { intent: old, .. }) = earlier {
             return Ok(Committed::Repeated { intent: old.record.id.clone(), call: old.call });
         }
@@ -147,7 +150,8 @@ impl Store for MemoryStore {
 
     async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
         let state = self.open()?;
-        let of_run = state.intents.iter().rev().filter(|admitted| admitted.intent.run == *run);
+        let told = |admitted: &&Admitted| admitted.intent.run == *run && admitted.intent.preview_of.is_none();
+        let of_run = state.intents.iter().rev().filter(told);
         let shown = of_run.take(limit as usize).map(|admitted| {
             let outcome = admitted.outcome.clone().map_or(StoredOutcome::Pending, StoredOutcome::Settled);
             (admitted.intent.tool.clone(), outcome)
@@ -234,14 +238,6 @@ impl Store for MemoryStore {
 
     async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable> {
         Ok(self.open()?.questions.iter().find(|question| question.id == *id).cloned())
-    }
-
-    async fn open_questions(&self, now: Timestamp) -> Result<Vec<Question>, Unavailable> {
-        let state = self.open()?;
-        let waiting = state.questions.iter().filter(|question| question.state(now) == QuestionState::Open);
-        let mut waiting: Vec<_> = waiting.cloned().collect();
-        waiting.sort_by_key(|question| question.asked_at);
-        Ok(waiting)
     }
 
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {

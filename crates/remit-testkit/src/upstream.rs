@@ -1,6 +1,7 @@
 //! An MCP server over HTTP that answers as it is told and remembers every call, so that a test can
 //! ask the one question that matters: what did the world see?
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ pub struct Upstream {
 struct Books {
     tools: Vec<Value>,
     manner: Mutex<Manner>,
+    manners: Mutex<BTreeMap<String, Manner>>,
     delay: Duration,
-    calls: Mutex<Vec<Value>>,
+    calls: Mutex<Vec<(String, Value)>>,
 }
 
 impl Upstream {
@@ -48,7 +50,7 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let manner = Mutex::new(Manner::Result(json!({"content": []})));
-        let books = Arc::new(Books { tools, manner, delay, calls: Mutex::default() });
+        let books = Arc::new(Books { tools, manner, manners: Mutex::default(), delay, calls: Mutex::default() });
         let router = Router::new().route("/mcp", post(mcp)).with_state(books.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url: format!("http://{address}/mcp"), books })
@@ -59,10 +61,22 @@ impl Upstream {
         *open(&self.books.manner) = manner;
     }
 
+    /// From now on it answers to calls of this tool like this, whatever it does with others.
+    pub fn behave_for(&self, tool: &str, manner: Manner) {
+        open(&self.books.manners).insert(tool.to_owned(), manner);
+    }
+
     /// The arguments of every call that reached it, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Value> {
-        open(&self.books.calls).clone()
+        open(&self.books.calls).iter().map(|(_, arguments)| arguments.clone()).collect()
+    }
+
+    /// The arguments of every call of this tool that reached it, in order.
+    #[must_use]
+    pub fn asked(&self, tool: &str) -> Vec<Value> {
+        let calls = open(&self.books.calls);
+        calls.iter().filter(|(called, _)| called == tool).map(|(_, arguments)| arguments.clone()).collect()
     }
 }
 
@@ -79,9 +93,11 @@ async fn mcp(State(books): State<Arc<Books>>, Json(message): Json<Value>) -> Res
         }),
         "tools/list" => json!({"tools": books.tools, "ttlMs": 0, "cacheScope": "private"}),
         "tools/call" => {
-            open(&books.calls).push(message["params"]["arguments"].clone());
+            let tool = message["params"]["name"].as_str().unwrap_or_default();
+            open(&books.calls).push((tool.to_owned(), message["params"]["arguments"].clone()));
             tokio::time::sleep(books.delay).await;
-            let manner = open(&books.manner).clone();
+            let own = open(&books.manners).get(tool).cloned();
+            let manner = own.unwrap_or_else(|| open(&books.manner).clone());
             match manner {
                 Manner::Result(result) => result,
                 Manner::Silent => std::future::pending().await,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -47,8 +48,21 @@ impl Wire {
     /// # Errors
     /// When no whole answer came.
     pub async fn fetch(&self, path: &str) -> Result<(u16, String), String> {
-        let request = Request::builder().uri(format!("{}{path}", self.url)).body(Full::default());
-        let response = self.client.request(request.map_err(|error| error.to_string())?).await;
+        self.read(Request::builder().uri(format!("{}{path}", self.url))).await
+    }
+
+    /// Gets what the holder of this key sees, as text.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn page(&self, key: &str, path: &str) -> Result<(u16, String), String> {
+        let request = Request::builder().uri(format!("{}{path}", self.url));
+        self.read(request.header(AUTHORIZATION, format!("Bearer {key}"))).await
+    }
+
+    async fn read(&self, request: Builder) -> Result<(u16, String), String> {
+        let request = request.body(Full::default()).map_err(|error| error.to_string())?;
+        let response = self.client.request(request).await;
         let response = response.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();

@@ -1,24 +1,29 @@
 //! Access for a while, over a whole gateway: asked for in the protocol, given by people, used, taken back.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use remit_app::delivery::Event;
+use remit_app::message::Message;
 use remit_app::ports::{RecordFilter, Store};
 use remit_app::question::Vote;
 use remit_app::replay::{Unreplayable, replay};
+use remit_app::tell::{Addressee, Messenger, NotSent, Route, Telling};
 use remit_cli::boot::Running;
 use remit_cli::rehearse::Rehearsal;
-use remit_config::Folder;
 use remit_core::Caller;
-use remit_core::ids::{AgentId, Digest, UserId};
+use remit_core::approval::{Approver, Factor};
+use remit_core::ids::{AgentId, ChannelId, Digest, OperatorId, RuleId, TeamId, UserId};
+use remit_core::steering::Role;
 use remit_core::verdict::Code;
 use remit_evidence::record::{Kind, disclosed};
 use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{self as conformance, Trial};
 use remit_testkit::memory::MemoryStore;
+use remit_testkit::place::{Place, base, business};
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -31,10 +36,11 @@ const CHIEF: &str = "scenario-operator-rehearsal";
 
 /// A gate without edge or disk, under an authority that lets `desk` ask.
 async fn gate(store: Arc<dyn Store>) -> Rehearsal {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    let base = Folder::read(&base).expect("scenarios/base");
+    let base = base();
     let desk = format!("{}{OFFERS}", base.text("remits/desk.yaml").expect("a remit"));
-    let folder = base.with([("remits/desk.yaml".to_owned(), desk)]).expect("a folder");
+    let remit = format!("{}{EMERGENCY}", base.text("remit.yaml").expect("settings"));
+    let folder = base.with([("remits/desk.yaml".to_owned(), desk), ("remit.yaml".to_owned(), remit)]);
+    let folder = folder.expect("a folder");
     let config = remit_config::load(&folder).unwrap_or_else(|faults| panic!("{faults:?}"));
     let signer = Box::new(Ed25519::generate().expect("a key"));
     let now = "2026-11-24T10:00:00Z".parse().expect("a time");
@@ -75,9 +81,82 @@ async fn no_agent_buries_people_in_requests() {
     stage.gate().request_access(&caller, None, &asked, "why 3").await.expect("that one is asked already");
 }
 
+/// Keeps what it is handed.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Message>>);
+
+#[async_trait]
+impl Messenger for Kept {
+    async fn send(&self, _: &ChannelId, message: &Message) -> Result<(), NotSent> {
+        // Long enough for another gateway to come upon the same delivery.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.0.lock().expect("a lock").push(message.clone());
+        Ok(())
+    }
+}
+
+fn addressee(id: &str, team: &str, role: Role) -> Addressee {
+    let teams = vec![TeamId::parse(team).expect("a team")];
+    let id = OperatorId::parse(id).expect("an id");
+    let user = UserId::parse(&format!("{id}@acme.example")).ok();
+    let approver = Approver { id, user, teams, factor: Factor::Passkey };
+    let address = format!("{}@acme.example", approver.id);
+    Addressee { approver, address, roles: vec![role], until: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_on_one_store_tell_people_once() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (one, other) = (gate(store.clone()).await, gate(store.clone()).await);
+    let caller = Caller::agent(one.gate().snapshot().tenant().clone(), AgentId::parse("desk").expect("id"));
+    let asked = json!({"tools": ["business/delete_customer"]});
+    one.gate().request_access(&caller, None, &asked, "gone").await.expect("it is asked");
+    let leak = RuleId::parse("leak").expect("a rule");
+    let chief = addressee("rehearsal", "operations", Role::Operator).approver;
+    one.gate().break_glass(&chief, &leak, None, None, "INC-7", "leak").await.expect("broken");
+    let telling = Telling {
+        routes: vec![Route {
+            rules: None,
+            events: Event::ALL.to_vec(),
+            to: vec![ChannelId::parse("mail").expect("a channel")],
+        }],
+        addressees: vec![
+            addressee("bob", "finance", Role::Approver),
+            addressee("olga", "support", Role::Approver),
+            addressee("sid", "security", Role::Security),
+        ],
+        console: "https://remit.example/".into(),
+        ..Telling::default()
+    };
+    let kept = Kept::default();
+    // Routed first, then sent: by both, each time.
+    for _ in 0..2 {
+        let due = store.due(one.gate().ports().clock.now(), 9).await.expect("read");
+        assert_eq!(due.len(), 2, "{due:?}");
+        for delivery in &due {
+            let both = (one.gate().deliver(&telling, &kept, delivery), other.gate().deliver(&telling, &kept, delivery));
+            let (a, b) = tokio::join!(both.0, both.1);
+            assert!(a.expect("worked on").is_some() != b.expect("worked on").is_some(), "one of them works on it");
+        }
+    }
+    assert_eq!(store.due(one.gate().ports().clock.now(), 9).await.expect("read"), []);
+    let told = kept.0.lock().expect("a lock").clone();
+    let seen = told.iter().map(|m| (m.kind.as_str(), m.title.as_str(), m.to.iter().map(|to| to.id.as_str()).collect()));
+    let mut seen: Vec<(&str, &str, Vec<&str>)> = seen.collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ("glass.broken", "The glass was broken: leak for desk", vec!["sid"]),
+            ("question.asked", "Access asked: desk", vec!["bob"]),
+        ]
+    );
+    assert!(told.iter().any(|message| message.text(true).contains("Incident: INC-7")));
+}
+
 /// A gateway over a folder of its own, which it can leave and come back to.
 struct House {
-    place: tempfile::TempDir,
+    place: Place,
     upstream: Upstream,
     running: Option<Running>,
     wire: Wire,
@@ -110,44 +189,24 @@ break_glass:
 
 impl House {
     async fn new() -> Self {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let base = Folder::read(&base).expect("scenarios/base");
-        let upstream = Upstream::serve(base.text("pins/business.json").expect("pins"), Duration::ZERO).await;
-        let upstream = upstream.expect("an upstream");
+        let upstream = business(Duration::ZERO).await;
         upstream.behave(Manner::Result(json!({"content": []})));
-        let place = tempfile::tempdir().expect("a folder");
-        for (name, text) in base.texts() {
-            let text = match name {
-                "keys.yaml" => {
-                    let key = |id: &str, user: &str| {
-                        let sha256 = Digest::of(id.as_bytes());
-                        format!(
-                            "  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n"
-                        )
-                    };
-                    let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
-                    let powers = "roles: [viewer, approver, operator, security]";
-                    let text = text.replace(
-                        "teams: [finance]\n    roles: [viewer, approver]",
-                        &format!("teams: [finance]\n    {powers}"),
-                    );
-                    format!(
-                        "agents:\n{keys}{}",
-                        text.replace(
-                            "teams: [security]\n    roles: [viewer, approver]",
-                            &format!("teams: [security]\n    {powers}")
-                        )
-                    )
-                }
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "remits/desk.yaml" => format!("{text}{OFFERS}"),
-                "remit.yaml" => format!("{text}{EMERGENCY}"),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-            std::fs::write(file, text).expect("a file");
+        let place = Place::before(&upstream);
+        let key = |id: &str, user: &str| {
+            let sha256 = Digest::of(id.as_bytes());
+            format!("  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n")
+        };
+        let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
+        let powers = "roles: [viewer, approver, operator, security]";
+        let mut people = place.text("keys.yaml");
+        for team in ["finance", "security"] {
+            let (from, to) =
+                (format!("teams: [{team}]\n    roles: [viewer, approver]"), format!("teams: [{team}]\n    {powers}"));
+            people = people.replace(&from, &to);
         }
+        place.write("keys.yaml", &format!("agents:\n{keys}{people}"));
+        place.append("remits/desk.yaml", OFFERS);
+        place.append("remit.yaml", EMERGENCY);
         let mut house = Self { place, upstream, running: None, wire: Wire::to("http://127.0.0.1:1") };
         house.start().await;
         house
@@ -168,10 +227,7 @@ impl House {
     }
 
     fn rewrite(&self, file: &str, from: &str, to: &str) {
-        let file = self.place.path().join(file);
-        let text = std::fs::read_to_string(&file).expect("a file");
-        assert!(text.contains(from), "{from} in {text}");
-        std::fs::write(file, text.replace(from, to)).expect("a file");
+        self.place.edit(file, from, to);
     }
 
     async fn post(&self, key: &str, path: &str, body: Value) -> (u16, Value) {

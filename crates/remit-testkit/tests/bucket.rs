@@ -4,9 +4,7 @@
 //! up. Without it there is nothing to test against, and this says so.
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says what it skips")]
 
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -32,6 +30,7 @@ use remit_server::vault::Source;
 use remit_store_sqlite::SqliteStore;
 use remit_testkit::conformance::trial::Trial;
 use remit_testkit::memory::MemoryStore;
+use remit_testkit::place::{self, Place};
 use remit_testkit::wire::Wire;
 
 const ORIGIN: &str = "log.example/acme";
@@ -76,34 +75,24 @@ async fn the_sealing_thread_writes_to_a_bucket_beside_a_large_runtime() {
     seals_in_this_runtime().await;
 }
 
-/// The program stands beside the folder of the test executables; whoever runs this builds it first.
 fn remit(place: &Path, verb: &str) -> (bool, String) {
-    let own = std::env::current_exe().expect("own path");
-    let program: PathBuf = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    let output = Command::new(program).arg("-C").arg(place).args(["ledger", verb]).output().expect("it runs");
-    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).expect("text"))
+    let told = place::remit(&["-C", &place.display().to_string(), "ledger", verb]);
+    (told.well, told.out + &told.err)
 }
 
 /// A folder whose ledger is in the bucket, below `gateway`. One half of the key is in the environment, the
 /// other in a file.
-fn set_up(place: &Path, endpoint: &str) {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-    for (name, text) in folder.texts() {
-        let file = place.join(name);
-        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-        let bucket = format!(
+fn set_up(endpoint: &str) -> Place {
+    let place = Place::base();
+    place.append(
+        "remit.yaml",
+        &format!(
             "\nledger:\n  bucket:\n    url: s3://{BUCKET}/gateway\n    endpoint: {endpoint}\n    region: us-east-1\n    \
              access_key: env:AWS_ACCESS_KEY_ID\n    secret_key: file:bucket.secret\n"
-        );
-        let text = if name == "remit.yaml" { format!("{text}{bucket}") } else { text.to_owned() };
-        std::fs::write(file, text).expect("file");
-    }
-    std::fs::create_dir_all(place.join(".remit")).expect("folder");
-    let secret = std::env::var("AWS_SECRET_ACCESS_KEY").expect("the secret of the key");
-    let mut file = std::fs::OpenOptions::new();
-    let mut file = file.create_new(true).write(true).mode(0o600).open(place.join("bucket.secret")).expect("made");
-    std::io::Write::write_all(&mut file, secret.as_bytes()).expect("written");
+        ),
+    );
+    place.hide("bucket.secret", &std::env::var("AWS_SECRET_ACCESS_KEY").expect("the secret of the key"));
+    place
 }
 
 fn access(place: &Path, endpoint: &str, prefix: &str) -> Access {
@@ -161,9 +150,8 @@ async fn a_gateway_seals_into_an_object_store() {
     let Ok(endpoint) = std::env::var("REMIT_TEST_S3") else {
         return eprintln!("skipped: REMIT_TEST_S3 names no endpoint");
     };
-    let place = tempfile::tempdir().expect("a folder");
+    let place = set_up(&endpoint);
     let place = place.path();
-    set_up(place, &endpoint);
     let mut count = 0;
     for records in [280, 40] {
         count = gateway(place, records).await;

@@ -19,6 +19,7 @@ use remit_evidence::record::disclosed;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
+use remit_testkit::place::{Place, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -73,35 +74,21 @@ fn name(arguments: &Value) -> Option<&str> {
     arguments["payment"].as_str().or_else(|| arguments["id"].as_str())
 }
 
-/// The program stands beside the folder of the test executables; `./test` builds it first.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("own path");
-    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    program
-}
-
-fn set_up(place: &Path, upstream: &str) {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-    let digest = Digest::of(AGENT.as_bytes()).to_string();
-    let digest = digest.rsplit(':').next().expect("hex");
+/// The scenarios' organisation with one more agent, before this upstream.
+fn set_up(upstream: &Upstream) -> Place {
+    let place = Place::before(upstream);
     let keys = format!(
-        "agents:\n  - {{ id: crasher, agent: crasher, expires: 2099-01-01, sha256: {digest} }}\n{}",
-        folder.text("keys.yaml").expect("keys")
+        "agents:\n  - {{ id: crasher, agent: crasher, expires: 2099-01-01, sha256: {} }}\n",
+        Digest::of(AGENT.as_bytes())
     );
-    let remit = "agent: crasher\nowner: team:t\nexpires: 2099-01-01\nread: [{ tools: [business/get_customer] }]\n\
-        write: [{ tools: [business/update_ticket], limits: [100000 per month, 90000 objects per month] }]\n\
-        trigger: [{ tools: [business/refund], limits: [150 per month, 500 USD per month] }]\n";
-    let business = folder.text("upstreams/business.yaml").expect("upstream");
-    let business = business.replace("http://127.0.0.1:7431/mcp", upstream);
-    let texts = [("keys.yaml", keys), ("upstreams/business.yaml", business), ("remits/crasher.yaml", remit.into())];
-    for (name, text) in folder.with(texts).expect("folder").texts() {
-        let file = place.join(name);
-        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-        std::fs::write(file, text).expect("file");
-    }
-    std::fs::create_dir_all(place.join(".remit")).expect("folder");
+    place.write("keys.yaml", &(keys + &place.text("keys.yaml")));
+    place.write(
+        "remits/crasher.yaml",
+        "agent: crasher\nowner: team:t\nexpires: 2099-01-01\nread: [{ tools: [business/get_customer] }]\n\
+         write: [{ tools: [business/update_ticket], limits: [100000 per month, 90000 objects per month] }]\n\
+         trigger: [{ tools: [business/refund], limits: [150 per month, 500 USD per month] }]\n",
+    );
+    place
 }
 
 struct Gateway {
@@ -200,11 +187,8 @@ fn moment(round: u64) -> (bool, Duration) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_law_survives_every_crash() {
-    let place = tempfile::tempdir().expect("folder");
-    let pins =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base/pins/business.json"));
-    let upstream = Upstream::serve(&pins.expect("pins"), Duration::from_millis(4)).await.expect("upstream");
-    set_up(place.path(), &upstream.url);
+    let upstream = business(Duration::from_millis(4)).await;
+    let place = set_up(&upstream);
     let (began, mut all, mut retried) = (Instant::now(), Known::default(), 0);
     for round in 0..ROUNDS {
         let mut gateway = Gateway::spawn(place.path());
@@ -276,12 +260,9 @@ async fn ledger_is_sound(place: &Path, round: u64) -> String {
 /// The very first start makes keys and a store: a crash there must not spoil the folder for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_may_crash_too() {
-    let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base/pins/business.json");
-    let pins = std::fs::read_to_string(pins).expect("pins");
-    let upstream = Upstream::serve(&pins, Duration::ZERO).await.expect("upstream");
+    let upstream = business(Duration::ZERO).await;
     for round in 0..16 {
-        let place = tempfile::tempdir().expect("folder");
-        set_up(place.path(), &upstream.url);
+        let place = set_up(&upstream);
         let first = Gateway::spawn(place.path());
         tokio::time::sleep(Duration::from_millis(round * 9)).await;
         first.kill().await;

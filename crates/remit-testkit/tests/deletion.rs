@@ -14,7 +14,7 @@ use remit_app::replay::{Unreplayable, replay};
 use remit_app::retain::{Retention, Walk};
 use remit_cli::boot::Running;
 use remit_cli::rehearse::{Rehearsal, play};
-use remit_config::{Folder, Scenario};
+use remit_config::Scenario;
 use remit_core::ids::{OperatorId, UserId};
 use remit_core::registry::Class;
 use remit_evidence::record::{Kind, disclosed};
@@ -22,6 +22,7 @@ use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::{Sign as _, SignedRecord, Writer};
 use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
+use remit_testkit::place::{Place, base};
 use remit_testkit::wire::Wire;
 use serde_json::json;
 
@@ -30,10 +31,6 @@ const GRACE: &str = "grace@acme.example";
 
 fn tuesday() -> Timestamp {
     "2026-11-24T10:00:00Z".parse().expect("a time")
-}
-
-fn base() -> Folder {
-    Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("scenarios/base")
 }
 
 fn id<T, E: std::fmt::Debug>(parse: fn(&str) -> Result<T, E>, text: &str) -> T {
@@ -267,12 +264,7 @@ async fn retention_deletes_by_class_and_age_and_skips_what_is_held() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_security_erases_and_holds() {
-    let place = tempfile::tempdir().expect("a folder");
-    for (name, text) in base().texts() {
-        let file = place.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-        std::fs::write(file, text).expect("file");
-    }
+    let place = Place::base();
     let address = "127.0.0.1:0".parse().expect("an address");
     let running =
         Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string()).expect("it starts");

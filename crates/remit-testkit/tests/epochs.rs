@@ -6,11 +6,12 @@ mod premises;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use premises::{Premises, decided, proved, records};
+use premises::{decided, proved, records, remit, start, trust};
 use remit_app::prove::Wanted;
 use remit_core::ids::{RecordId, RunId};
 use remit_evidence::judge::{Verdict, judge};
 use remit_evidence::trust::Trust;
+use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
 
@@ -20,9 +21,8 @@ fn record(answer: &Value) -> Wanted {
     Wanted::Record(RecordId::parse(answer["record"].as_str().expect("a record")).expect("an id"))
 }
 
-fn document(place: &Premises) -> Value {
-    let (_, told) = place.remit(&["ledger", "trust"]);
-    serde_json::from_str(told.lines().find(|line| line.starts_with('{')).expect("a document")).expect("JSON")
+fn document(place: &Place) -> Value {
+    serde_json::from_str(&place.remit(&["ledger", "trust"]).out).expect("JSON")
 }
 
 fn verdict(bundle: &[u8], document: &Value) -> Verdict {
@@ -32,23 +32,23 @@ fn verdict(bundle: &[u8], document: &Value) -> Verdict {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_goes_on_in_the_next_log_and_all_of_it_verifies() {
-    let place = Premises::with(ORIGIN);
-    let running = place.start().await;
+    let place = premises::with(ORIGIN);
+    let running = start(&place).await;
     let first = decided(&running, None).await;
     let run = RunId::parse(first["run"].as_str().expect("a run")).expect("an id");
     let old = proved(&running.edge.prover.clone().expect("a log"), &record(&first)).await;
-    let (sound, told) = place.remit(&["ledger", "rotate", "2027h1"]);
+    let (sound, told) = remit(&place, &["ledger", "rotate", "2027h1"]);
     assert!(!sound && told.contains("another gateway is using"), "{told}");
     running.stop().await;
-    let (held, before) = (place.trust(), document(&place));
+    let (held, before) = (trust(&place), document(&place));
 
     for name in ["tile", "checkpoint", "2027/h1", "", "A", "..", &"a".repeat(33)] {
-        let (sound, told) = place.remit(&["ledger", "rotate", name]);
+        let (sound, told) = remit(&place, &["ledger", "rotate", name]);
         assert!(!sound && told.contains("cannot name a log"), "{told}");
     }
-    let (sound, told) = place.remit(&["ledger", "rotate", "2027h1"]);
+    let (sound, told) = remit(&place, &["ledger", "rotate", "2027h1"]);
     assert!(sound && told.contains("begun   acme.example/remit/2027h1"), "{told}");
-    let running = place.start().await;
+    let running = start(&place).await;
     let second = decided(&running, Some(run.as_str())).await;
     assert_eq!(second["run"], first["run"], "the run goes on");
     records(&running, 300).await;
@@ -68,10 +68,10 @@ async fn a_run_goes_on_in_the_next_log_and_all_of_it_verifies() {
     running.stop().await;
 
     // Who holds the first document takes the next one, and nobody else's.
-    let (_, told) = place.remit(&["ledger", "trust", "--next"]);
+    let (_, told) = remit(&place, &["ledger", "trust", "--next"]);
     let envelope = told.lines().find(|line| line.starts_with('{')).expect("an envelope");
     let next = held.succeed(envelope.as_bytes()).expect("it follows");
-    assert_eq!((next.version, next.fingerprint), (2, place.trust().fingerprint));
+    assert_eq!((next.version, next.fingerprint), (2, trust(&place).fingerprint));
     let after = document(&place);
     for (bundle, under, expected) in [
         (&old, &before, Verdict::Valid),
@@ -89,7 +89,7 @@ async fn a_run_goes_on_in_the_next_log_and_all_of_it_verifies() {
     };
     assert_eq!(origins(&across), ["acme.example/remit", "acme.example/remit/2027h1"]);
     for verb in ["fsck", "gaps", "head"] {
-        let (sound, told) = place.remit(&["ledger", verb]);
+        let (sound, told) = remit(&place, &["ledger", verb]);
         assert!(sound, "{verb}: {told}");
     }
     attacked(&across, &after);
@@ -103,14 +103,14 @@ async fn a_run_goes_on_in_the_next_log_and_all_of_it_verifies() {
     }
 
     // And once more; a name never comes back.
-    let (sound, told) = place.remit(&["ledger", "rotate", "2027h1"]);
+    let (sound, told) = remit(&place, &["ledger", "rotate", "2027h1"]);
     assert!(!sound && told.contains("there is a log `acme.example/remit/2027h1` already"), "{told}");
-    let (sound, told) = place.remit(&["ledger", "rotate", "2027h2"]);
+    let (sound, told) = remit(&place, &["ledger", "rotate", "2027h2"]);
     assert!(sound, "{told}");
-    place.start().await.stop().await;
-    let (sound, told) = place.remit(&["ledger", "fsck"]);
+    start(&place).await.stop().await;
+    let (sound, told) = remit(&place, &["ledger", "fsck"]);
     assert!(sound && told.contains("0 records not yet sealed"), "{told}");
-    assert_eq!(place.trust().version, 3);
+    assert_eq!(trust(&place).version, 3);
     assert_eq!(verdict(&across, &document(&place)), Verdict::Valid);
 }
 

@@ -2,62 +2,84 @@
 //! with the program's own verbs.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod premises;
-
+use std::path::Path;
 use std::time::Duration;
 
-use premises::{Premises, records};
 use remit_app::ports::Store as _;
+use remit_cli::boot::Running;
+use remit_core::halt::HaltTarget;
+use remit_core::ids::OperatorId;
 use remit_evidence::log::note::Note;
 use remit_evidence::log::policy::Policy;
 use remit_store_sqlite::SqliteStore;
+use remit_testkit::place::{self, Place};
 use remit_testkit::wire::Wire;
+
+fn remit(place: &Path, verb: &str) -> (bool, String) {
+    let told = place::remit(&["-C", &place.display().to_string(), "ledger", verb]);
+    (told.well, told.out + &told.err)
+}
+
+async fn start(place: &Path) -> Running {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    Running::start(place, Some(address)).await.map_err(|error| error.to_string()).expect("it starts")
+}
+
+/// Lets the gateway write so many records.
+async fn records(running: &Running, count: usize) {
+    let by = OperatorId::parse("olga").expect("an id");
+    for _ in 0..count {
+        running.edge.gate.halt(HaltTarget::Tenant, &by, "a test").await.expect("ordered");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_sealed_and_every_flipped_bit_is_named() {
-    let place = Premises::with("");
-    let running = place.start().await;
+    let place = Place::base();
+    let place = place.path();
+    let running = start(place).await;
     records(&running, 300).await;
     running.stop().await;
 
-    let store = SqliteStore::inspect(&place.path(".remit/remit.db")).expect("it opens");
+    let store = SqliteStore::inspect(&place.join(".remit/remit.db")).expect("it opens");
     let (count, head) = (store.count().await.expect("counted"), store.head().await.expect("read").expect("a head"));
     assert!(count > 300 && head.edge.size() == count, "{count} records, {} sealed", head.edge.size());
-    let (sound, told) = place.remit(&["ledger", "fsck"]);
+    let (sound, told) = remit(place, "fsck");
     assert!(sound && told.contains(&format!("{count} leaves, 0 records not yet sealed, 0 things")), "{told}");
-    let (sound, told) = place.remit(&["ledger", "gaps"]);
+    let (sound, told) = remit(place, "gaps");
     assert!(sound, "{told}");
-    let (sound, told) = place.remit(&["ledger", "head"]);
+    let (sound, told) = remit(place, "head");
     assert!(sound && told.contains(&format!("size    {count}")) && told.contains("(log, ML-DSA-44)"), "{told}");
 
-    let (_, policy) = place.remit(&["ledger", "keys"]);
+    let (_, policy) = remit(place, "keys");
     let policy = Policy::parse(policy.as_bytes()).expect("an auditor can read it");
-    let note = std::fs::read(place.path(".remit/ledger/checkpoint")).expect("read");
+    let note = std::fs::read(place.join(".remit/ledger/checkpoint")).expect("read");
     let accepted = policy.open(&Note::parse(&note).expect("a note")).expect("it is believed");
     assert_eq!((accepted.checkpoint.size, accepted.log.len()), (count, 2));
 
     let tail = count - 256;
     for file in ["0/000", "entries/000", "1/000.p/1", &format!("0/001.p/{tail}"), &format!("entries/001.p/{tail}")] {
-        let path = place.path(".remit/ledger/tile").join(file);
+        let path = place.join(".remit/ledger/tile").join(file);
         let good = std::fs::read(&path).expect("read");
         let mut bad = good.clone();
         bad[good.len() / 2] ^= 4;
         std::fs::write(&path, bad).expect("written");
-        let (sound, told) = place.remit(&["ledger", "fsck"]);
+        let (sound, told) = remit(place, "fsck");
         assert!(!sound && told.contains(&format!("WRONG `tile/{file}`")), "{file}: {told}");
         std::fs::write(&path, good).expect("written");
     }
-    assert!(place.remit(&["ledger", "fsck"]).0);
+    assert!(remit(place, "fsck").0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_serves_its_ledger_and_takes_it_up_again() {
-    let place = Premises::with("");
-    place.start().await.stop().await;
-    let first = std::fs::read_to_string(place.path(".remit/ledger/checkpoint")).expect("published");
+    let place = Place::base();
+    let place = place.path();
+    start(place).await.stop().await;
+    let first = std::fs::read_to_string(place.join(".remit/ledger/checkpoint")).expect("published");
     // As a crash between head and files leaves it.
-    std::fs::remove_dir_all(place.path(".remit/ledger")).expect("removed");
-    let running = place.start().await;
+    std::fs::remove_dir_all(place.join(".remit/ledger")).expect("removed");
+    let running = start(place).await;
     let wire = Wire::to(&running.url);
     let mut served = (0, String::new());
     for _ in 0..100 {
@@ -83,5 +105,5 @@ async fn a_gateway_serves_its_ledger_and_takes_it_up_again() {
     assert!(metrics.contains(&format!("remit_ledger_leaves {size}")), "{metrics}");
     assert!(metrics.contains("remit_ledger_unsealed 0") && metrics.contains("remit_ledger_stopped 0"), "{metrics}");
     running.stop().await;
-    assert!(place.remit(&["ledger", "fsck"]).0);
+    assert!(remit(place, "fsck").0);
 }

@@ -5,7 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,19 +15,13 @@ use remit_core::halt::HaltTarget;
 use remit_core::ids::{OperatorId, RecordId};
 use remit_evidence::judge::{Level, Verdict, judge};
 use remit_evidence::trust::Trust;
+use remit_testkit::place::{self, base, program};
 
-/// The program stands beside the folder of the test executables; `./test` builds it first.
+/// What the program says when it does what it was asked to.
 fn remit(arguments: &[&str]) -> String {
-    let output = Command::new(program()).args(arguments).output().expect("it runs");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("own path");
-    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    program
+    let told = place::remit(arguments);
+    assert!(told.well, "{arguments:?}: {}", told.err);
+    told.out
 }
 
 /// A witness that runs until it is dropped.
@@ -50,8 +44,7 @@ struct Operator {
 impl Operator {
     fn set_up(name: &'static str) -> Self {
         let place = tempfile::tempdir().expect("a folder");
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        for (file, text) in remit_config::Folder::read(&base).expect("scenarios/base").texts() {
+        for (file, text) in base().texts() {
             let file = place.path().join("gateway").join(file);
             std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
             std::fs::write(file, text).expect("file");

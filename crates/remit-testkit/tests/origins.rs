@@ -1,7 +1,6 @@
 //! Where arguments came from, as a guardrail sees it: over a whole gateway, with an upstream that speaks for outsiders.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use remit_app::replay::replay;
@@ -9,6 +8,7 @@ use remit_cli::boot::Running;
 use remit_config::Folder;
 use remit_core::ids::Digest;
 use remit_evidence::record::disclosed;
+use remit_testkit::place::{Place, business};
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -27,32 +27,20 @@ struct World {
     upstream: Upstream,
     run: String,
     folder: Folder,
-    _place: tempfile::TempDir,
+    _place: Place,
 }
 
 impl World {
     async fn new(intent: &str) -> Self {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let folder = Folder::read(&base).expect("scenarios/base");
-        let upstream = Upstream::serve(folder.text("pins/business.json").expect("pins"), Duration::ZERO).await;
-        let upstream = upstream.expect("an upstream");
-        let place = tempfile::tempdir().expect("a folder");
+        let upstream = business(Duration::ZERO).await;
+        let place = Place::before(&upstream);
         let key = format!(
             "agents:\n  - {{ id: host, agent: desk, may_declare: any, expires: 2099-01-01, sha256: {} }}\n",
             Digest::of(HOST.as_bytes())
         );
-        for (name, text) in folder.texts() {
-            let text = match name {
-                "keys.yaml" => format!("{key}{text}"),
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "guardrails/data.cedar" => GUARDRAIL.to_owned(),
-                "remits/desk.yaml" => text.replace("    when: args.to like \"*@customer.example\"\n", ""),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-            std::fs::write(file, text).expect("file");
-        }
+        place.write("keys.yaml", &(key + &place.text("keys.yaml")));
+        place.write("guardrails/data.cedar", GUARDRAIL);
+        place.edit("remits/desk.yaml", "    when: args.to like \"*@customer.example\"\n", "");
         let folder = Folder::read(place.path()).expect("the folder");
         let address = "127.0.0.1:0".parse().expect("an address");
         let running = Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string());

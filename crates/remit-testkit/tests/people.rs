@@ -4,7 +4,11 @@
 
 mod door;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use door::{Authenticator, Browser, OLGA, World, code};
+use remit_evidence::bundle::Bundle;
+use remit_evidence::judge::{Verdict, judge};
 use serde_json::json;
 
 const LONG: &str = "four words at random";
@@ -335,5 +339,35 @@ async fn a_session_that_was_taken_over_cannot_be_made_permanent() {
     elsewhere.cookie = None;
     let done = change(fields(LONG, code(&secret, 1))).await;
     assert_eq!((done.status, done.location.as_deref()), (303, Some("/console/account?done=password")), "{}", done.text);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_somebody_came_by_a_passkey_is_proved_to_strangers() {
+    let world = World::new("").await;
+    let (mut bob, mut device) = (world.browser(), Authenticator::es256());
+    let link = world.invite("bob").await;
+    let added = bob.add_passkey(&format!("{link}/challenge"), &format!("{link}/passkey"), &mut device, None).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let (trust, bundles) = world.bundles().await;
+    let mut events = Vec::new();
+    for bundle in bundles {
+        let report = judge(&bundle, &trust, &[]);
+        assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.checks);
+        let parsed = Bundle::parse(&bundle).expect("a bundle");
+        for claim in &parsed.claims {
+            let statement = remit_core::json::parse(&claim.envelope.payload).expect("a statement");
+            let predicate = &statement["predicate"];
+            events.extend(predicate["event"].as_str().map(str::to_owned));
+            // Under another key for the same person nothing verifies.
+            let Some(key) = predicate["key"].as_str() else { continue };
+            let payload = String::from_utf8(claim.envelope.payload.clone()).expect("text");
+            let (signed, forged) = (STANDARD.encode(&payload), STANDARD.encode(payload.replace(key, "es256:AAAA")));
+            let forged = parsed.to_json().to_string().replace(&signed, &forged);
+            assert_eq!(judge(forged.as_bytes(), &trust, &[]).verdict, Verdict::Invalid);
+        }
+    }
+    events.dedup();
+    assert!(events.contains(&"invited".to_owned()) && events.contains(&"passkey_added".to_owned()), "{events:?}");
     world.end().await;
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use remit_cli::boot::Running;
 use remit_core::ids::{Digest, OperatorId};
 use remit_core::steering::{Deed, Role, allows};
+use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
 use serde_json::json;
 
@@ -69,6 +70,8 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("post", "/admin/v1/reviews/{id}", Deed::Review),
     ("get", "/admin/v1/approvers", Deed::People),
     ("get", "/admin/v1/deliveries", Deed::Look),
+    ("post", "/admin/v1/changes/{id}/statements", Deed::Change),
+    ("post", "/admin/v1/agents/{id}/widenings", Deed::Propose),
     ("post", "/admin/v1/notify/test", Deed::Reload),
 ];
 
@@ -95,26 +98,21 @@ fn key(role: Role) -> String {
     format!("key-of-{}", role.as_str())
 }
 
-fn set_up(place: &Path) {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
+/// With one operator for each role.
+fn set_up() -> Place {
     let mut keys = String::from("operators:\n");
     for role in Role::ALL {
         let (word, sha256) = (role.as_str(), Digest::of(key(role).as_bytes()));
         keys.push_str(&format!("  - {{ id: {word}, roles: [{word}], expires: 2099-01-01, sha256: {sha256} }}\n"));
     }
-    let folder = remit_config::Folder::read(&base).expect("scenarios/base").with([("keys.yaml", keys)]);
-    for (name, text) in folder.expect("a folder").texts() {
-        let file = place.join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
-    }
-    std::fs::create_dir_all(place.join(".remit")).expect("a folder");
+    let place = Place::base();
+    place.write("keys.yaml", &keys);
+    place
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_endpoint_asks_whether_the_roles_allow_its_deed() {
-    let place = tempfile::tempdir().expect("a folder");
-    set_up(place.path());
+    let place = set_up();
     let running = Running::start(place.path(), Some(([127, 0, 0, 1], 0).into())).await;
     let running = running.unwrap_or_else(|error| panic!("{error}"));
     let wire = Wire::to(&running.url);

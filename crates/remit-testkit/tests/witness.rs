@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -19,6 +19,7 @@ use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_server::signer::Signer;
 use remit_server::witness::client::{Address, Remote};
 use remit_server::witness::folder;
+use remit_testkit::place::program;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
@@ -112,14 +113,6 @@ impl Life {
         self.process.start_kill().expect("killed");
         self.process.wait().await.expect("ended");
     }
-}
-
-/// The program stands beside the folder of the test executables; `./test` builds it first.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("own path");
-    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    program
 }
 
 /// Asks for ever larger checkpoints until the witness is gone.

@@ -7,8 +7,10 @@ use remit_core::json::{self, Object};
 use remit_evidence::record::{Draft, Kind};
 use serde_json::json;
 
-use super::{Candidate, Change, ChangeVote, Weakens};
+use super::vote::Cast;
+use super::{Candidate, Change, ChangeBallot, ChangeVote, Weakens};
 use crate::gate::Gate;
+use crate::records::people::stands_behind;
 use crate::records::{change_id, millis, plain, proposal_id};
 
 impl Gate {
@@ -39,20 +41,17 @@ impl Gate {
         Draft { disclosures, ..plain(Kind::Policy, self.record_id(), now, body) }
     }
 
-    pub(super) fn change_vote_draft(
-        &self,
-        change: &Change,
-        by: &OperatorId,
-        approve: bool,
-        reason: &str,
-        now: Timestamp,
-    ) -> Draft {
+    pub(super) fn change_vote_draft(&self, change: &Change, cast: &Cast<'_>, now: Timestamp) -> Draft {
         let mut body = Object::new();
         body.text("event", "voted").text("change", change.id.as_str()).text("proposes", &change.digest.to_string());
-        body.text("choice", if approve { "approve" } else { "refuse" });
-        // Vouched for by the operator's login, not signed by the person.
-        body.text("assurance", "operator_attested");
-        let disclosures = vec![("approver", json::quoted(by.as_str())), ("reason", json::quoted(reason))];
+        body.text("choice", ChangeBallot::choice(cast.approve)).text("factor", cast.factor.as_str());
+        body.raw("statement", &cast.statement);
+        stands_behind(cast.signed.as_ref(), &mut body);
+        let disclosures = vec![
+            ("approver", json::quoted(cast.by.as_str())),
+            ("reason", json::quoted(cast.reason)),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+        ];
         let links = vec![("proposal", change.proposed)];
         Draft { links, disclosures, ..plain(Kind::Policy, self.record_id(), now, body) }
     }

@@ -26,6 +26,20 @@ pub trait Attention: Send + Sync {
     /// When the store is unavailable.
     async fn given(&self, since: Timestamp) -> Result<Vec<Given>, Unavailable>;
 
+    /// Questions that are open at this moment and have a step of their escalation to be noticed by now, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    async fn steps_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Question>, Unavailable>;
+
+    /// Says when the next step of a question is to be noticed; none when there is none to come. Nothing is changed when
+    /// it is not to be noticed at `from` any more: somebody has called in the next people meanwhile.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    async fn plan_step(&self, question: &QuestionId, from: Timestamp, to: Option<Timestamp>)
+    -> Result<(), Unavailable>;
+
     /// Notes that a step of an escalation has been reached; false when that was noted before.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub const SHEET_MAX: usize = 200;
 pub trait Listing: Send + Sync {
     /// Questions that wait for people at `now`, those that lapse first before others.
     async fn waiting(&self, asked: &Waiting) -> Result<Sheet<Question, Lapse>, Unavailable>;
+    /// How many questions wait for people at this moment. Reads none of them.
+    async fn count_waiting(&self, now: Timestamp) -> Result<u64, Unavailable>;
     /// Questions whatever became of them, the newest first.
     async fn asked(&self, asked: &Asked) -> Result<Sheet<Question, u64>, Unavailable>;
     /// Records, the newest first.
@@ -157,6 +159,12 @@ impl Latest {
 }
 
 impl Waiting {
+    /// The first page of all of them.
+    #[must_use]
+    pub const fn all(now: Timestamp) -> Self {
+        Self { now, agent: None, tool: None, rules: None, after: None, limit: SHEET_MAX }
+    }
+
     /// Whether this question is one of those, wherever it stands.
     #[must_use]
     pub fn takes(&self, question: &Question) -> bool {

@@ -10,9 +10,10 @@ use remit_evidence::webauthn::PublicKey;
 
 use super::{decision_body, millis, plain};
 use crate::attention::{Canary, Verdict as Ended};
-use crate::ballot::{Cast, Proof};
+use crate::ballot::{Cast, NARROW, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
+use crate::narrow::NarrowedBy;
 use crate::question::{Narrowed, Question, Remark, Vote};
 use crate::review::{Closed, Review};
 
@@ -30,11 +31,7 @@ impl Gate {
         if vote.behalf.is_some() {
             body.flag("in_place", true);
         }
-        // Vouched for by the operator's login, or signed by the person: the two must never look alike.
-        body.text("assurance", if cast.signed.is_some() { "passkey" } else { "operator_attested" });
-        if let Some((proof, key)) = &cast.signed {
-            body.object("assertion", |body| assertion(proof, key, body));
-        }
+        stands_behind(cast.signed.as_ref(), &mut body);
         let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
             ("approver", json::quoted(vote.by.as_str())),
@@ -56,7 +53,9 @@ impl Gate {
 
     /// What an approver asks back. It stands among the approvals, and is none.
     pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
-        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
+        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |body| {
+            stands_behind(None, body)
+        })
     }
 
     pub(crate) fn escalation_draft(
@@ -68,6 +67,7 @@ impl Gate {
         now: Timestamp,
     ) -> Draft {
         self.said_draft(question, "escalate", Some(by), reason, now, |body| {
+            stands_behind(None, body);
             body.number("steps", u64::from(steps));
         })
     }
@@ -77,17 +77,32 @@ impl Gate {
     pub(crate) fn narrowing_draft(
         &self,
         question: &Question,
-        by: &OperatorId,
+        by: &NarrowedBy<'_>,
         narrowed: &Narrowed,
         call: &Call,
         next: Option<Digest>,
     ) -> Draft {
-        let mut draft = self.said_draft(question, "narrow", Some(by), &narrowed.reason, narrowed.at, |body| {
+        let NarrowedBy { approver, principal, rule, factor, cast } = by;
+        let mut draft = self.said_draft(question, NARROW, None, &narrowed.reason, narrowed.at, |body| {
+            stands_behind(cast.signed.as_ref(), body);
+            body.text("rule", rule.as_str()).text("expires", &millis(question.expires_at));
+            body.text("factor", factor.as_str()).raw("statement", &cast.statement);
+            if principal.is_some() {
+                body.flag("in_place", true);
+            }
             body.text("narrower", &call.digest().to_string());
             body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
         });
         draft.links.extend(next.map(|decision| ("narrowed", decision)));
-        draft.disclosures.push(("arguments", call.canonical_arguments().to_owned()));
+        let told = [
+            ("approver", json::quoted(approver.id.as_str())),
+            ("arguments", call.canonical_arguments().to_owned()),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+            ("shown", cast.sight.clone()),
+        ];
+        draft.disclosures.extend(told);
+        draft.disclosures.extend(approver.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        draft.disclosures.extend(principal.map(|principal| ("principal", json::quoted(principal.id.as_str()))));
         draft
     }
 
@@ -102,7 +117,6 @@ impl Gate {
     ) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
-        body.text("assurance", "operator_attested");
         more(&mut body);
         let mut disclosures = Vec::new();
         disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
@@ -154,6 +168,7 @@ impl Gate {
     pub(crate) fn review_draft(&self, review: &Review, closed: &Closed) -> Draft {
         let mut body = Object::new();
         body.text("event", "reviewed").text("intent", review.call.as_str());
+        body.text("finding", if closed.objects { "objected" } else { "confirmed" });
         let disclosures = vec![("operator", json::quoted(closed.by.as_str())), ("note", json::quoted(&closed.note))];
         let links = vec![("decision", review.decision)];
         Draft { run: review.run.clone(), links, disclosures, ..plain(Kind::Grant, self.record_id(), closed.at, body) }
@@ -207,6 +222,14 @@ impl Gate {
             disclosures.push(("by", json::quoted(by.as_str())));
         }
         Draft { disclosures, ..plain(Kind::Key, self.record_id(), now, body) }
+    }
+}
+
+/// Whether a vote is vouched for by the operator's login, or signed by the person: the two must never look alike.
+pub(crate) fn stands_behind(signed: Option<&(Proof, PublicKey)>, body: &mut Object) {
+    body.text("assurance", if signed.is_some() { "passkey" } else { "operator_attested" });
+    if let Some((proof, key)) = signed {
+        body.object("assertion", |body| assertion(proof, key, body));
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Report {
     pub size: u64,
     /// How many of them are new.
     pub fresh: usize,
+    /// Whether more records may wait already.
+    pub more: bool,
     /// When it was signed.
     pub at: Timestamp,
     /// How many witnesses have cosigned it.
@@ -72,6 +74,20 @@ pub enum Lost {
     /// Files, records or keys are not those of the log that was signed.
     #[error("ledger.damaged: {0}; run `remit ledger fsck`")]
     Damaged(String),
+}
+
+impl Lost {
+    /// A stable word for it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Behind { .. } => "ledger.behind",
+            Self::Forked { .. } => "ledger.forked",
+            Self::Raced => "ledger.raced",
+            Self::Unknown(_) => "ledger.unknown",
+            Self::Damaged(_) => "ledger.damaged",
+        }
+    }
 }
 
 /// Why a round ends early.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Let somebody vote in your place for a while; without a name, list who stands in for whom.
 #[derive(Args)]
@@ -24,6 +24,9 @@ pub struct Delegate {
     /// Take this one back.
     #[arg(long, value_name = "DELEGATION")]
     revoke: Option<String>,
+    /// The list as JSON.
+    #[arg(long, conflicts_with_all = ["to", "revoke"])]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -37,6 +40,9 @@ pub struct Reviews {
     /// What you found.
     #[arg(long, requires = "record")]
     note: Option<String>,
+    /// Object: it should not have gone through. Undoes nothing; it stands among the evidence about the agent.
+    #[arg(long, requires = "record")]
+    object: bool,
     /// List those that were closed, too.
     #[arg(long)]
     closed: bool,
@@ -80,15 +86,13 @@ impl Delegate {
                 text(&made["delegation"])
             ))?;
         } else {
-            let found = gateway.get("/admin/v1/delegations")?["delegations"].as_array().cloned().unwrap_or_default();
-            let rows = found.iter().map(|d| {
-                vec![text(&d["delegation"]), text(&d["from"]), text(&d["to"]), text(&d["rule"]), text(&d["until"])]
-            });
-            say(if found.is_empty() {
-                "nobody stands in for anybody".into()
-            } else {
-                table(&["DELEGATION", "IN PLACE OF", "VOTES", "RULE", "UNTIL"], rows).to_string()
-            })?;
+            let answer = gateway.get("/admin/v1/delegations")?;
+            let head = &["DELEGATION", "IN PLACE OF", "VOTES", "RULE", "UNTIL"];
+            Listing { of: "delegations", none: "nobody stands in for anybody", head }.say(
+                &answer,
+                self.json,
+                |lent| columns(lent, ["delegation", "from", "to", "rule", "until"]),
+            )?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -99,7 +103,9 @@ impl Reviews {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         if let Some(record) = self.record {
-            let review = gateway.post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note}))?;
+            let finding = if self.object { "objected" } else { "confirmed" };
+            let review = gateway
+                .post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note, "finding": finding}))?;
             say(if self.json {
                 review.to_string()
             } else {
@@ -108,26 +114,11 @@ impl Reviews {
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;
-        let found = answer["reviews"].as_array().cloned().unwrap_or_default();
-        if self.json {
-            say(answer)?;
-        } else if found.is_empty() {
-            say("no call waits for a review")?;
-        } else {
-            let rows = found.iter().map(|r| {
-                let (record, tool, at) = (text(&r["record"]), text(&r["tool"]), text(&r["at"]));
-                vec![
-                    record,
-                    text(&r["agent"]),
-                    text(&r["user"]),
-                    tool,
-                    at,
-                    text(&r["closed"]["by"]),
-                    text(&r["closed"]["note"]),
-                ]
-            });
-            say(table(&["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "NOTE"], rows))?;
-        }
+        let head = &["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "FOUND", "NOTE"];
+        Listing { of: "reviews", none: "no call waits for a review", head }.say(&answer, self.json, |review| {
+            let closed = columns(&review["closed"], ["by", "finding", "note"]);
+            [columns(review, ["record", "agent", "user", "tool", "at"]), closed].concat()
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -136,33 +127,20 @@ impl Approvers {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let answer = self.access.open(folder)?.get("/admin/v1/approvers")?;
-        let found = answer["approvers"].as_array().cloned().unwrap_or_default();
-        if self.json {
-            say(answer)?;
-        } else if found.is_empty() {
-            say("nobody has voted, and nothing waits")?;
-        } else {
-            let rows = found.iter().map(|a| {
+        let head = &["APPROVER", "OPEN", "VOTES", "LAST HOUR", "MEDIAN", "IN UNDER 5 S", "CANARIES DENIED / APPROVED"];
+        Listing { of: "approvers", none: "nobody has voted, and nothing waits", head }.say(
+            &answer,
+            self.json,
+            |a| {
                 let median = a["median_ms"].as_u64().map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000));
                 let quick = match (a["quick_approvals"].as_u64(), a["approvals"].as_u64()) {
                     (Some(quick), Some(all)) if all > 0 => format!("{} %", quick * 100 / all),
                     _ => "-".to_owned(),
                 };
                 let canaries = format!("{} / {}", text(&a["canaries_denied"]), text(&a["canaries_approved"]));
-                vec![
-                    text(&a["approver"]),
-                    text(&a["open"]),
-                    text(&a["votes"]),
-                    text(&a["votes_last_hour"]),
-                    median,
-                    quick,
-                    canaries,
-                ]
-            });
-            let head =
-                ["APPROVER", "OPEN", "VOTES", "LAST HOUR", "MEDIAN", "IN UNDER 5 S", "CANARIES DENIED / APPROVED"];
-            say(table(&head, rows))?;
-        }
+                [columns(a, ["approver", "open", "votes", "votes_last_hour"]), vec![median, quick, canaries]].concat()
+            },
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }

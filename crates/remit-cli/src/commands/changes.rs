@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Outcome, say, table, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
 
 /// List changes of the folder that wait for people; show one, approve or refuse it.
 #[derive(Args)]
@@ -16,6 +16,9 @@ use crate::terminal::{Outcome, say, table, text, visible};
 pub struct Changes {
     #[command(subcommand)]
     verb: Option<Verb>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -26,6 +29,9 @@ enum Verb {
     Show {
         /// The change.
         id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         access: Access,
     },
@@ -56,6 +62,9 @@ enum Verb {
 pub struct History {
     /// The digest of one, or its beginning.
     digest: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -73,9 +82,13 @@ impl Changes {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         match self.verb {
-            None => list(&self.access.open(folder)?)?,
-            Some(Verb::Show { id, access }) => {
+            None => list(&self.access.open(folder)?.get("/admin/v1/changes")?, self.json)?,
+            Some(Verb::Show { id, json, access }) => {
                 let change = access.open(folder)?.get(&format!("/admin/v1/changes/{id}"))?;
+                if json {
+                    say(change)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 show(&change)?;
                 files(&change["files"])?;
             }
@@ -90,27 +103,23 @@ impl Changes {
     }
 }
 
-fn list(gateway: &Gateway) -> Result<(), crate::terminal::Failure> {
-    let changes = gateway.get("/admin/v1/changes")?["changes"].as_array().cloned().unwrap_or_default();
-    let rows = changes.iter().map(|change| {
+fn list(answer: &Value, json: bool) -> Result<(), Failure> {
+    let head = &["CHANGE", "STATE", "APPROVED", "SINCE", "PROTECTS LESS"];
+    let none = "no change waits, or has waited, for people";
+    Listing { of: "changes", none, head }.say(answer, json, |change| {
         let votes = format!("{} of {}", change["approved"], change["needed"]);
         let weakens: Vec<_> = change["weakens"].as_array().into_iter().flatten().map(|w| text(&w["what"])).collect();
         vec![text(&change["change"]), text(&change["state"]), votes, text(&change["at"]), visible(&weakens.join("; "))]
-    });
-    say(if changes.is_empty() {
-        "no change waits, or has waited, for people".to_owned()
-    } else {
-        table(&["CHANGE", "STATE", "APPROVED", "SINCE", "PROTECTS LESS"], rows).to_string()
     })
 }
 
-fn vote(gateway: &Gateway, id: &str, ballot: &Value) -> Result<(), crate::terminal::Failure> {
+fn vote(gateway: &Gateway, id: &str, ballot: &Value) -> Result<(), Failure> {
     let change = gateway.post(&format!("/admin/v1/changes/{id}/votes"), ballot)?;
     show(&change)
 }
 
 /// One change in words.
-pub fn show(change: &Value) -> Result<(), crate::terminal::Failure> {
+pub fn show(change: &Value) -> Result<(), Failure> {
     let state = match change["state"].as_str() {
         Some("open") => format!("waits: {} of {} people have approved", change["approved"], change["needed"]),
         Some("in_force") => "is in force".to_owned(),
@@ -128,7 +137,7 @@ pub fn show(change: &Value) -> Result<(), crate::terminal::Failure> {
     Ok(())
 }
 
-fn files(files: &Value) -> Result<(), crate::terminal::Failure> {
+fn files(files: &Value) -> Result<(), Failure> {
     for file in files.as_array().into_iter().flatten() {
         say(format!("{} {}", text(&file["kind"]), visible(&text(&file["file"]))))?;
         for (mark, lines) in [("-", &file["removed"]), ("+", &file["added"])] {
@@ -147,6 +156,10 @@ impl History {
         let gateway = self.access.open(folder)?;
         if let Some(digest) = self.digest {
             let snapshot = gateway.get(&format!("/admin/v1/snapshots/{}", whole(&gateway, &digest)?))?;
+            if self.json {
+                say(snapshot)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             for (name, lines) in snapshot["texts"].as_object().into_iter().flatten() {
                 say(format!("# {}", visible(name)))?;
                 for line in text(lines).lines() {
@@ -156,8 +169,15 @@ impl History {
             return Ok(ExitCode::SUCCESS);
         }
         let history = gateway.get("/admin/v1/snapshots")?;
+        if self.json {
+            say(history)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // An authority can have come back; then its newest entry is the one that counts.
+        let mut in_force = Some(&history["in_force"]);
         for entry in history["snapshots"].as_array().into_iter().flatten() {
-            let now = if entry["snapshot"] == history["in_force"] { ", in force" } else { "" };
+            let now =
+                if in_force.take_if(|digest| **digest == entry["snapshot"]).is_some() { ", in force" } else { "" };
             say(format!("{} {} by {}{now}", text(&entry["time"]), text(&entry["snapshot"]), text(&entry["by"])))?;
             if !entry["change"].is_null() {
                 show(&entry["change"])?;
@@ -188,7 +208,7 @@ impl Rollback {
 }
 
 /// The whole digest of one that begins so.
-fn whole(gateway: &Gateway, begins: &str) -> Result<String, crate::terminal::Failure> {
+fn whole(gateway: &Gateway, begins: &str) -> Result<String, Failure> {
     if begins.len() >= 64 {
         return Ok(begins.to_owned());
     }
@@ -199,9 +219,7 @@ fn whole(gateway: &Gateway, begins: &str) -> Result<String, crate::terminal::Fai
     found.dedup();
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(crate::terminal::Failure::said(format!("no authority that was in force begins with `{begins}`"))),
-        _ => {
-            Err(crate::terminal::Failure::said(format!("several authorities begin with `{begins}`; write more of it")))
-        }
+        [] => Err(Failure::said(format!("no authority that was in force begins with `{begins}`"))),
+        _ => Err(Failure::said(format!("several authorities begin with `{begins}`; write more of it"))),
     }
 }

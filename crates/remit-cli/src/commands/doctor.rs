@@ -11,6 +11,7 @@ use remit_store_sqlite::SqliteStore;
 
 use crate::boot;
 use crate::client::Access;
+use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
 use crate::notify;
@@ -147,6 +148,10 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
         _ => {}
     }
     logs(chart, folder, config)?;
+    if let Some(timestamps) = &config.settings.ledger.timestamps {
+        let found = ledger::timestamper(timestamps, folder).map_err(|error| error.to_string());
+        chart.note("timestamps", found.map(|timestamper| format!("{} by its certificate", timestamper.name)))?;
+    }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::client::Access;
-use crate::terminal::{Failure, Outcome, counted, say, table, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, columns, counted, say, text, visible};
 
 /// List what agents ask for, or show one request. It is decided with `remit approve`, `deny` or `narrow`.
 #[derive(Args)]
@@ -144,18 +144,10 @@ impl Requests {
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/access-requests?all={}", self.all))?;
-        let requests = answer["requests"].as_array().cloned().unwrap_or_default();
-        if self.json {
-            say(answer)?;
-        } else if requests.is_empty() {
-            say("nobody asks for anything")?;
-        } else {
-            let rows = requests.iter().map(|r| {
-                let columns = ["request", "state", "agent", "user", "in_words", "approval", "why"];
-                columns.map(|name| text(&r[name])).to_vec()
-            });
-            say(table(&["REQUEST", "STATE", "AGENT", "FOR", "ASKS FOR", "NEEDS", "WHY"], rows))?;
-        }
+        let head = &["REQUEST", "STATE", "AGENT", "FOR", "ASKS FOR", "NEEDS", "WHY"];
+        Listing { of: "requests", none: "nobody asks for anything", head }.say(&answer, self.json, |request| {
+            columns(request, ["request", "state", "agent", "user", "in_words", "approval", "why"])
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -207,6 +199,9 @@ impl Grant {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let mut body = self.given.body()?;
+        if self.given.tools.is_empty() {
+            return Err(Failure::said("name the tools that it may use, with --tool"));
+        }
         body["agent"] = json!(self.agent);
         body["reason"] = json!(self.reason);
         if let Some(user) = self.user {
@@ -223,19 +218,12 @@ impl Grants {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         let answer = gateway.get(&format!("/admin/v1/grants?all={}", self.all))?;
+        let head = &["GRANT", "STATE", "AGENT", "FOR", "GIVES", "RESTS ON", "CALLS", "UNTIL"];
+        Listing { of: "grants", none: "no grant is in force", head }.say(&answer, self.json, |grant| {
+            columns(grant, ["grant", "state", "agent", "user", "in_words", "rests_on", "used", "expires_at"])
+        })?;
         if self.json {
-            say(answer)?;
             return Ok(ExitCode::SUCCESS);
-        }
-        let grants = answer["grants"].as_array().cloned().unwrap_or_default();
-        if grants.is_empty() {
-            say("no grant is in force")?;
-        } else {
-            let rows = grants.iter().map(|g| {
-                let columns = ["grant", "state", "agent", "user", "in_words", "rests_on", "used", "expires_at"];
-                columns.map(|name| text(&g[name])).to_vec()
-            });
-            say(table(&["GRANT", "STATE", "AGENT", "FOR", "GIVES", "RESTS ON", "CALLS", "UNTIL"], rows))?;
         }
         say(format!("{} of {} given were ever used", answer["used"], answer["given"]))?;
         let due = answer["review_due"].as_array().cloned().unwrap_or_default();
@@ -265,15 +253,12 @@ impl BreakGlass {
         let gateway = self.access.open(folder)?;
         let Some(name) = self.name else {
             let answer = gateway.get("/admin/v1/break-glass")?;
-            let declared = answer["break_glass"].as_array().cloned().unwrap_or_default();
-            let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
-            let rows = declared
-                .iter()
-                .map(|g| vec![text(&g["name"]), list(&g["agents"]), text(&g["access"]), list(&g["instead_of"])]);
-            say(if declared.is_empty() {
-                "nothing is declared for emergencies".to_owned()
-            } else {
-                table(&["NAME", "AGENTS", "GIVES", "INSTEAD OF"], rows).to_string()
+            let all = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+            let head = &["NAME", "AGENTS", "GIVES", "INSTEAD OF"];
+            let none = "nothing is declared for emergencies";
+            Listing { of: "break_glass", none, head }.say(&answer, false, |declared| {
+                let (name, gives) = (text(&declared["name"]), text(&declared["access"]));
+                vec![name, all(&declared["agents"]), gives, all(&declared["instead_of"])]
             })?;
             return Ok(ExitCode::SUCCESS);
         };
@@ -286,13 +271,13 @@ impl BreakGlass {
             }
         }
         let given = gateway.post("/admin/v1/break-glass", &body)?;
+        let grant = text(&given["grant"]);
         say(format!(
-            "{} may use {} until {} (grant {}).\nGuardrails still bind. Somebody else has to review this: remit review {}",
+            "{} may use {}. This ends at {} (grant {grant}).\n\
+             Guardrails still bind. Somebody else has to review this: remit review {grant}",
             text(&given["agent"]),
             text(&given["in_words"]),
             text(&given["expires_at"]),
-            text(&given["grant"]),
-            text(&given["grant"]),
         ))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -304,7 +289,8 @@ impl Review {
         let gateway = self.access.open(folder)?;
         let body = json!({"justified": !self.unjustified, "note": self.note});
         let given = gateway.post(&format!("/admin/v1/grants/{}/review", self.id), &body)?;
-        say(format!("{} is reviewed; {} calls rested on it", visible(&self.id), given["used"]))?;
+        let used = given["used"].as_u64().and_then(|used| usize::try_from(used).ok()).unwrap_or_default();
+        say(format!("{} is reviewed; {} rested on it", visible(&self.id), counted(used, "call", "calls")))?;
         Ok(ExitCode::SUCCESS)
     }
 }

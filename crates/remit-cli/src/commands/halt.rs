@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::Access;
-use crate::terminal::{Failure, Outcome, say, table, text};
+use crate::terminal::{Failure, Listing, Outcome, columns, say, text};
 
 /// Stop something at once; without a target, list what is stopped.
 #[derive(Args)]
@@ -38,14 +38,10 @@ impl Halt {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         let Some(target) = self.target else {
-            let halts = gateway.get("/admin/v1/halts")?["halts"].as_array().cloned().unwrap_or_default();
-            let rows =
-                halts.iter().map(|h| vec![text(&h["target"]), text(&h["since"]), text(&h["by"]), text(&h["reason"])]);
-            say(if halts.is_empty() {
-                "nothing is halted".into()
-            } else {
-                table(&["HALTED", "SINCE", "BY", "WHY"], rows).to_string()
-            })?;
+            let halts = gateway.get("/admin/v1/halts")?;
+            let head = &["HALTED", "SINCE", "BY", "WHY"];
+            Listing { of: "halts", none: "nothing is halted", head }
+                .say(&halts, false, |halt| columns(halt, ["target", "since", "by", "reason"]))?;
             return Ok(ExitCode::SUCCESS);
         };
         let reason = self.reason.ok_or_else(|| Failure::said("say why, with --reason: people will ask"))?;

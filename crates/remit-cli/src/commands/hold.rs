@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Keep something from being erased or deleted by age; without a verb, list what is kept.
 #[derive(Args)]
@@ -67,15 +67,10 @@ impl Hold {
         match self.verb {
             None => {
                 let gateway = self.access.open(folder)?;
-                let holds = gateway.get("/admin/v1/holds")?["holds"].as_array().cloned().unwrap_or_default();
-                let rows = holds
-                    .iter()
-                    .map(|h| vec![text(&h["target"]), text(&h["since"]), text(&h["by"]), text(&h["reason"])]);
-                say(if holds.is_empty() {
-                    "nothing is held".into()
-                } else {
-                    table(&["HELD", "SINCE", "BY", "WHY"], rows).to_string()
-                })?;
+                let holds = gateway.get("/admin/v1/holds")?;
+                let head = &["HELD", "SINCE", "BY", "WHY"];
+                Listing { of: "holds", none: "nothing is held", head }
+                    .say(&holds, false, |hold| columns(hold, ["target", "since", "by", "reason"]))?;
             }
             Some(Verb::Place(Order { target, reason, access })) => {
                 let body = json!({"target": target.text(), "reason": reason});

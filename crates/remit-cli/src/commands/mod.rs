@@ -24,6 +24,7 @@ mod replay;
 mod runs;
 mod schema;
 mod serve;
+mod stdio;
 mod test;
 mod tools;
 mod witness;
@@ -52,7 +53,7 @@ enum Command {
     /// Run the gateway.
     Serve(serve::Serve),
     /// Speak MCP on standard input and output, for clients that only spawn.
-    Stdio(serve::Stdio),
+    Stdio(stdio::Stdio),
     /// Play one agent's run against a gateway with two sample upstreams, and explain what happens.
     Demo(demo::Demo),
     /// Check the configuration folder.
@@ -113,6 +114,8 @@ enum Command {
     Proposals(proposals::Proposals),
     /// Say how an agent has fared since its remit last changed.
     Standing(proposals::Standing),
+    /// Put a remit forward with more in one place: a higher stage, or the lines of a proposal.
+    Widen(proposals::Widen),
     /// Keep something from being deleted; without a verb, list what is kept.
     Hold(hold::Hold),
     /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
@@ -174,6 +177,7 @@ impl Cli {
             Command::Rollback(verb) => verb.run(&folder),
             Command::Proposals(verb) => verb.run(&folder),
             Command::Standing(verb) => verb.run(&folder),
+            Command::Widen(verb) => verb.run(&folder),
             Command::Tools(verb) => verb.run(&folder),
             Command::Agents(verb) => verb.run(&folder),
             Command::Evidence(verb) => verb.run(&folder),

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::client::{Access, encoded};
+use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Try the channels by which people are told.
 #[derive(Args)]
@@ -39,6 +39,9 @@ pub struct Deliveries {
     /// At most this many, newest first.
     #[arg(long, default_value_t = 100)]
     limit: u32,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -62,23 +65,11 @@ impl Deliveries {
                 path.push_str(&format!("&{name}={}", encoded(value)));
             }
         }
-        let found = self.access.open(folder)?.get(&path)?;
-        let found = found["deliveries"].as_array().cloned().unwrap_or_default();
-        let rows = found.iter().map(|d| {
-            let names = ["created_at", "question", "event", "channel", "state", "attempts", "error"];
-            names.map(|name| text(&d[name])).to_vec()
-        });
-        say(if found.is_empty() {
-            "nobody was told anything".into()
-        } else {
-            table(&["SINCE", "QUESTION", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"], rows).to_string()
+        let answer = self.access.open(folder)?.get(&path)?;
+        let head = &["SINCE", "ABOUT", "EVENT", "CHANNEL", "STATE", "TRIES", "ERROR"];
+        Listing { of: "deliveries", none: "nobody was told anything", head }.say(&answer, self.json, |delivery| {
+            columns(delivery, ["created_at", "about", "event", "channel", "state", "attempts", "error"])
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A value as it may stand in a query.
-fn encoded(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Failure, Outcome, say, table, text, visible};
 
 /// List proposed changes of remits, or make one from a question. Nothing is edited: a person takes the lines over.
@@ -19,6 +19,9 @@ pub struct Proposals {
     /// Only those for this agent.
     #[arg(long)]
     agent: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -36,11 +39,43 @@ enum Verb {
     },
 }
 
+/// Put an agent's remit forward with more in one place: a higher stage, or the lines of a proposal. People vote on it.
+#[derive(Args)]
+pub struct Widen {
+    /// The agent.
+    agent: String,
+    /// The stage it would have.
+    #[arg(long, required_unless_present = "proposal", conflicts_with = "proposal")]
+    stage: Option<String>,
+    /// The proposal whose lines it would have; `remit proposals` lists them.
+    #[arg(long)]
+    proposal: Option<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Widen {
+    /// Runs the verb.
+    pub fn run(self, folder: &Path) -> Outcome {
+        let body = match (self.stage, self.proposal) {
+            (Some(stage), _) => json!({"stage": stage}),
+            (None, proposal) => json!({"proposal": proposal}),
+        };
+        let answer = self.access.open(folder)?.post(&format!("/admin/v1/agents/{}/widenings", self.agent), &body)?;
+        super::changes::show(&answer["pending"])?;
+        say("once it is in force, write the same lines into the folder: its next change would take them back")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Say how an agent has fared since its remit last changed: calls, refusals, holds, votes, unknown effects, halts.
 #[derive(Args)]
 pub struct Standing {
     /// The agent.
     agent: String,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     access: Access,
 }
@@ -53,9 +88,14 @@ impl Proposals {
             show(&access.open(folder)?.post("/admin/v1/proposals", &body)?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let path =
-            self.agent.map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={agent}"));
+        let path = self
+            .agent
+            .map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={}", encoded(&agent)));
         let answer = self.access.open(folder)?.get(&path)?;
+        if self.json {
+            say(answer)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let proposals = answer["proposals"].as_array().cloned().unwrap_or_default();
         if proposals.is_empty() {
             say("nothing is proposed")?;
@@ -81,7 +121,8 @@ fn show(proposal: &Value) -> Result<(), Failure> {
     }
     let evidence = &proposal["evidence"];
     let count = |name: &str| format!("{} {name}", evidence[name]);
-    let names = ["calls", "refusals", "holds", "approvals", "denials", "unknown", "halts"];
+    let names =
+        ["calls", "refusals", "holds", "approvals", "denials", "unknown", "undos", "objections", "halts", "incidents"];
     say(format!("  so far: {}{}", names.map(count).join(", "), since(evidence)))
 }
 
@@ -97,20 +138,26 @@ impl Standing {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let standing = self.access.open(folder)?.get(&format!("/admin/v1/agents/{}/standing", self.agent))?;
+        if self.json {
+            say(standing)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         say(format!(
-            "{} is {}, and was halted {} times{}",
+            "{} is {}, was halted {} times and part of {} emergencies{}",
             text(&standing["agent"]),
             standing["stage"].as_str().unwrap_or("without a remit"),
             standing["halts"],
+            standing["incidents"],
             since(&standing)
         ))?;
         let classes = standing["classes"].as_array().cloned().unwrap_or_default();
-        let names = ["calls", "refusals", "holds", "approvals", "denials", "unknown"];
+        let names = ["calls", "refusals", "holds", "approvals", "denials", "unknown", "undos", "objections"];
         let rows = classes.iter().map(|class| {
             let counts = names.iter().map(|name| class[*name].to_string());
             [text(&class["class"])].into_iter().chain(counts).collect()
         });
-        say(table(&["CLASS", "CALLS", "REFUSALS", "HOLDS", "APPROVALS", "DENIALS", "UNKNOWN"], rows))?;
+        let head = ["CLASS", "CALLS", "REFUSALS", "HOLDS", "APPROVALS", "DENIALS", "UNKNOWN", "UNDOS", "OBJECTIONS"];
+        say(table(&head, rows))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,7 +9,7 @@ use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Failure, Outcome, say, table, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]
@@ -107,14 +107,18 @@ impl Questions {
             say(if self.json { question.to_string() } else { shown(&question) })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let answer = gateway.get("/admin/v1/questions")?;
-        let questions = answer["questions"].as_array().cloned().unwrap_or_default();
-        if self.json {
-            say(answer)?;
-        } else if questions.is_empty() {
-            say("nothing waits for people")?;
-        } else {
-            let rows = questions.iter().map(|q| {
+        let mut questions = Vec::new();
+        let mut page = Some("/admin/v1/questions".to_owned());
+        while let Some(path) = page {
+            let answer = gateway.get(&path)?;
+            questions.extend(answer["questions"].as_array().cloned().unwrap_or_default());
+            page = answer["next"].as_str().map(str::to_owned);
+        }
+        let head = &["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"];
+        Listing { of: "questions", none: "nothing waits for people", head }.say(
+            &json!({"questions": questions}),
+            self.json,
+            |q| {
                 vec![
                     text(&q["question"]),
                     text(&q["agent"]),
@@ -124,9 +128,8 @@ impl Questions {
                     rules(q),
                     text(&q["expires_at"]),
                 ]
-            });
-            say(table(&["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"], rows))?;
-        }
+            },
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -179,6 +182,9 @@ impl Approve {
         let seen = gateway.get(&format!("/admin/v1/questions/{id}"))?;
         say(shown(&seen))?;
         if let Some(arguments) = &self.arguments {
+            if self.reason.trim().is_empty() {
+                return Err(Failure::said("say why, with --reason: the agent is told"));
+            }
             let body = json!({"arguments": object(arguments)?, "reason": self.reason, "shown": seen["shown"]});
             let closed = gateway.post(&format!("/admin/v1/questions/{id}/narrow"), &body)?;
             say(in_place(&closed["next"]))?;
@@ -312,6 +318,7 @@ pub fn shown(question: &Value) -> String {
         format!("Why       {}", text(&question["why"])),
         format!("Arguments\n{}", visible(&arguments)),
     ]);
+    lines.extend(preview(&sight["preview"]));
     for other in live["similar"].as_array().into_iter().flatten() {
         let (state, at) = (text(&other["state"]), text(&other["asked_at"]));
         lines.push(format!("Before    {state}  {at}  {}", visible(&other["arguments"].to_string())));
@@ -326,6 +333,26 @@ pub fn shown(question: &Value) -> String {
         lines.push(format!("Said by {who}:\n    {}", text(&said["text"]).replace(['\n', '\r'], "\n    ")));
     }
     lines.join("\n")
+}
+
+/// What the upstream says the call would do. Each line of it is marked, so that none looks like one of ours.
+fn preview(preview: &Value) -> Option<String> {
+    Some(match preview["state"].as_str()? {
+        "awaited" => "Preview   the upstream is being asked; look again".to_owned(),
+        "shown" => {
+            let failed = if preview["failed"] == true { ", which says that it failed" } else { "" };
+            let said =
+                preview["text"].as_str().unwrap_or_default().split('\n').map(|line| format!("  | {}", visible(line)));
+            let left = preview["left_out"].as_u64().filter(|left| *left > 0);
+            let left = left.map(|left| format!("  … and {left} characters more")).into_iter();
+            let said = said.chain(left).collect::<Vec<_>>().join("\n");
+            format!(
+                "Preview   by {}{failed}; the upstream's words, which nobody has checked\n{said}",
+                text(&preview["tool"])
+            )
+        }
+        _ => format!("Preview   none: {}", text(&preview["why"])),
+    })
 }
 
 fn chain(chain: &Value) -> String {
@@ -349,4 +376,19 @@ fn place(dimensions: &Value) -> String {
     let of = dimensions.as_object().into_iter().flatten();
     let of: Vec<_> = of.map(|(dimension, value)| format!("{dimension} {}", text(value))).collect();
     if of.is_empty() { String::new() } else { format!("  ({})", of.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstreams_words_look_like_none_of_ours() {
+        let said = json!({"state": "shown", "tool": "a/look", "failed": false, "left_out": 9,
+                          "text": "-old\u{1b}[2J\nUntil     never\u{202e}"});
+        let printed = preview(&said).unwrap_or_default();
+        let (_, body) = printed.split_once('\n').unwrap_or_default();
+        assert_eq!(body, "  | -old\\u{1b}[2J\n  | Until     never\\u{202e}\n  … and 9 characters more");
+        assert_eq!(preview(&Value::Null), None);
+    }
 }

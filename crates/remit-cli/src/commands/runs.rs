@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::Access;
-use crate::terminal::{Outcome, counted, say, table, text};
+use crate::client::{Access, encoded};
+use crate::terminal::{Listing, Outcome, columns, counted, say, table, text};
 
 /// List runs, or show one with its records.
 #[derive(Args)]
@@ -33,24 +33,11 @@ impl Runs {
             say(if self.json { run.to_string() } else { timeline(&run) })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let filter = self.agent.map(|agent| format!("?agent={agent}")).unwrap_or_default();
+        let filter = self.agent.map(|agent| format!("?agent={}", encoded(&agent))).unwrap_or_default();
         let answer = gateway.get(&format!("/admin/v1/runs{filter}"))?;
-        if self.json {
-            say(answer)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let runs = answer["runs"].as_array().cloned().unwrap_or_default();
-        let rows = runs.iter().map(|run| {
-            vec![
-                text(&run["run"]),
-                text(&run["agent"]),
-                text(&run["user"]),
-                text(&run["calls"]),
-                text(&run["opened_at"]),
-                text(&run["closed_at"]),
-            ]
-        });
-        say(table(&["RUN", "AGENT", "FOR", "CALLS", "OPENED", "CLOSED"], rows))?;
+        let head = &["RUN", "AGENT", "FOR", "CALLS", "OPENED", "CLOSED"];
+        Listing { of: "runs", none: "there is no run", head }
+            .say(&answer, self.json, |run| columns(run, ["run", "agent", "user", "calls", "opened_at", "closed_at"]))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,14 +5,15 @@ use remit_core::halt::HaltTarget;
 use remit_core::ids::{AgentId, OperatorId, RuleId, RunId, ToolName, UserId, WorkflowId};
 use remit_core::limits::CHAIN_LINKS_MAX;
 use remit_core::verdict::Code;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::at::At;
 use crate::report::Report;
-use crate::scenario::file::{ActorFile, EffectFile, ExpectFile, ScenarioFile, StepFile, VerdictWord};
-use crate::scenario::{Actor, CallStep, Deed, Effect, Expect, Scenario, Step, Verdict};
+use crate::scenario::file::{AccessFile, ActorFile, EffectFile, ExpectFile, ScenarioFile, StepFile, VerdictWord};
+use crate::scenario::{AccessStep, Actor, CallStep, Deed, Effect, Expect, Scenario, Step, Verdict};
 
-const DEEDS: &str = "a step does one of `call`, `approve`, `deny`, `halt`, `resume`";
+const DEEDS: &str = "a step does one of `call`, `approve`, `deny`, `halt`, `resume`, `request`, `grant`, `revoke`, \
+                     `break_glass`, `delegate`";
 
 pub(super) fn check(file: At<ScenarioFile>, report: &mut Report<'_>) -> Scenario {
     let locus = report.locus(&file);
@@ -51,6 +52,11 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         step.deny.as_ref().map(At::place),
         step.halt.as_ref().map(At::place),
         step.resume.as_ref().map(At::place),
+        step.request.as_ref().map(At::place),
+        step.grant.as_ref().map(At::place),
+        step.revoke.as_ref().map(At::place),
+        step.break_glass.as_ref().map(At::place),
+        step.delegate.as_ref().map(At::place),
     ];
     let mut deeds = deeds.into_iter().flatten();
     let first = deeds.next();
@@ -62,8 +68,10 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         report.fault(&place, "nothing is done in this step", DEEDS);
         return None;
     }
+    if let Some(actor) = step.actor.as_ref().filter(|_| !acts(&step)) {
+        report.fault(actor, "`as` belongs to a `call`, a `request` or a `grant`", "remove it");
+    }
     let call_only = [
-        ("as", step.actor.as_ref().map(At::place)),
         ("run", step.run.as_ref().map(At::place)),
         ("args", step.args.as_ref().map(At::place)),
         ("upstream", step.upstream.as_ref().map(At::place)),
@@ -73,11 +81,12 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
             report.fault(&at, format!("`{key}` belongs to a `call`"), "remove it");
         }
     }
-    if let Some(by) = step.by.as_ref().filter(|_| step.call.is_some() || step.deny.is_some()) {
+    let agents = step.call.is_some() || step.request.is_some();
+    if let Some(by) = step.by.as_ref().filter(|_| agents || step.deny.is_some()) {
         report.fault(
             by,
-            "`by` belongs to `approve`, `halt` or `resume`",
-            "say who calls under `as:`, and who refuses under `deny: {by: …}`",
+            "`by` belongs to what a person does",
+            "say which agent acts under `as:`, and who refuses under `deny: {by: …}`",
         );
     }
     if let Some(tool) = &step.call {
@@ -91,12 +100,11 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         Some(by) => Some(report.id(by, OperatorId::parse)?),
         None => None,
     };
-    if let Some(rule) = &step.approve {
-        let rule_id = report.id(rule, RuleId::parse);
-        if by.is_none() {
-            report.fault(rule, "nobody approves here", "add `by:`, an operator of keys.yaml");
-        }
-        return Some(Deed::Approve { rule: rule_id?, by: by? });
+    if let Some(asked) = &step.request {
+        return access(asked, &step, report).map(Deed::Request);
+    }
+    if step.halt.is_none() && step.resume.is_none() {
+        return a_persons(&step, by, first.as_ref()?, report);
     }
     let help = "write `tenant`, `agent:a`, `tool:u/t`, `upstream:u`, `class:write` or `run:r`";
     let mut target = |at: &At<String>| report.read(at, HaltTarget::parse, "something that can be halted", help);
@@ -107,10 +115,59 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
     }
 }
 
+/// Whether an agent acts in this step, or is given something.
+const fn acts(step: &StepFile) -> bool {
+    step.call.is_some() || step.request.is_some() || step.grant.is_some()
+}
+
+/// What nobody does but a person whom the step names.
+fn a_persons(step: &StepFile, by: Option<OperatorId>, place: &At<()>, report: &mut Report<'_>) -> Option<Deed> {
+    if by.is_none() {
+        report.fault(place, "nobody does this", "add `by:`, an operator of keys.yaml");
+    }
+    if let Some(rule) = &step.approve {
+        return Some(Deed::Approve { rule: report.id(rule, RuleId::parse)?, by: by? });
+    }
+    if let Some(given) = &step.grant {
+        return Some(Deed::Grant { access: access(given, step, report)?, by: by? });
+    }
+    if let Some(agent) = &step.revoke {
+        return Some(Deed::Revoke { agent: report.id(agent, AgentId::parse)?, by: by? });
+    }
+    if let Some(name) = &step.break_glass {
+        return Some(Deed::BreakGlass { name: report.id(name, RuleId::parse)?, by: by? });
+    }
+    let lent = step.delegate.as_ref()?;
+    let rule = lent.rule.as_ref().map(|rule| report.id(rule, RuleId::parse));
+    let rule = match rule {
+        Some(rule) => Some(rule?),
+        None => None,
+    };
+    Some(Deed::Delegate { to: report.id(&lent.to, OperatorId::parse)?, rule, by: by? })
+}
+
+fn access(file: &At<AccessFile>, step: &StepFile, report: &mut Report<'_>) -> Option<AccessStep> {
+    let mut asked = json!({"tools": file.tools});
+    if let Some(bounds) = &file.bounds {
+        asked["where"] = Value::Object(bounds.clone());
+    }
+    if let Some(length) = &file.length {
+        asked["for_secs"] = json!(report.length_secs(length)?);
+    }
+    if let Some(calls) = file.calls {
+        asked["calls"] = json!(calls);
+    }
+    let Some(actor) = &step.actor else {
+        report.fault(file, "this is for no agent", "add `as: {agent: …}`");
+        return None;
+    };
+    Some(AccessStep { actor: actor_of(actor, report)?, asked })
+}
+
 fn call(tool: &At<String>, step: &StepFile, report: &mut Report<'_>) -> Option<CallStep> {
     let name = report.id(tool, ToolName::parse);
     let actor = match &step.actor {
-        Some(actor) => self::actor(actor, report),
+        Some(actor) => actor_of(actor, report),
         None => {
             report.fault(tool, "nobody calls here", "add `as: {agent: …}`");
             None
@@ -140,7 +197,7 @@ fn call(tool: &At<String>, step: &StepFile, report: &mut Report<'_>) -> Option<C
     })
 }
 
-fn actor(file: &At<ActorFile>, report: &mut Report<'_>) -> Option<Actor> {
+fn actor_of(file: &At<ActorFile>, report: &mut Report<'_>) -> Option<Actor> {
     let agent = report.id(&file.agent, AgentId::parse);
     let user = file.user.as_ref().map(|user| report.id(user, UserId::parse));
     let via: Vec<_> = file.via.iter().filter_map(|agent| report.id(agent, AgentId::parse)).collect();

@@ -28,7 +28,8 @@ pub(crate) struct GivenFile {
     pub files: Entries<String>,
 }
 
-/// One thing that happens: exactly one of `call`, `approve`, `deny`, `halt`, `resume`.
+/// One thing that happens: exactly one of `call`, `approve`, `deny`, `halt`, `resume`, `request`, `grant`, `revoke`,
+/// `break_glass`, `delegate`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
@@ -37,7 +38,7 @@ pub(crate) struct StepFile {
     pub at: Option<At<String>>,
     /// An agent calls this tool: `payments/refund`.
     pub call: Option<At<String>>,
-    /// For `call`: who calls.
+    /// For `call`, `request` and `grant`: the agent, and for whom it works.
     #[serde(rename = "as")]
     pub actor: Option<At<ActorFile>>,
     /// For `call`: the run it belongs to. Calls without one share a run.
@@ -54,7 +55,17 @@ pub(crate) struct StepFile {
     pub halt: Option<At<String>>,
     /// A person lets it go on.
     pub resume: Option<At<String>>,
-    /// For `approve`, `halt` and `resume`: the person, an operator of keys.yaml.
+    /// An agent asks people for access for a while. Those who answer it then answer this.
+    pub request: Option<At<AccessFile>>,
+    /// A person gives an agent such access without its asking.
+    pub grant: Option<At<AccessFile>>,
+    /// A person takes back what this agent was given last.
+    pub revoke: Option<At<String>>,
+    /// A person uses what is declared under this name for emergencies.
+    pub break_glass: Option<At<String>>,
+    /// A person lets another one vote in their place for a day.
+    pub delegate: Option<At<DelegateFile>>,
+    /// For whatever a person does: the person, an operator of keys.yaml.
     pub by: Option<At<String>>,
     /// What must come of it.
     pub expect: Option<ExpectFile>,
@@ -74,6 +85,34 @@ pub(crate) struct ActorFile {
     pub via: Vec<At<String>>,
     /// The workflow it works within.
     pub workflow: Option<At<String>>,
+}
+
+/// Access for a while. What is not named is as the remit offers it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct AccessFile {
+    /// Which tools: `[payments/refund]`.
+    pub tools: Vec<String>,
+    /// Only resources within these bounds: `{environment: [staging]}`.
+    #[serde(rename = "where")]
+    pub bounds: Option<Map<String, Value>>,
+    /// For how long: `8h`.
+    #[serde(rename = "for")]
+    pub length: Option<At<String>>,
+    /// How many calls.
+    pub calls: Option<u64>,
+}
+
+/// Who votes in somebody's place.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct DelegateFile {
+    /// The one who votes, an operator of keys.yaml.
+    pub to: At<String>,
+    /// Only under this approval rule.
+    pub rule: Option<At<String>>,
 }
 
 /// A person refuses.

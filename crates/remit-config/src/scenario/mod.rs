@@ -46,7 +46,7 @@ pub struct Step {
 pub enum Deed {
     /// An agent calls a tool.
     Call(Box<CallStep>),
-    /// A person answers the question of the last held call with yes.
+    /// A person answers the question that was asked last, of a held call or of a request, with yes.
     Approve {
         /// For this rule.
         rule: RuleId,
@@ -74,6 +74,47 @@ pub enum Deed {
         /// The person; the runner's own operator when nobody is named.
         by: Option<OperatorId>,
     },
+    /// An agent asks people for access for a while.
+    Request(AccessStep),
+    /// A person gives an agent access without its asking.
+    Grant {
+        /// To whom, and what.
+        access: AccessStep,
+        /// The person.
+        by: OperatorId,
+    },
+    /// A person takes back what an agent was given last.
+    Revoke {
+        /// The agent.
+        agent: AgentId,
+        /// The person.
+        by: OperatorId,
+    },
+    /// A person uses what is declared for emergencies.
+    BreakGlass {
+        /// The declaration.
+        name: RuleId,
+        /// The person.
+        by: OperatorId,
+    },
+    /// A person lets another one vote in their place for a day.
+    Delegate {
+        /// Who votes.
+        to: OperatorId,
+        /// Only under this rule.
+        rule: Option<RuleId>,
+        /// In whose place.
+        by: OperatorId,
+    },
+}
+
+/// Access for a while, that an agent asks for or is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessStep {
+    /// The agent, and for whom it works.
+    pub actor: Actor,
+    /// What, as [`Terms::read`](remit_core::access::Terms::read) reads it.
+    pub asked: Value,
 }
 
 /// An agent calls a tool.

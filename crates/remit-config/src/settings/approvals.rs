@@ -189,7 +189,7 @@ impl DistinctWord {
 }
 
 impl FactorWord {
-    const fn least(self) -> Option<Factor> {
+    pub(super) const fn least(self) -> Option<Factor> {
         match self {
             Self::Any => None,
             Self::Password => Some(Factor::Password),

@@ -14,7 +14,7 @@ use remit_core::ids::{AgentId, TenantId};
 use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
-use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, SettingsFile, StoreFile};
+use crate::settings::file::{AuthenticationFile, ChangesFile, FactorWord, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
     Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, notify,
     retention, risk, rules,
@@ -176,7 +176,7 @@ fn changes(file: Option<ChangesFile>, report: &mut Report<'_>) -> Needed {
             "write at most as many as under `people`",
         );
     }
-    Needed { weakening: people, widening }
+    Needed { weakening: people, widening, factor: file.factor.and_then(FactorWord::least) }
 }
 
 /// A `Host` header: a name or address with an optional port, in lower case, as it is compared.

@@ -123,6 +123,47 @@ pub(crate) struct LedgerFile {
     pub witnesses: Vec<At<WitnessFile>>,
     /// How many witnesses are enough. Required when there are any.
     pub quorum: Option<At<u32>>,
+    /// Who stamps checkpoints, so that a third party anchors the time of every record (RFC 3161). Default: nobody.
+    pub timestamps: Option<At<TimestampsFile>>,
+    /// What becomes of calls while records wait too long to be sealed. Default: after 60 s none goes ahead.
+    pub unsealed: Option<UnsealedFile>,
+}
+
+/// Who stamps checkpoints.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct TimestampsFile {
+    /// Where it takes queries: `https://timestamps.example/tsr`. Plain HTTP is for this machine only.
+    pub url: At<String>,
+    /// The file of its certificate, or of its issuer's, in PEM. No other timestamper is believed, and auditors are given this one.
+    pub certificate: At<String>,
+    /// How long it is left alone between two stamps. Default: `1h`.
+    pub every: Option<At<String>>,
+}
+
+/// What becomes of calls while records wait too long to be sealed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct UnsealedFile {
+    /// How long a record may wait: `60s`, which is also the default.
+    pub within: Option<At<String>>,
+    /// `refuse`: no call goes ahead then; `reads`: only reads of data up to `internal`; `go_on`: all of them. Default: refuse.
+    pub then: Option<ThenWord>,
+}
+
+/// Which calls go ahead while the log has fallen behind.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ThenWord {
+    /// None.
+    Refuse,
+    /// Reads of data up to `internal`.
+    Reads,
+    /// All.
+    GoOn,
 }
 
 /// Where a log's Ed25519 key is.
@@ -479,4 +520,6 @@ pub(crate) struct ChangesFile {
     pub people: Option<At<u32>>,
     /// For a change that lets a remit grow and does nothing else; 0 for none. Default: 1.
     pub widening: Option<At<u32>>,
+    /// How well those who vote must have proved who they are. Default: any.
+    pub factor: Option<FactorWord>,
 }

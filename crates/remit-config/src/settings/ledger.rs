@@ -1,14 +1,19 @@
 //! The `ledger` block of `remit.yaml`: the log over the records, where its files are, who cosigns it.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+use remit_core::unsealed::{Then, Unsealed};
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{BucketFile, LedgerFile, LogKeyFile, WitnessFile};
-use crate::settings::{Ledger, LedgerFiles, LogKey, Witness, bucket, log_key};
+use crate::settings::file::{BucketFile, LedgerFile, LogKeyFile, ThenWord, UnsealedFile, WitnessFile};
+use crate::settings::{Ledger, LedgerFiles, LogKey, Witness, bucket, log_key, timestamps};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
+/// How long a record may wait to be sealed, in seconds.
+const UNSEALED_SECS: RangeInclusive<u64> = 5..=24 * 60 * 60;
 
 pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<'_>) -> Ledger {
     let file = file.unwrap_or(LedgerFile {
@@ -20,6 +25,8 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         guard: None,
         witnesses: Vec::new(),
         quorum: None,
+        timestamps: None,
+        unsealed: None,
     });
     let origin = file.origin.and_then(|origin| {
         let help = "write a name without spaces and `+`, best under a domain of yours: `acme.example/remit/2026`";
@@ -40,8 +47,10 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         witnesses.push(witness);
     }
     let quorum = quorum(file.quorum.as_ref(), &file.witnesses, report);
+    let unsealed = unsealed(file.unsealed, report);
+    let timestamps = file.timestamps.as_ref().and_then(|at| timestamps::check(at, report));
     let origin = origin.unwrap_or_else(|| format!("remit/{tenant}"));
-    Ledger { origin, files, key, next_key, guard, witnesses, quorum }
+    Ledger { origin, files, key, next_key, guard, witnesses, quorum, unsealed, timestamps }
 }
 
 /// INVARIANT (one key, one log): a pair in a token does not change by itself, so the next log has another one.
@@ -57,6 +66,22 @@ fn next_key(at: &At<LogKeyFile>, key: &LogKey, report: &mut Report<'_>) -> Optio
         );
     }
     Some(next)
+}
+
+fn unsealed(file: Option<UnsealedFile>, report: &mut Report<'_>) -> Unsealed {
+    let standard = Unsealed::default();
+    let Some(file) = file else { return standard };
+    let within_secs = file.within.as_ref().and_then(|at| report.length_secs(at)).unwrap_or(standard.within_secs);
+    if let Some(at) = file.within.as_ref().filter(|_| !UNSEALED_SECS.contains(&within_secs)) {
+        report.fault(at, "that is out of bounds", "write `5s` up to `24h`: a round of sealing takes about a second");
+    }
+    let then = match file.then {
+        None => standard.then,
+        Some(ThenWord::Refuse) => Then::Refuse,
+        Some(ThenWord::Reads) => Then::Reads,
+        Some(ThenWord::GoOn) => Then::GoOn,
+    };
+    Unsealed { within_secs, then }
 }
 
 /// One place: files in two places would be two ledgers of one name.

@@ -14,6 +14,7 @@ pub mod notify;
 mod retention;
 mod risk;
 mod rules;
+mod timestamps;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use remit_core::authority::weakening::Needed;
 use remit_core::ids::{AgentId, TenantId};
 use remit_core::registry::Class;
+use remit_core::unsealed::Unsealed;
 
 use crate::upstream::CredentialSource;
 
@@ -139,6 +141,21 @@ pub struct Ledger {
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+    /// Who stamps checkpoints; none when nobody does.
+    pub timestamps: Option<Timestamps>,
+    /// What becomes of calls while records wait too long to be sealed.
+    pub unsealed: Unsealed,
+}
+
+/// Somebody who states when they saw a checkpoint (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// Where it takes queries. Plain HTTP is on this machine only.
+    pub url: String,
+    /// The file of its certificate, or of its issuer's.
+    pub certificate: PathBuf,
+    /// How long it is left alone between two stamps, in seconds.
+    pub every_secs: u64,
 }
 
 /// Where the Ed25519 key of a log is. Its ML-DSA-44 key is always in a file: tokens do not have that yet.

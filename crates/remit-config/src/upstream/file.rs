@@ -1,7 +1,11 @@
 //! What may be written in `upstreams/*.yaml`.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::at::{At, Entries};
 
@@ -94,6 +98,9 @@ pub(crate) struct ToolFile {
     pub reversible: Option<bool>,
     /// How its effect is undone, in a few words: approvers read them. At most 1,000 characters.
     pub undo: Option<At<String>>,
+    /// A tool of class `read` of this upstream that says what a call would do: `refund_preview`. When a call is held, it is called with
+    /// the same arguments, or with those named here, and approvers read what it answers.
+    pub preview: Option<At<PreviewFile>>,
     /// The team that answers for it: `team:finance`. Default: the upstream's owner.
     pub owner: Option<At<String>>,
     /// The labels its output carries: a sensitivity (`public`, `internal`, `confidential`, `restricted`; default `internal`), `untrusted` when outsiders can write it, and marks such as `pii`.
@@ -105,6 +112,51 @@ pub(crate) struct ToolFile {
     pub cost: Option<At<String>>,
     /// Longest time the upstream may take. Default: the upstream's.
     pub timeout: Option<At<String>>,
+}
+
+/// Which tool shows approvers what a call would do: a name, or a name with its arguments.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged, inline)]
+pub(crate) enum PreviewFile {
+    /// It takes the arguments of the call.
+    Same(String),
+    /// It takes others.
+    With(PreviewWithFile),
+}
+
+/// A preview with arguments of its own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct PreviewWithFile {
+    /// The tool, by the name the upstream itself uses.
+    pub tool: At<String>,
+    /// Its arguments by name: each a text, or an argument of the call as `args.path`.
+    pub arguments: Entries<At<String>>,
+}
+
+impl<'de> Deserialize<'de> for PreviewFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = PreviewFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a tool, or `{tool: …, arguments: {…}}`")
+            }
+
+            fn visit_str<E>(self, tool: &str) -> Result<Self::Value, E> {
+                Ok(PreviewFile::Same(tool.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                PreviewWithFile::deserialize(MapAccessDeserializer::new(map)).map(PreviewFile::With)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 /// What a tool touches: each a name, or an argument as `args.path`.

@@ -4,7 +4,7 @@ use remit_core::ids::{TeamId, ToolName, UpstreamId};
 use remit_core::labels::{Labels, Sensitivity};
 use remit_core::nearest;
 use remit_core::registry::{
-    Class, Cost, Definition, Dimension, Facet, ResourceMap, Risk, Schema, Shape, Tool, micro_usd,
+    Class, Cost, Definition, Dimension, Facet, Preview, ResourceMap, Risk, Schema, Shape, Tool, micro_usd,
 };
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::facet::{Environments, argument, facet, property};
 use crate::report::Report;
 use crate::upstream::ShowAs;
 use crate::upstream::check::team;
-use crate::upstream::file::{ClassWord, ResourceFile, RiskWord, ToolFile, UpstreamFile};
+use crate::upstream::file::{ClassWord, PreviewFile, ResourceFile, RiskWord, ToolFile, UpstreamFile};
 
 /// Longest words about undoing.
 const UNDO_CHARS_MAX: usize = 1_000;
@@ -52,6 +52,10 @@ impl Classifier<'_> {
             }
         };
         let undo = file.undo.as_ref().map(|at| undo(at, report));
+        let preview = match &file.preview {
+            Some(at) => self.preview(at, &name, schema.as_ref(), report).map(Some),
+            None => Some(None),
+        };
         let owner = file.owner.as_ref().and_then(|owner| team(owner, report)).or_else(|| self.owner.clone());
         let labels = labels(&file.labels, report);
         let resource = self.resource(file.resource.as_ref(), schema.as_ref(), report);
@@ -79,6 +83,7 @@ impl Classifier<'_> {
             risk: file.risk.risk(),
             reversible: reversible?,
             undo,
+            preview: preview?,
             labels,
             resource,
             cost: cost?,
@@ -93,6 +98,38 @@ impl Classifier<'_> {
             credential: self.credential.clone(),
             name,
         })
+    }
+
+    /// Another tool of this upstream, which must only look: it is called before anybody has approved anything.
+    fn preview(
+        &self,
+        at: &At<PreviewFile>,
+        previewed: &ToolName,
+        schema: Option<&Value>,
+        report: &mut Report<'_>,
+    ) -> Option<Preview> {
+        let (tool, arguments) = match &**at {
+            PreviewFile::Same(tool) => (at.place().map(|()| tool.clone()), None),
+            PreviewFile::With(with) => (with.tool.clone(), Some(&with.arguments)),
+        };
+        let arguments = arguments.map(|named| {
+            let facets = named.iter().map(|(name, at)| Some(((**name).clone(), facet(at, schema, report)?)));
+            facets.collect::<Vec<_>>().into_iter().collect::<Option<_>>()
+        });
+        let Some((_, shows)) = self.file.tools.iter().find(|(name, _)| **name == *tool) else {
+            let names = self.file.tools.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+            report.unknown(&tool, "tool of this upstream", &tool, names);
+            return None;
+        };
+        if *tool == previewed.own() {
+            report.fault(&tool, "a tool cannot be its own preview", "name the tool that shows what this one would do");
+        } else if shows.class.class() != Class::Read {
+            let message =
+                format!("`{}` does not only look, and a preview is called before anybody has approved", *tool);
+            report.fault(&tool, message, "name a tool of class `read`");
+        }
+        let tool = ToolName::join(self.id, &tool).ok()?;
+        Some(Preview { tool, arguments: arguments.map_or(Some(None), |found| found.map(Some))? })
     }
 
     /// The tool's own facets, and the upstream's where the tool says nothing.

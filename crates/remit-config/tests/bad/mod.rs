@@ -186,6 +186,18 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "/\"}\n    - {key: witness.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k, url: \"https://b.example\"}\n  quorum: 1\n",
         "remit.yaml:32:13: this witness stands here already (list each witness once)",
     ),
+    (
+        "remit.yaml",
+        "  guard: /mnt",
+        "  unsealed: {within: 4s}\n  guard: /mnt",
+        "remit.yaml:29:22: that is out of bounds (write `5s` up to `24h`: a round of sealing takes about a second)",
+    ),
+    (
+        "remit.yaml",
+        "  guard: /mnt",
+        "  unsealed: {then: go-on}\n  guard: /mnt",
+        "remit.yaml:29:20: unknown word `go-on` (did you mean `go_on`?)",
+    ),
     // Console
     (
         "remit.yaml",
@@ -280,6 +292,30 @@ pub const FOLDERS: &[(&str, &str, &str, &str)] = &[
         "    reversible: false\n",
         "",
         "upstreams/payments.yaml:8:3: `refund` does not say whether its effect can be undone (add `reversible: true` or `reversible: false`)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: lokup\n",
+        "upstreams/payments.yaml:16:14: unknown tool of this upstream `lokup` (did you mean `lookup`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: refund\n",
+        "upstreams/payments.yaml:16:14: a tool cannot be its own preview (name the tool that shows what this one would do)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n",
+        "    preview: {tool: lookup, arguments: {id: args.paymnet.id}}\n",
+        "upstreams/payments.yaml:16:45: unknown argument `paymnet` (did you mean `payment`?)",
+    ),
+    (
+        "upstreams/payments.yaml",
+        "    timeout: 5s\n  lookup: {class: read, risk: low}\n",
+        "    preview: lookup\n  lookup: {class: write, risk: low, reversible: true}\n",
+        "upstreams/payments.yaml:16:14: `lookup` does not only look, and a preview is called before anybody has approved (name a tool of class `read`)",
     ),
     (
         "upstreams/payments.yaml",
@@ -681,4 +717,32 @@ pub const TOKENS: &[(&str, &str, &str)] = &[
     ),
     ("      label: log 2026\n", "", "remit.yaml:30:7: `label` is missing (add it to this block)"),
     ("pkcs11:", "hsm:", "remit.yaml:29:5: unknown word `hsm` (one of `files`, `pkcs11`)"),
+];
+
+/// What is changed in who stamps the ledger to what, and all that is said about it.
+pub const TIMESTAMPS: &[(&str, &str, &str)] = &[
+    (
+        "https://timestamps",
+        "http://timestamps",
+        "remit.yaml:33:21: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "timestamps.example",
+        "key:secret@timestamps.example",
+        "remit.yaml:33:21: an address must not hold a user or password (leave out what stands before the `@`)",
+    ),
+    ("30m", "30s", "remit.yaml:33:82: `30s` is out of bounds (write `1m` to `30d`)"),
+    ("30m", "31d", "remit.yaml:33:82: `31d` is out of bounds (write `1m` to `30d`)"),
+    (
+        "30m",
+        "often",
+        "remit.yaml:33:82: `often` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+    ),
+    (
+        "certificate: tsa.pem",
+        "certificate: ''",
+        "remit.yaml:33:66: the path is empty (write the path of a certificate: `tsa.pem`)",
+    ),
+    ("certificate: tsa.pem, ", "", "remit.yaml:33:53: `certificate` is missing (add it to this block)"),
+    ("every", "each", "remit.yaml:33:75: unknown key `each` (known here: `url`, `certificate`, `every`)"),
 ];

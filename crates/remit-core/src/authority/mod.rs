@@ -1,12 +1,15 @@
 //! Authority: what the organisation's files allow, compiled. **Remits grant, guardrails bound,
 //! approvals satisfy, budgets count; silence, error and unknown mean deny.**
 
+mod budgets;
 mod compile;
 mod facts;
+mod grants;
 pub mod guardrail;
 mod index;
 mod permit;
 pub mod remit;
+mod slice;
 mod tiers;
 mod vocabulary;
 pub mod weakening;
@@ -14,10 +17,11 @@ mod when;
 
 use miette::Diagnostic;
 
+pub(crate) use budgets::budget;
 pub use compile::{Person, Sources, compile};
 pub(crate) use facts::Facts;
-pub(crate) use index::{Profile, Slice, budget};
 pub use index::{Snapshot, Standing};
+pub(crate) use slice::{Profile, Slice};
 pub use tiers::{Tiers, asks_better};
 pub use vocabulary::cedar_schema;
 

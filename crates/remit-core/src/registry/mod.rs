@@ -3,6 +3,7 @@
 
 mod cost;
 mod pin;
+mod preview;
 mod resource;
 mod schema;
 mod shape;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use cost::{Cost, CostError, micro_usd};
 pub use pin::{Definition, PinDiff, diff};
+pub use preview::Preview;
 pub use resource::{Dimension, Facet, NotCanonical, Resource, ResourceMap};
 pub use schema::{Schema, SchemaError};
 pub use shape::{Member, Shape};

@@ -128,12 +128,6 @@ impl ResourceMap {
         let kind = self.kind.clone().unwrap_or_else(|| class.as_str().to_owned());
         Ok(Resource { kind, id: id.unwrap_or_default(), dimensions })
     }
-
-    /// Whether the resource is the same for every call.
-    #[must_use]
-    pub fn is_fixed(&self) -> bool {
-        self.id.iter().chain(self.dimensions.values()).all(|facet| matches!(facet, Facet::Fixed(_)))
-    }
 }
 
 impl Resource {

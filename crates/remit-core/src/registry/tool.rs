@@ -2,7 +2,7 @@
 
 use crate::ids::{TeamId, ToolName};
 use crate::labels::Labels;
-use crate::registry::{Cost, Definition, ResourceMap, Schema, Shape};
+use crate::registry::{Cost, Definition, Preview, ResourceMap, Schema, Shape};
 
 /// What an action does to the world; each class is budgeted and granted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +49,8 @@ pub struct Tool {
     pub reversible: bool,
     /// How its effect is undone, in the operator's words, for approvers.
     pub undo: Option<String>,
+    /// What shows people what a call would do, before they decide on it.
+    pub preview: Option<Preview>,
     /// The labels its output carries.
     pub labels: Labels,
     /// What it touches, as a function of its arguments.

@@ -46,6 +46,8 @@ pub enum Code {
     InputInvalid,
     /// Remit contradicted itself. Nothing more was executed.
     Internal,
+    /// Records have waited too long for the log. Nothing was executed.
+    LedgerUnsealed,
     /// The request is not what its protocol says.
     Malformed,
     /// A policy could not be evaluated for this call; what cannot be evaluated denies.
@@ -88,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the names.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::AccessNotOffered,
         Self::Halted,
         Self::ApprovalDenied,
@@ -104,6 +106,7 @@ impl Code {
         Self::IdempotencyPending,
         Self::InputInvalid,
         Self::Internal,
+        Self::LedgerUnsealed,
         Self::Malformed,
         Self::PolicyError,
         Self::PolicyGuardrail,
@@ -237,6 +240,12 @@ impl Code {
                 Fault::Internal,
                 "Remit contradicted itself. Nothing more was executed.",
                 "Report the record id to the operator.",
+            ),
+            Self::LedgerUnsealed => (
+                "ledger.unsealed",
+                Fault::Internal,
+                "Records have waited too long for the log. Nothing was executed.",
+                "Repeat the call later; an operator has to look at `remit ledger head`.",
             ),
             Self::Malformed => (
                 "request.malformed",

@@ -72,6 +72,7 @@ pub fn tool(name: &str, class: Class, schema: Value, cost: Cost) -> Tool {
         risk: Risk::Medium,
         reversible: false,
         undo: None,
+        preview: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost,

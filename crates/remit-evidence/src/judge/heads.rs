@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::anchor::Stamped;
 use super::{Court, Outcome, Read, Step};
 use crate::bundle::{Bundle, Head};
 use crate::log::merkle::verify_consistency;
@@ -10,7 +11,7 @@ use crate::log::merkle::verify_consistency;
 /// Proven steps from a head to a larger one.
 #[derive(Default)]
 // INVARIANT (once sorted, by the smaller head): one pass follows every way up.
-struct Steps<'h>(Vec<(&'h Head, &'h Head)>);
+pub(super) struct Steps<'h>(Vec<(&'h Head, &'h Head)>);
 
 impl<'h> Steps<'h> {
     /// This head and all larger ones that are proven to have grown from it.
@@ -25,17 +26,18 @@ impl<'h> Steps<'h> {
     }
 
     /// Whether both are parts of one tree.
-    fn join(&self, a: &'h Head, b: &'h Head) -> bool {
+    pub(super) fn join(&self, a: &'h Head, b: &'h Head) -> bool {
         !self.above(a).is_disjoint(&self.above(b))
     }
 }
 
 impl Court {
-    /// Compares all heads. Answers those that a known log has signed, to be remembered.
-    pub(super) fn heads(&mut self, bundle: &Bundle, read: &[Read<'_>], memory: &[Head]) -> Vec<Head> {
-        let stated: BTreeSet<Head> =
-            bundle.claims.iter().filter_map(|claim| Head::stated(&claim.proof.as_ref()?.checkpoint).ok()).collect();
-        let heads: BTreeSet<&Head> = read.iter().filter_map(|read| Some(&read.place.as_ref()?.head)).collect();
+    /// What the bundle proves of how trees grew, and what the memory holds of it.
+    pub(super) fn growth<'h>(&mut self, bundle: &'h Bundle, memory: &'h [Head]) -> Steps<'h> {
+        let proofs = bundle.claims.iter().filter_map(|claim| claim.proof.as_ref());
+        let notes =
+            proofs.map(|proof| &proof.checkpoint).chain(bundle.timestamps.iter().map(|stamp| &stamp.checkpoint));
+        let stated: BTreeSet<Head> = notes.filter_map(|note| Head::stated(note).ok()).collect();
         let mut steps = Steps::default();
         for growth in &bundle.consistency {
             let touches = |head: &Head| stated.contains(head) || memory.contains(head);
@@ -56,14 +58,29 @@ impl Court {
             _ => None,
         }));
         steps.0.sort();
-        self.within(&heads, &steps);
-        if !memory.is_empty() {
-            heads.iter().for_each(|head| self.against(head, &seen, &steps));
-        }
-        heads.into_iter().cloned().collect()
+        steps
     }
 
-    fn within(&mut self, heads: &BTreeSet<&Head>, steps: &Steps<'_>) {
+    /// Compares all heads that a known log has signed. Answers those of the places, to be remembered.
+    pub(super) fn heads<'h>(
+        &mut self,
+        steps: &Steps<'h>,
+        read: &'h [Read<'_>],
+        stamped: &'h [Stamped],
+        memory: &'h [Head],
+    ) -> Vec<Head> {
+        let places: BTreeSet<&Head> = read.iter().filter_map(|read| Some(&read.place.as_ref()?.head)).collect();
+        let heads = places.iter().copied().chain(stamped.iter().map(|stamped| &stamped.head)).collect();
+        self.within(&heads, steps);
+        if !memory.is_empty() {
+            let mut seen: Vec<&Head> = memory.iter().collect();
+            seen.sort();
+            heads.iter().for_each(|head| self.against(head, &seen, steps));
+        }
+        places.into_iter().cloned().collect()
+    }
+
+    fn within<'h>(&mut self, heads: &BTreeSet<&'h Head>, steps: &Steps<'h>) {
         let list: Vec<&Head> = heads.iter().copied().collect();
         // Sorted by origin and size: neighbours suffice, since growth is a chain.
         for pair in list.windows(2) {
@@ -80,7 +97,7 @@ impl Court {
         }
     }
 
-    fn against(&mut self, head: &Head, seen: &[&Head], steps: &Steps<'_>) {
+    fn against<'h>(&mut self, head: &'h Head, seen: &[&'h Head], steps: &Steps<'h>) {
         let of_log = || seen.iter().filter(|kept| kept.origin == head.origin);
         let Some(last) = of_log().next_back() else {
             return self.say(Step::History, None, Outcome::Holds, format!("the log {} is new here", head.origin));

@@ -9,7 +9,7 @@ use crate::bundle::{Claim, Head};
 use crate::log::checkpoint::{Checkpoint, CheckpointError, Opened};
 use crate::log::leaf::Leaf;
 use crate::log::merkle::verify_inclusion;
-use crate::log::note::NoteError;
+use crate::log::note::{Note, NoteError};
 use crate::log::proof::Proof;
 use crate::log::vkey::{Algorithm, VerifierKey};
 use crate::trust::{RevokedLog, Trust};
@@ -39,7 +39,7 @@ impl Court {
             self.say(Step::Inclusion, Some(at), Outcome::Missing, "no proof that it was logged");
             return None;
         };
-        let opened = match open(proof, trust) {
+        let opened = match open(&proof.checkpoint, trust) {
             Ok(opened) => opened,
             Err((outcome, detail)) => {
                 self.say(Step::Checkpoint, Some(at), outcome, detail);
@@ -47,6 +47,12 @@ impl Court {
             }
         };
         let Checkpoint { origin, size, .. } = &opened.checkpoint;
+        let least = trust.require.tree_size;
+        if *size < least {
+            let detail = format!("a tree of {size} leaves; {least} are required");
+            self.say(Step::Checkpoint, Some(at), Outcome::Missing, detail);
+            return None;
+        }
         self.say(Step::Checkpoint, Some(at), Outcome::Holds, format!("the log {origin} signed its {size} leaves"));
         let place = self.witnesses(at, proof, &opened, trust);
         if !(place.quorum && place.seen > 0) && revocations(&opened, trust).next().is_some() {
@@ -81,10 +87,10 @@ impl Court {
     }
 }
 
-fn open<'t>(proof: &Proof, trust: &'t Trust) -> Result<Opened<'t>, (Outcome, String)> {
+/// A checkpoint that a known log has signed as it must.
+pub(super) fn open<'t>(note: &Note, trust: &'t Trust) -> Result<Opened<'t>, (Outcome, String)> {
     let logs: Vec<&VerifierKey> = trust.policy.logs().collect();
-    let opened =
-        Checkpoint::open(&proof.checkpoint, logs.iter().copied(), trust.policy.witnesses().map(|(_, key)| key));
+    let opened = Checkpoint::open(note, logs.iter().copied(), trust.policy.witnesses().map(|(_, key)| key));
     let opened = opened.map_err(|error| match error {
         CheckpointError::Note(NoteError::Unsigned) | CheckpointError::Foreign(_) => {
             (Outcome::Missing, "signed by no log that is known".to_owned())
@@ -111,10 +117,6 @@ fn open<'t>(proof: &Proof, trust: &'t Trust) -> Result<Opened<'t>, (Outcome, Str
     let algorithms: BTreeSet<Algorithm> = opened.seals.iter().filter(own).map(|seal| seal.key.algorithm()).collect();
     if !trust.require.log_algorithms.is_subset(&algorithms) {
         return Err((Outcome::Missing, "the log has not signed by all algorithms that are required".into()));
-    }
-    if *size < trust.require.tree_size {
-        let least = trust.require.tree_size;
-        return Err((Outcome::Missing, format!("a tree of {size} leaves; {least} are required")));
     }
     Ok(opened)
 }

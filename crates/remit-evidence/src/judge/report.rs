@@ -29,6 +29,8 @@ pub enum Step {
     Story,
     /// The times agree with those of others.
     Time,
+    /// A timestamper has stamped the tree with the record.
+    Anchor,
     /// The trees in the bundle are one tree that grew.
     Consistency,
     /// It is the tree that was seen before.
@@ -50,6 +52,7 @@ impl Step {
             Self::Disclosures => "disclosures",
             Self::Story => "story",
             Self::Time => "time",
+            Self::Anchor => "anchor",
             Self::Consistency => "consistency",
             Self::History => "history",
         }
@@ -124,6 +127,17 @@ pub struct Finding {
     pub place: Option<(String, u64)>,
     /// Before this time, in milliseconds since 1970, it existed, says the earliest witness.
     pub existed_by: Option<i64>,
+    /// The earliest stamp over a tree with it.
+    pub anchor: Option<Anchor>,
+}
+
+/// A time that a timestamper has stated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// By which name the trust document knows it.
+    pub by: String,
+    /// When it saw the tree at the latest, in milliseconds since 1970.
+    pub at: i64,
 }
 
 /// What is said in the end, and the exit code.
@@ -179,6 +193,21 @@ impl Finding {
     pub fn existed_by_text(&self) -> Option<String> {
         self.existed_by.map(instant::print)
     }
+
+    /// Its level in words, and whether it is time anchored as well: neither stands for the other.
+    #[must_use]
+    pub fn level_words(&self) -> String {
+        let anchored = if self.anchor.is_some() { ", time anchored" } else { "" };
+        format!("{}{anchored}", self.level.words())
+    }
+}
+
+impl Anchor {
+    /// Its time, as RFC 3339.
+    #[must_use]
+    pub fn at_text(&self) -> String {
+        instant::print(self.at)
+    }
 }
 
 impl Level {
@@ -206,10 +235,11 @@ impl Report {
             json!({
                 "record": claim.record.as_ref().map(|(id, _)| id),
                 "kind": claim.record.as_ref().map(|(_, kind)| kind),
-                "level": claim.level.words(),
+                "level": claim.level_words(),
                 "log": claim.place.as_ref().map(|(log, _)| log),
                 "index": claim.place.as_ref().map(|(_, index)| index),
                 "existed_by": claim.existed_by_text(),
+                "anchored": claim.anchor.as_ref().map(|anchor| json!({"by": anchor.by, "at": anchor.at_text()})),
             })
         });
         json!({

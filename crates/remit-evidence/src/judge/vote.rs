@@ -76,7 +76,7 @@ pub(super) fn assurance(read: &Read<'_>, record: &Statement, passkeys: &Passkeys
 
 /// The statement is about this record's own question, call and choice, and about nothing else.
 fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
-    const MEMBERS: [&str; 12] = [
+    const MEMBERS: [&str; 14] = [
         "_type",
         "tenant",
         "question",
@@ -89,6 +89,8 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
         "approver",
         "reason",
         "bounds",
+        "principal",
+        "arguments",
     ];
     let of = Members::of("what the vote covers", statement, &MEMBERS)?;
     if of.text("_type")? != STATEMENT_TYPE {
@@ -113,20 +115,34 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
     for name in ["definition", "shown", "approver", "reason"] {
         of.digest(name)?;
     }
+    // In whose place it was cast, and what was put in the call's place: each is there exactly when the record says so.
+    let in_place = record.value("/in_place").and_then(Value::as_bool) == Some(true);
+    for (name, said) in [("principal", in_place), ("arguments", record.text("/choice") == Some("narrow"))] {
+        let committed = of.maybe(name, |value| value.as_str().and_then(Digest::from_hex))?;
+        if committed.is_some() != said {
+            return Err(Malformed(format!(
+                "the vote covers a `{name}` and its record does not say so, or the other way round"
+            )));
+        }
+    }
     Ok(())
 }
 
 /// The values that are shown are those that the statement commits to.
 fn opens(statement: &Value, texts: &[String], shown: &HashMap<String, Value>) -> Result<(), Answer> {
     let committed = |name: &str| statement.get(name).and_then(Value::as_str);
-    for sight in texts.iter().filter_map(|text| sight(text)) {
+    let as_it_stands = |name| texts.iter().filter_map(move |text| as_it_stands(text, name));
+    for sight in as_it_stands("shown") {
         if committed("shown") != Some(Digest::of(sight.as_bytes()).to_string().as_str()) {
             return fails("what was shown is not what the vote covers");
         }
     }
     let Some(nonce) = shown.get("statement_nonce").and_then(Value::as_str) else { return Ok(()) };
-    for name in ["approver", "reason"] {
-        let Some(value) = shown.get(name).and_then(Value::as_str) else { continue };
+    let texts = ["approver", "reason", "principal"]
+        .into_iter()
+        .filter_map(|name| Some((name, shown.get(name)?.as_str()?.to_owned())));
+    let told = texts.chain(as_it_stands("arguments").map(|text| ("arguments", text)));
+    for (name, value) in told.filter(|(name, _)| committed(name).is_some()) {
         if committed(name) != Some(Digest::of(format!("{nonce}\0{name}\0{value}").as_bytes()).to_string().as_str()) {
             return fails(format!("the {name} that is shown is not the one that the vote covers"));
         }
@@ -134,12 +150,12 @@ fn opens(statement: &Value, texts: &[String], shown: &HashMap<String, Value>) ->
     Ok(())
 }
 
-/// The text of what was shown, byte for byte as it stands in its disclosure.
-fn sight(disclosure: &str) -> Option<String> {
+/// The text of a value of this name, byte for byte as it stands in its disclosure.
+fn as_it_stands(disclosure: &str, name: &str) -> Option<String> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(disclosure).ok()?).ok()?;
-    let (_, value) = text.strip_suffix(']')?.split_once(",\"shown\",")?;
+    let (_, value) = text.strip_suffix(']')?.split_once(&format!(",\"{name}\","))?;
     let read = remit_core::json::parse(text.as_bytes()).ok()?;
-    (read.get(1)?.as_str()? == "shown").then(|| value.to_owned())
+    (read.get(1)?.as_str()? == name).then(|| value.to_owned())
 }
 
 fn signed(

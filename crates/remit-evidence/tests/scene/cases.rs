@@ -1,5 +1,7 @@
 //! Good bundles and tampered ones, each with the verdict it must get from every verifier.
 
+mod stamps;
+
 use super::records::*;
 use super::*;
 use remit_evidence::judge::{Step, Verdict};
@@ -73,7 +75,7 @@ fn flipped(value: &Value, at: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes(), memories()]
+    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes(), memories(), stamps::all()]
         .into_iter()
         .flatten()
         .collect()

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 pub mod cases;
 pub mod passkeys;
 pub mod records;
+pub mod timestamper;
 pub mod vectors;
 
 pub const ORIGIN: &str = "log.example/remit";

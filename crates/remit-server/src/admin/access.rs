@@ -81,8 +81,8 @@ pub(super) async fn grants(
         let every = store.grants(false).await.map_err(unavailable)?;
         let mut shown = Vec::new();
         let mut used = 0u64;
-        for given in &every {
-            let calls = edge.gate.used(&given.grant).await.map_err(unavailable)?;
+        let each = edge.gate.used_each(every.iter().map(|given| &given.grant)).await.map_err(unavailable)?;
+        for (given, calls) in every.iter().zip(each) {
             used += u64::from(calls > 0);
             if listed.all || given.end.is_none() {
                 shown.push(grant_shown(given, calls));
@@ -242,7 +242,7 @@ fn request_shown(request: &AccessRequest) -> Value {
         "user": request.user.as_ref().map(ToString::to_string),
         "access": request.terms.to_json(),
         "in_words": request.terms.to_string(),
-        "unused_secs": request.unused_secs,
+        "unused_secs": request.ends_unused(),
         "approval": request.rule.as_str(),
         "asked_at": request.asked_at.to_string(),
         "asked_by": request.by.as_ref().map(ToString::to_string),

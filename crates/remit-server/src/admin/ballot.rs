@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice, Nonce, Proof, Site};
+use remit_app::change::ChangeBallot;
 use remit_app::narrow::Narrower;
 use remit_app::question::RunBounds;
-use remit_core::ids::{Digest, QuestionId, RuleId};
+use remit_core::ids::{ChangeId, Digest, QuestionId, RuleId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
@@ -30,9 +31,7 @@ fn ballot(
         Some("deny") if body.get("bounds").is_none() => Choice::Deny,
         _ => return Err(malformed("`choice` must be approve, deny, or approve_run with `bounds`")),
     };
-    let rule = text(body, "rule")?.map(RuleId::parse).transpose();
-    let rule = rule.map_err(|error| malformed(&error.to_string()))?;
-    let shown = shown(body)?;
+    let (rule, shown) = (rule(body)?, shown(body)?);
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
     let proof = body.get("assertion").map(proof).transpose()?;
     Ok(Ballot { question, rule, choice, reason, shown, proof })
@@ -88,15 +87,38 @@ fn own(base_url: &str) -> Site {
     Site { rp_id: name.map_or(host, |(name, _)| name).to_owned(), origins: vec![origin.to_owned()] }
 }
 
+/// Reads a vote on a change of the authority.
+pub(crate) fn on_change(settings: &EdgeSettings, change: &str, body: &Value) -> Result<ChangeBallot, Refusal> {
+    only(body, &["choice", "reason", "assertion"])?;
+    let change = ChangeId::parse(change).map_err(|_| super::changes::unknown())?;
+    let approve = match text(body, "choice")? {
+        Some("approve") => true,
+        Some("refuse") => false,
+        _ => return Err(malformed("`choice` must be approve or refuse")),
+    };
+    let reason = text(body, "reason")?.unwrap_or_default().trim().to_owned();
+    if !approve && reason.is_empty() {
+        return Err(malformed("`reason` is missing: whoever proposed it will ask"));
+    }
+    let proof = body.get("assertion").map(|assertion| proof(settings, assertion)).transpose()?;
+    Ok(ChangeBallot { change, approve, reason, proof })
+}
+
 /// Other arguments for a held call.
-pub(crate) fn narrower(question: &str, body: &Value) -> Result<Narrower, Refusal> {
-    only(body, &["arguments", "reason", "shown"])?;
+pub(crate) fn narrower(settings: &EdgeSettings, question: &str, body: &Value) -> Result<Narrower, Refusal> {
+    only(body, &["arguments", "rule", "reason", "shown", "assertion"])?;
     let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
     let arguments = body.get("arguments").filter(|arguments| arguments.is_object());
     let arguments =
-        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?;
+        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?.clone();
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
-    Ok(Narrower { question, arguments: arguments.clone(), reason, shown: shown(body)? })
+    let proof = body.get("assertion").map(|assertion| proof(settings, assertion)).transpose()?;
+    Ok(Narrower { question, rule: rule(body)?, arguments, reason, shown: shown(body)?, proof })
+}
+
+fn rule(body: &Value) -> Result<Option<RuleId>, Refusal> {
+    let rule = text(body, "rule")?.map(RuleId::parse).transpose();
+    rule.map_err(|error| malformed(&error.to_string()))
 }
 
 fn shown(body: &Value) -> Result<Digest, Refusal> {

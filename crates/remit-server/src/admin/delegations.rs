@@ -70,7 +70,7 @@ fn shown(delegation: &Delegation) -> Value {
     })
 }
 
-fn not_delegated(error: NotDelegated) -> Refusal {
+pub(crate) fn not_delegated(error: NotDelegated) -> Refusal {
     let text = error.to_string();
     match error {
         NotDelegated::Already => Refusal::new(Code::Conflict, text).with_remedy("Nothing was delegated."),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
-use remit_app::delivery::{DeliveryFilter, DeliveryState};
+use remit_app::delivery::{DeliveryFilter, DeliveryState, Subject};
 use remit_app::message::{Message, Recipient};
 use remit_app::tell::Messenger as _;
 use remit_core::ids::{ChannelId, QuestionId};
@@ -31,7 +31,7 @@ pub(super) async fn list(
         for (name, value) in &asked {
             let wrong = || Refusal::new(Code::Malformed, format!("`{name}` has no such value"));
             match name.as_str() {
-                "question" => filter.about = Some(QuestionId::parse(value).map_err(|_| wrong())?),
+                "question" => filter.about = Some(QuestionId::parse(value).map_err(|_| wrong())?.into()),
                 "state" => filter.state = Some(DeliveryState::parse(value).ok_or_else(wrong)?),
                 "limit" => filter.limit = value.parse::<u32>().map_err(|_| wrong())?.min(LISTED_MAX),
                 _ => return Err(Refusal::new(Code::Malformed, "the query may hold question, state and limit")),
@@ -40,7 +40,8 @@ pub(super) async fn list(
         let found = edge.gate.ports().store.deliveries(&filter).await.map_err(unavailable)?;
         Ok(json!({"deliveries": found.iter().map(|delivery| json!({
             "delivery": delivery.id(),
-            "question": delivery.about.as_str(),
+            "about": delivery.about.to_string(),
+            "question": matches!(delivery.about, Subject::Question(_)).then(|| delivery.about.to_string()),
             "event": delivery.event.to_string(),
             "channel": delivery.channel.as_ref().map(ChannelId::as_str),
             "state": delivery.state.as_str(),

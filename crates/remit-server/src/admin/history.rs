@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::HeaderMap;
+use remit_app::change::Occasion;
 use remit_app::history::{Entry, FileChange, differences};
 use remit_core::ids::{AgentId, Digest};
 use remit_core::steering::Deed;
@@ -65,7 +66,9 @@ pub(super) async fn restore(State(edge): State<Arc<Edge>>, Path(digest): Path<St
         Ok((operator, texts(&edge, &digest).await?.1))
     };
     match ordered.await {
-        Ok((operator, texts)) => taken(&edge, edge.authorities().restore(&operator.approver.id, &texts).await),
+        Ok((operator, texts)) => {
+            taken(&edge, edge.authorities().put(&operator.approver.id, &texts, Occasion::Rollback).await)
+        }
         Err(refusal) => refused(&refusal),
     }
 }
@@ -77,10 +80,17 @@ pub(super) async fn standing(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
         let agent = AgentId::parse(&id).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
         let snapshot = edge.gate.snapshot();
         let tally = edge.gate.standing(&agent).await.map_err(unavailable)?;
+        if snapshot.remit(&agent).is_none() && tally.classes.is_empty() && tally.halts == 0 {
+            return Err(Refusal::new(
+                Code::RecordUnknown,
+                format!("no remit is for `{agent}`, and no record tells of it"),
+            ));
+        }
         let classes = tally.classes.iter().map(|(class, counts)| {
             json!({
                 "class": class.as_str(), "calls": counts.allowed, "refusals": counts.denied, "holds": counts.asked,
                 "approvals": counts.approvals, "denials": counts.denials, "unknown": counts.unknown,
+                "undos": counts.undos, "objections": counts.objections,
             })
         });
         Ok(json!({
@@ -89,13 +99,14 @@ pub(super) async fn standing(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
             "since": tally.since,
             "whole": tally.whole,
             "halts": tally.halts,
+            "incidents": tally.incidents,
             "classes": classes.collect::<Vec<_>>(),
         }))
     };
     answer(found.await)
 }
 
-async fn texts(edge: &Edge, digest: &str) -> Result<(Digest, String), Refusal> {
+pub(crate) async fn texts(edge: &Edge, digest: &str) -> Result<(Digest, String), Refusal> {
     let unknown =
         || Refusal::new(Code::RecordUnknown, "no authority of this digest was in force, or its texts are deleted");
     let digest = Digest::from_hex(digest).ok_or_else(unknown)?;

@@ -3,17 +3,18 @@
 pub(crate) mod access;
 pub(crate) mod ballot;
 mod batch;
-mod changes;
-mod delegations;
+pub(crate) mod changes;
+pub(crate) mod delegations;
 mod deletion;
 mod deliveries;
 mod evidence;
 pub(crate) mod halts;
-mod history;
+pub(crate) mod history;
 mod look;
 pub(crate) mod people;
+pub(crate) mod proposals;
 pub(crate) mod questions;
-mod reviews;
+pub(crate) mod reviews;
 
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/changes", get(changes::list))
         .route("/admin/v1/changes/{id}", get(changes::show))
         .route("/admin/v1/changes/{id}/votes", post(changes::vote))
-        .route("/admin/v1/proposals", get(changes::proposals).post(changes::propose))
+        .route("/admin/v1/proposals", get(proposals::list).post(proposals::propose))
         .route("/admin/v1/snapshots", get(history::list))
         .route("/admin/v1/snapshots/{digest}", get(history::show))
         .route("/admin/v1/snapshots/{digest}/restore", post(history::restore))
@@ -82,6 +83,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/reviews/{id}", post(reviews::close))
         .route("/admin/v1/approvers", get(reviews::approvers))
         .route("/admin/v1/deliveries", get(deliveries::list))
+        .route("/admin/v1/changes/{id}/statements", post(changes::statement))
+        .route("/admin/v1/agents/{id}/widenings", post(proposals::widen))
         .route("/admin/v1/notify/test", post(deliveries::test))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))

@@ -1,11 +1,14 @@
 //! Questions, for the people who answer them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
 use remit_app::NotTaken;
+use remit_app::ballot::Nonce;
+use remit_app::ports::listing::{Lapse, SHEET_MAX, Waiting};
 use remit_app::question::Question;
 use remit_core::ids::{Digest, QuestionId};
 use remit_core::steering::Deed;
@@ -14,15 +17,31 @@ use serde_json::{Value, json};
 
 use crate::admin::{answer, ballot, body, operator, unavailable};
 use crate::edge::Edge;
+use crate::identify::Operator;
 use crate::refusal;
 
-/// `GET /admin/v1/questions`: what waits for people, oldest first.
-pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+/// `GET /admin/v1/questions?after=&limit=`: what waits for people, those that lapse first before others. `next` is
+/// the path of the next page, or null.
+pub(super) async fn list(
+    State(edge): State<Arc<Edge>>,
+    Query(params): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let listed = async {
         operator(&edge, &headers, Deed::Look).await?;
-        let now = edge.gate.ports().clock.now();
-        let open = edge.gate.ports().store.open_questions(now).await.map_err(unavailable)?;
-        Ok(json!({"questions": open.iter().map(|question| shown(&edge, question)).collect::<Vec<_>>()}))
+        let mut asked = Waiting::all(edge.gate.ports().clock.now());
+        for (name, value) in &params {
+            let wrong = || Refusal::new(Code::Malformed, format!("`{name}` has no such value"));
+            match name.as_str() {
+                "after" => asked.after = Some(Lapse::parse(value).ok_or_else(wrong)?),
+                "limit" => asked.limit = value.parse::<usize>().map_err(|_| wrong())?.clamp(1, SHEET_MAX),
+                _ => return Err(Refusal::new(Code::Malformed, "the query may hold after and limit")),
+            }
+        }
+        let sheet = edge.gate.ports().store.waiting(&asked).await.map_err(unavailable)?;
+        let next = sheet.older.map(|after| format!("/admin/v1/questions?after={after}&limit={}", asked.limit));
+        let questions = sheet.items.iter().map(|question| shown(&edge, question));
+        Ok(json!({"questions": questions.collect::<Vec<_>>(), "next": next}))
     };
     answer(listed.await)
 }
@@ -61,26 +80,39 @@ pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, 
     answer(voted.await)
 }
 
-/// `POST /admin/v1/questions/{id}/statements`: as for a vote, without the assertion. Answers the statement that
+/// `POST /admin/v1/questions/{id}/statements`: as for a vote, or with the choice `narrow` as for narrowing, without the
+/// assertion. Answers the statement that
 /// the voter's passkey signs, the challenge to sign it by, and the nonce to send with the vote.
 pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let stated = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
         let asked = body(&edge, raw).await?;
-        let ballot = ballot::read(&edge.settings, &id, &asked)?;
-        let (statement, nonce) = edge.gate.statement(&voter.approver, &ballot).await.map_err(not_taken)?;
-        let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
-        let passkeys = account.into_iter().flat_map(|account| account.passkeys);
-        Ok(json!({
-            "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
-            "statement": statement,
-            "nonce": nonce.to_string(),
-            "rp_id": ballot::site(&edge.settings).rp_id,
-            "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
-        }))
+        let stated = if asked.get("choice").and_then(Value::as_str) == Some("narrow") {
+            let members = asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "choice");
+            let asked = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let narrower = ballot::narrower(&edge.settings, &id, &Value::Object(asked))?;
+            edge.gate.statement_to_narrow(&voter.approver, &narrower).await
+        } else {
+            edge.gate.statement(&voter.approver, &ballot::read(&edge.settings, &id, &asked)?).await
+        };
+        let (statement, nonce) = stated.map_err(not_taken)?;
+        to_sign(&edge, &voter, &statement, &nonce).await
     };
     answer(stated.await)
+}
+
+/// What a voter's browser needs to have a statement signed by their passkey.
+pub(crate) async fn to_sign(edge: &Edge, voter: &Operator, statement: &str, nonce: &Nonce) -> Result<Value, Refusal> {
+    let account = edge.gate.ports().store.account(&voter.approver.id).await.map_err(unavailable)?;
+    let passkeys = account.into_iter().flat_map(|account| account.passkeys);
+    Ok(json!({
+        "challenge": ballot::encode(Digest::of(statement.as_bytes()).as_bytes()),
+        "statement": statement,
+        "nonce": nonce.to_string(),
+        "rp_id": ballot::site(&edge.settings).rp_id,
+        "passkeys": passkeys.map(|passkey| ballot::encode(&passkey.id)).collect::<Vec<_>>(),
+    }))
 }
 
 /// `POST /admin/v1/questions/{id}/remarks`: `{"text"}`. Asks the agent something; the question stays open.
@@ -109,13 +141,13 @@ pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
     answer(escalated.await)
 }
 
-/// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown"}`. Puts a call with these arguments in the
+/// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown", "rule"?, "assertion"?}`. Puts a call with these arguments in the
 /// place of the held one. Answers the closed question, and as `next` the one of the other call.
 pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let narrowed = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let narrower = ballot::narrower(&id, &body(&edge, raw).await?)?;
+        let narrower = ballot::narrower(&edge.settings, &id, &body(&edge, raw).await?)?;
         let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
         let mut answer = shown(&edge, &done.closed);
         answer["next"] = done.next.as_ref().map_or(Value::Null, |next| shown(&edge, next));
@@ -132,7 +164,7 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),
-        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse => {
+        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse | NotTaken::NotAlone(_) => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was changed.")
         }
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {

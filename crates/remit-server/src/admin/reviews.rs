@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{answer, ballot, body, operator, unavailable};
 use crate::edge::Edge;
+use crate::identify::Operator;
 
 /// `GET /admin/v1/reviews`: what waits, oldest first; with `closed=true` all of it. `limit`: 100 unless given.
 pub(super) async fn list(
@@ -37,19 +38,36 @@ pub(super) async fn list(
     answer(listed.await)
 }
 
-/// `POST /admin/v1/reviews/{record}`: `{"note"}` closes the review. Who looked comes from the credential.
+/// `POST /admin/v1/reviews/{record}`: `{"note", "finding"?: "confirmed"|"objected"}` closes the review. Who looked comes
+/// from the credential.
 pub(super) async fn close(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let closed = async {
         let by = operator(&edge, &parts.headers, Deed::Review).await?;
         let found = body(&edge, raw).await?;
-        ballot::only(&found, &["note"])?;
+        ballot::only(&found, &["note", "finding"])?;
         let note = ballot::text(&found, "note")?.unwrap_or_default();
-        let call = RecordId::parse(&id).map_err(|_| not_reviewed(NotReviewed::Unknown))?;
-        let review = edge.gate.review(&by.approver, &call, note).await.map_err(not_reviewed)?;
-        Ok(shown(&review))
+        let finding = ballot::text(&found, "finding")?.unwrap_or("confirmed");
+        Ok(shown(&closed_by(&edge, &by, &id, finding, note).await?))
     };
     answer(closed.await)
+}
+
+/// Closes the review of this record.
+pub(crate) async fn closed_by(
+    edge: &Edge,
+    by: &Operator,
+    id: &str,
+    finding: &str,
+    note: &str,
+) -> Result<Review, Refusal> {
+    let objects = match finding {
+        "confirmed" => false,
+        "objected" => true,
+        _ => return Err(Refusal::new(Code::Malformed, "`finding` must be confirmed or objected")),
+    };
+    let call = RecordId::parse(id).map_err(|_| not_reviewed(NotReviewed::Unknown))?;
+    edge.gate.review(&by.approver, &call, objects, note).await.map_err(not_reviewed)
 }
 
 /// `GET /admin/v1/approvers`: load, pace and care of each. It says who approved what had to be denied, so it is for
@@ -85,7 +103,7 @@ fn shown(review: &Review) -> Value {
         "tool": review.tool,
         "at": review.at.to_string(),
         "closed": review.closed.as_ref().map(|closed| json!({
-            "by": closed.by.as_str(), "note": closed.note, "at": closed.at.to_string(),
+            "by": closed.by.as_str(), "finding": if closed.objects { "objected" } else { "confirmed" }, "note": closed.note, "at": closed.at.to_string(),
         })),
     })
 }

@@ -52,7 +52,7 @@ struct Request {
     minutes: u64,
     calls: Option<u64>,
     rule: Plain,
-    unused: String,
+    unused: Option<String>,
     by: Option<Plain>,
     asked: Moment,
     why: Plain,
@@ -122,8 +122,8 @@ async fn listed(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Access, 
     let (waiting, decided): (Vec<_>, Vec<_>) = requests.partition(|request| request.state == RequestState::Open);
     let every = store.grants(false).await.map_err(unavailable)?;
     let (mut due, mut live, mut ended, mut ever_used) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for given in &every {
-        let used = edge.gate.used(&given.grant).await.map_err(unavailable)?;
+    let used = edge.gate.used_each(every.iter().map(|given| &given.grant)).await.map_err(unavailable)?;
+    for (given, used) in every.iter().zip(used) {
         ever_used += usize::from(used > 0);
         if given.unreviewed() {
             due.push(Grant::of(given, used, now));
@@ -182,7 +182,7 @@ impl Request {
             minutes: request.terms.secs / 60,
             calls: request.terms.calls,
             rule: line(request.rule.as_str()),
-            unused: lasting(request.unused_secs),
+            unused: request.ends_unused().map(lasting),
             by: request.by.as_ref().map(|by| line(by.as_str())),
             asked: Moment::new(request.asked_at, now),
             why: lines(head(&request.why, WHY_CHARS_MAX).0),

@@ -75,13 +75,16 @@ impl Read {
             Kind::Approval => match self.text("/choice") {
                 choice if choice.starts_with("approve") => Tag::good(choice),
                 "deny" => Tag::bad("deny"),
+                "ask_back" => Tag::plain("asks back"),
+                "escalate" => Tag::plain("calls others in"),
+                "narrow" => Tag::plain("puts another call in its place"),
                 other => Tag::plain(other),
             },
             Kind::Halt if self.text("/event") == "halt" => Tag::bad("halt"),
-            _ => Tag::plain(match self.text("/event") {
-                "" => kind.as_str(),
-                event => event,
-            }),
+            _ => match self.text("/event") {
+                "" => Tag::plain(kind.as_str()),
+                event => Tag::plain(&event.replace('_', " ")),
+            },
         }
     }
 
@@ -108,15 +111,24 @@ impl Read {
                 match self.text("/choice") {
                     "ask_back" => format!("{by} asks the agent something"),
                     "escalate" => format!("{by} calls in the next people"),
+                    "narrow" => format!("{by} changes the arguments"),
                     _ => format!("{by} under {}", self.text("/rule")),
                 }
             }
             Kind::Run if self.text("/event") == "answer" => format!("{} answers", self.text("/agent/id")),
             Kind::Run => format!("a run of {}", self.text("/agent/id")),
             Kind::Halt => self.text("/target").to_owned(),
-            Kind::Policy => format!("snapshot {} by {}", short(self.text("/snapshot")), self.text("/by")),
+            Kind::Policy => match self.text("/event") {
+                "voted" => {
+                    let by = Some(self.beside("approver")).filter(|by| !by.is_empty()).unwrap_or("somebody");
+                    format!("{by} votes on a change")
+                }
+                "proposed" => "a change that protects less".to_owned(),
+                "suggested" => format!("a proposal for {}", self.text("/agent/id")),
+                _ => format!("snapshot {} by {}", short(self.text("/snapshot")), self.text("/by")),
+            },
             Kind::Key => short(self.text("/delegate")).to_owned(),
-            Kind::Grant | Kind::Erasure | Kind::Peer => self.text("/event").to_owned(),
+            Kind::Grant | Kind::Erasure | Kind::Peer => self.text("/event").replace('_', " "),
         };
         line(&text)
     }

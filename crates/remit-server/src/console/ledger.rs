@@ -14,6 +14,7 @@ use remit_app::ledger::sealed;
 use remit_app::prove::Wanted;
 use remit_core::ids::RecordId;
 use remit_core::steering::Deed;
+use remit_core::unsealed::{Then, Unsealed};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::judge::{Level, Outcome, Report, Step, Verdict, judge};
 use remit_evidence::log::checkpoint::Checkpoint;
@@ -61,6 +62,7 @@ struct Judged {
     level: Option<String>,
     place: Option<(Plain, u64)>,
     existed_by: Option<Plain>,
+    stamped: Option<(Plain, Plain)>,
     claims: usize,
     steps: Vec<Judgement>,
     limits: Vec<Plain>,
@@ -95,6 +97,7 @@ struct Ledger {
     sealed: u64,
     head: Option<Head>,
     trouble: Option<String>,
+    behind: Option<(String, String)>,
     witnesses: Vec<Witness>,
     quorum: u64,
     keys: Vec<(Plain, &'static str)>,
@@ -158,6 +161,7 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Ledger, R
         sealed,
         head: note.as_ref().and_then(|note| head(note, &keys, now)),
         trouble,
+        behind: behind(edge, now),
         witnesses: witnesses.collect(),
         quorum: trust.as_ref().map_or(0, |trust| trust.require.witnesses),
         keys: keys.iter().map(|key| (line(&key.to_string()), algorithm(key.algorithm()))).collect(),
@@ -166,6 +170,19 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Ledger, R
         unjudged,
         wish,
     })
+}
+
+/// Why the log is behind, and what that means for calls.
+fn behind(edge: &Edge, now: Timestamp) -> Option<(String, String)> {
+    let lag = edge.gate.lag()?;
+    let why = lag.trouble(now)?;
+    let Unsealed { within_secs, then } = lag.bound();
+    let what = match then {
+        Then::Refuse => "no call goes ahead",
+        Then::Reads => "only reads of data up to internal go ahead",
+        Then::GoOn => "calls go ahead all the same",
+    };
+    Some((why, format!("Once records have waited {within_secs} s, {what}.")))
 }
 
 fn own_trust(edge: &Edge) -> Result<Option<Arc<Trust>>, Refusal> {
@@ -249,6 +266,9 @@ impl Judged {
             level: own.map(|claim| backed(claim.level)),
             place: own.and_then(|claim| claim.place.as_ref()).map(|(log, index)| (line(log), *index)),
             existed_by: own.and_then(remit_evidence::judge::Finding::existed_by_text).map(|text| line(&text)),
+            stamped: own
+                .and_then(|claim| claim.anchor.as_ref())
+                .map(|anchor| (line(&anchor.by), line(&anchor.at_text()))),
             claims: report.claims.len(),
             steps: steps.collect(),
             limits: report.limits.iter().map(|limit| line(limit)).collect(),
@@ -290,6 +310,7 @@ const fn says(step: Step) -> &'static str {
         Step::Disclosures => "Are the values shown those that were signed?",
         Step::Story => "Do records that belong together agree?",
         Step::Time => "Do the times agree with those of others?",
+        Step::Anchor => "Did a timestamper see the log with each record?",
         Step::Consistency => "Are all heads one log that grew?",
         Step::History => "Is it the log that was seen before?",
     }

@@ -7,26 +7,34 @@
 mod access;
 mod account;
 mod agents;
+mod approvers;
 mod assets;
 mod authority;
 mod budgets;
 mod calls;
+mod changes;
 pub(crate) mod decided;
+mod delegations;
 mod diff;
 mod door;
 mod dress;
 mod gauge;
 mod halts;
+mod history;
 mod ledger;
 mod letting;
+mod lines;
 mod live;
 pub(crate) mod moment;
 pub(crate) mod page;
 mod people;
 pub(crate) mod plain;
+mod proposals;
 mod questions;
 mod records;
+mod reviews;
 mod runs;
+mod standing;
 pub(crate) mod tag;
 mod tools;
 mod words;
@@ -37,6 +45,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+pub(crate) use door::addresses::{Addresses, Peer};
 pub(crate) use door::not_changed;
 
 use crate::edge::Edge;
@@ -63,7 +72,23 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/agents/{id}", get(agents::agent))
         .route("/console/tools", get(tools::tools))
         .route("/console/tools/{*name}", get(tools::tool))
+        .route("/console/agents/{id}/standing", get(standing::standing))
+        .route("/console/agents/{id}/stage", post(standing::raise))
         .route("/console/authority", get(authority::authority))
+        .route("/console/changes", get(changes::changes))
+        .route("/console/changes/{id}", get(changes::change))
+        .route("/console/changes/{id}/votes", post(changes::vote))
+        .route("/console/history", get(history::history))
+        .route("/console/history/{digest}", get(history::snapshot))
+        .route("/console/history/{digest}/restore", post(history::restore))
+        .route("/console/proposals", get(proposals::proposals))
+        .route("/console/proposals/{id}", post(proposals::forward))
+        .route("/console/questions/{id}/proposals", post(proposals::propose))
+        .route("/console/reviews", get(reviews::reviews))
+        .route("/console/reviews/{record}", post(reviews::close))
+        .route("/console/approvers", get(approvers::approvers))
+        .route("/console/delegations", get(delegations::delegations).post(delegations::delegate))
+        .route("/console/delegations/{id}/revoke", post(delegations::revoke))
         .route("/console/access", get(access::access))
         .route("/console/access/requests/{id}/narrow", post(access::narrow))
         .route("/console/access/grants/{id}/revoke", post(access::revoke))

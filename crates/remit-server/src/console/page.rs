@@ -10,7 +10,7 @@ use remit_core::verdict::{Code, Refusal};
 
 use super::dress::NotSignedIn;
 use super::moment::Moment;
-use super::plain::{Plain, bare, line};
+use super::plain::{Plain, bare, coded, line};
 use super::{assets, dress};
 use crate::admin::{operator, unavailable};
 use crate::edge::Edge;
@@ -42,10 +42,22 @@ pub(crate) enum Place {
     Ledger,
     /// Who steers.
     People,
+    /// Calls that went through before anybody looked.
+    Reviews,
+    /// Changes of the authority that wait for people.
+    Changes,
+    /// What was in force before.
+    History,
+    /// Proposed changes of remits.
+    Proposals,
+    /// How people are doing who answer questions.
+    Approvers,
+    /// Who votes in whose place.
+    Delegations,
 }
 
 impl Place {
-    /// All of them, in the order of the navigation.
+    /// What the navigation lists, in its order. Other pages stand beside one of these.
     pub(crate) const ALL: [Self; 11] = [
         Self::Waiting,
         Self::Calls,
@@ -74,7 +86,40 @@ impl Place {
             Self::Halts => "Halts",
             Self::Ledger => "Ledger",
             Self::People => "People",
+            Self::Reviews => "Reviews",
+            Self::Changes => "Changes",
+            Self::History => "History",
+            Self::Proposals => "Proposals",
+            Self::Approvers => "Approvers",
+            Self::Delegations => "Delegations",
         }
+    }
+
+    /// The word among the pages beside it.
+    pub(crate) const fn beside_name(self) -> &'static str {
+        match self {
+            Self::Waiting => "Questions",
+            Self::Authority => "In force",
+            Self::People => "Everybody",
+            other => other.name(),
+        }
+    }
+
+    /// The pages that stand beside each other under one entry of the navigation, that entry first.
+    pub(crate) const fn beside(self) -> &'static [Self] {
+        match self {
+            Self::Waiting | Self::Reviews => &[Self::Waiting, Self::Reviews],
+            Self::Authority | Self::Changes | Self::History | Self::Proposals => {
+                &[Self::Authority, Self::Changes, Self::History, Self::Proposals]
+            }
+            Self::People | Self::Approvers | Self::Delegations => &[Self::People, Self::Approvers, Self::Delegations],
+            _ => &[],
+        }
+    }
+
+    /// The entry of the navigation under which it stands.
+    pub(crate) fn entry(self) -> Self {
+        self.beside().first().copied().unwrap_or(self)
     }
 
     /// Its path.
@@ -91,6 +136,12 @@ impl Place {
             Self::Halts => "/console/halts",
             Self::Ledger => "/console/ledger",
             Self::People => "/console/people",
+            Self::Reviews => "/console/reviews",
+            Self::Changes => "/console/changes",
+            Self::History => "/console/history",
+            Self::Proposals => "/console/proposals",
+            Self::Approvers => "/console/approvers",
+            Self::Delegations => "/console/delegations",
         }
     }
 }
@@ -109,6 +160,8 @@ pub(crate) struct Page {
     pub halts: Vec<HaltShown>,
     /// How many things wait for this person, for the window's title.
     pub unread: usize,
+    /// Whether the page is of one thing that people came for, so that nothing stands beside it.
+    pub alone: bool,
 }
 
 /// Who looks.
@@ -167,13 +220,15 @@ impl Page {
             csrf: person.csrf.clone(),
             halts: halts.collect(),
             unread: 0,
+            alone: false,
         };
         Ok((person, page))
     }
 
     /// A page for anybody: it says nothing about the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: bare(title), here: None, person: None, csrf: String::new(), halts: Vec::new(), unread: 0 }
+        let (person, csrf, halts) = (None, String::new(), Vec::new());
+        Self { title: bare(title), here: None, person, csrf, halts, unread: 0, alone: true }
     }
 
     /// What the navigation lists.
@@ -181,9 +236,20 @@ impl Page {
         Place::ALL
     }
 
-    /// Whether this is the entry that is marked.
+    /// How an entry of the navigation is marked, if it is: `page`, or `true` where one is on a page beside it.
+    pub(crate) fn mark(&self, place: &Place) -> Option<&'static str> {
+        let here = self.here.filter(|here| here.entry() == *place)?;
+        Some(if here == *place { "page" } else { "true" })
+    }
+
+    /// Whether this is where one is.
     pub(crate) fn is_here(&self, place: &Place) -> bool {
         self.here == Some(*place)
+    }
+
+    /// The pages beside this one.
+    pub(crate) fn beside(&self) -> &'static [Place] {
+        if self.alone { &[] } else { self.here.map_or(&[], Place::beside) }
     }
 
     /// Where an asset is.
@@ -239,7 +305,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         Code::StoreUnavailable => "Unavailable",
         _ => "That did not work",
     };
-    let (reason, remedy) = (line(&refusal.reason), line(&refusal.remedy));
+    let (reason, remedy) = (coded(&refusal.reason), coded(&refusal.remedy));
     let page = Refused { page: Page::bare(title), code: refusal.code.as_str(), reason, remedy };
     let mut response = rendered(refusal::status(refusal.code), &page);
     if refusal.code == Code::Unauthenticated {

@@ -11,7 +11,7 @@ const CLOSE: &str = "</b>";
 
 /// Text as HTML in which every character can be seen. Templates print it as it is.
 ///
-/// INVARIANT (plain): it is made by [`line`], [`lines`] and [`bare`] only, which escape.
+/// INVARIANT (plain): it is made by [`line`], [`coded`], [`lines`] and [`bare`] only, which escape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plain(String);
 
@@ -34,6 +34,22 @@ impl Plain {
 pub(crate) fn line(text: &str) -> Plain {
     let mut html = String::with_capacity(text.len());
     text.chars().for_each(|c| write(&mut html, c));
+    Plain(html)
+}
+
+/// One line in which what stands between backticks is shown as a name: `rule \`two\` has changed`.
+pub(crate) fn coded(text: &str) -> Plain {
+    let parts: Vec<_> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return line(text);
+    }
+    let mut html = String::with_capacity(text.len());
+    for (at, part) in parts.iter().enumerate() {
+        let (begin, end) = if at % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        html.push_str(begin);
+        part.chars().for_each(|c| write(&mut html, c));
+        html.push_str(end);
+    }
     Plain(html)
 }
 
@@ -108,6 +124,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn names_in_backticks_are_marked_and_nothing_else() {
+        assert_eq!(coded("rule `<b>` has `x`").0, "rule <code>&lt;b&gt;</code> has <code>x</code>");
+        assert_eq!(coded("one ` alone").0, "one ` alone");
+        assert_eq!(coded("").0, "");
+    }
 
     /// What a browser shows of it: the tags taken out, the entities read.
     fn read(html: &Plain) -> String {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::decided::{Read, money, short};
 use super::moment::Moment;
 use super::page::{Page, Place, answer};
-use super::plain::{Plain, line, lines};
+use super::plain::{Plain, coded, line, lines};
 use super::tag::Tag;
 use crate::admin::unavailable;
 use crate::edge::Edge;
@@ -86,8 +86,8 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<RecordPage,
     let pretty = |value: &Value| lines(&serde_json::to_string_pretty(value).unwrap_or_default());
     let refusal = read.said.get("refusal").map(|_| Refused {
         code: line(read.text("/refusal/code")),
-        reason: line(read.text("/refusal/reason")),
-        remedy: line(read.text("/refusal/remedy")),
+        reason: coded(read.text("/refusal/reason")),
+        remedy: coded(read.text("/refusal/remedy")),
     });
     Ok(RecordPage {
         page,

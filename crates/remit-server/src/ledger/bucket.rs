@@ -138,18 +138,19 @@ impl Tiles for LedgerBucket {
         self.breach.or(|| self.put(tile, bytes))
     }
 
-    fn discard_partials(&self, full: Tile) {
+    fn discard_partials(&self, full: Tile) -> bool {
         if !full.is_full() {
-            return;
+            return false;
         }
         let (path, partials) = (self.path(&full.to_string()), self.path(&format!("{full}.p")));
         let objects = Arc::clone(&self.objects);
-        let _disk_space = self.errands.run(async move {
+        let gone = self.errands.run(async move {
             objects.head(&path).await.map_err(|error| failed(&path, &error))?;
             let found = objects.list(Some(&partials)).map_ok(|object| object.location).boxed();
-            let gone = objects.delete_stream(found).try_for_each(|_| async { Ok(()) }).await;
+            let gone = objects.delete_stream(found).try_fold(0_usize, |gone, _| async move { Ok(gone + 1) }).await;
             gone.map_err(|error| failed(&partials, &error))
         });
+        gone.is_ok_and(|gone| gone > 0)
     }
 
     fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {

@@ -1,21 +1,28 @@
 //! The [`Tiles`] port on a folder that any web server may show: `checkpoint` and `tile/…`, laid out as
 //! C2SP tlog-tiles has it. A file is written once; only `checkpoint` is ever replaced.
 
-use std::os::unix::fs::DirBuilderExt as _;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use remit_app::ledger::{LedgerError, Tiles};
 use remit_evidence::log::tile::Tile;
 
+use super::disk::{Disk, Local};
 use super::durable::{self, OpenFolder};
 use super::once::{self, Breach};
 
 const CHECKPOINT: &str = "checkpoint";
+/// Most folders that are kept open.
+const OPEN_MAX: usize = 32;
 
 /// A folder that holds one log.
 pub struct LedgerFolder {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    top: OpenFolder,
+    top: Arc<OpenFolder>,
+    /// Folders below it that this process has made durable.
+    open: Mutex<HashMap<PathBuf, Arc<OpenFolder>>>,
     breach: Breach,
 }
 
@@ -25,8 +32,24 @@ impl LedgerFolder {
     /// # Errors
     /// When it cannot be used.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-        Ok(Self { path: path.to_owned(), top: OpenFolder::open(path)?, breach: Breach::default() })
+        let path = std::path::absolute(path)?;
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        Self::on(Arc::new(Local), &path)
+    }
+
+    /// As [`open`](Self::open), on a disk where the folder above is there.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn on(disk: Arc<dyn Disk>, path: &Path) -> std::io::Result<Self> {
+        match (disk.make_folder(path), path.parent()) {
+            (Ok(()), Some(above)) => disk.open(above)?.sync()?,
+            // If its name is not durable after all, the checkpoint goes with it, and all is made again.
+            (Err(error), _) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            (made, _) => made?,
+        }
+        let top = Arc::new(OpenFolder::open(&disk, path)?);
+        Ok(Self { disk, path: path.to_owned(), top, open: Mutex::default(), breach: Breach::default() })
     }
 
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError> {
@@ -35,32 +58,59 @@ impl LedgerFolder {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(LedgerError::Failed(format!("`{}` is no path of a file", path.display())));
         };
-        match durable::read(&path)? {
-            None => OpenFolder::make(&self.path, folder)?.write(name, bytes),
-            Some(there) if there == bytes => OpenFolder::make(&self.path, folder)?.settle(name),
+        let put = match durable::read(&*self.disk, &path)? {
+            None => self.folder(folder).and_then(|folder| folder.write(name, bytes)),
+            Some(there) if there == bytes => self.folder(folder).and_then(|folder| folder.settle(name)),
             Some(_) => Err(once::other(tile)),
+        };
+        if put.is_err() {
+            // Somebody may have moved a folder away, and what is held open is no longer where it was.
+            self.held().clear();
         }
+        put
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<OpenFolder>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A folder at or below the top.
+    fn folder(&self, path: &Path) -> Result<Arc<OpenFolder>, LedgerError> {
+        if path == self.path {
+            return Ok(Arc::clone(&self.top));
+        }
+        if let Some(open) = self.held().get(path) {
+            return Ok(Arc::clone(open));
+        }
+        let above = self.folder(path.parent().unwrap_or(&self.path))?;
+        let open = Arc::new(above.folder(path)?);
+        let mut held = self.held();
+        if held.len() >= OPEN_MAX {
+            held.clear();
+        }
+        held.insert(path.to_owned(), Arc::clone(&open));
+        Ok(open)
     }
 }
 
 impl Tiles for LedgerFolder {
     fn get(&self, tile: Tile) -> Result<Option<Vec<u8>>, LedgerError> {
-        durable::read(&self.path.join(tile.to_string()))
+        durable::read(&*self.disk, &self.path.join(tile.to_string()))
     }
 
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), LedgerError> {
         self.breach.or(|| self.put(tile, bytes))
     }
 
-    fn discard_partials(&self, full: Tile) {
-        let path = self.path.join(full.to_string());
-        if full.is_full() && path.is_file() {
-            let _disk_space = std::fs::remove_dir_all(self.path.join(format!("{full}.p")));
-        }
+    fn discard_partials(&self, full: Tile) -> bool {
+        let stands = full.is_full() && self.disk.open(&self.path.join(full.to_string())).is_ok();
+        let partials = self.path.join(format!("{full}.p"));
+        self.held().remove(&partials);
+        stands && self.disk.remove_folder(&partials).is_ok()
     }
 
     fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {
-        durable::read(&self.path.join(CHECKPOINT))
+        durable::read(&*self.disk, &self.path.join(CHECKPOINT))
     }
 
     fn publish(&self, note: &str) -> Result<(), LedgerError> {
@@ -114,10 +164,10 @@ mod tests {
         let (_place, folder) = opened();
         let (full, part) = (tile("tile/0/000"), tile("tile/0/000.p/2"));
         Tiles::put(&folder, part, &[7; 64]).expect("written");
-        folder.discard_partials(full);
+        assert!(!folder.discard_partials(full));
         assert!(folder.get(part).expect("read").is_some(), "the full one does not stand yet");
         Tiles::put(&folder, full, &[7; 256 * 32]).expect("written");
-        folder.discard_partials(full);
+        assert!(folder.discard_partials(full) && !folder.discard_partials(full));
         assert_eq!(folder.get(part), Ok(None));
     }
 }

@@ -2,14 +2,17 @@
 //! signed. It belongs on another volume than store and ledger, in no backup with them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use remit_app::ledger::{Guard, LedgerError, Mark};
 use remit_evidence::log::checkpoint::Checkpoint;
 
+use super::disk::{Disk, Local};
 use super::durable::{self, OpenFolder};
 
 /// The file.
 pub struct GuardFile {
+    disk: Arc<dyn Disk>,
     folder: OpenFolder,
     path: PathBuf,
     name: String,
@@ -21,15 +24,23 @@ impl GuardFile {
     /// # Errors
     /// When the folder is not there.
     pub fn at(path: &Path) -> std::io::Result<Self> {
+        Self::on(Arc::new(Local), path)
+    }
+
+    /// As [`at`](Self::at), on this disk.
+    ///
+    /// # Errors
+    /// When the folder is not there.
+    pub fn on(disk: Arc<dyn Disk>, path: &Path) -> std::io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("last_signed").to_owned();
-        Ok(Self { folder: OpenFolder::open(folder)?, path: folder.join(&name), name })
+        Ok(Self { folder: OpenFolder::open(&disk, folder)?, path: folder.join(&name), name, disk })
     }
 }
 
 impl Guard for GuardFile {
     fn last(&self) -> Result<Option<Mark>, LedgerError> {
-        let Some(bytes) = durable::read(&self.path)? else { return Ok(None) };
+        let Some(bytes) = durable::read(&*self.disk, &self.path)? else { return Ok(None) };
         let read = String::from_utf8(bytes).ok().and_then(|text| Checkpoint::parse(&text).ok());
         let read = read.ok_or_else(|| LedgerError::Broken(format!("`{}` is no guard file", self.path.display())))?;
         Ok(Some(Mark { origin: read.origin, size: read.size, root: read.root }))

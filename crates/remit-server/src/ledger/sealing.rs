@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use remit_app::seal::{Sealed, Sealer};
+use remit_app::seal::{Lag, Sealed, Sealer};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
@@ -29,7 +29,7 @@ impl Sealing {
         let runtime = Handle::current();
         let thread = std::thread::Builder::new().name("remit-seal".into());
         thread.spawn(move || {
-            let _last_word = LastWord(metrics.clone());
+            let _last_word = LastWord(metrics.clone(), sealer.lag());
             runtime.block_on(run(sealer, Teller { metrics, last: String::new() }, stopped));
             let _nobody_waits = end.send(());
         })?;
@@ -44,12 +44,13 @@ impl Sealing {
 }
 
 /// Spoken when the thread dies: nobody may take sealing for alive afterwards.
-struct LastWord(Arc<Metrics>);
+struct LastWord(Arc<Metrics>, Arc<Lag>);
 
 impl Drop for LastWord {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.sealing_ended();
+            self.1.stop("ledger.died");
             tracing::error!("sealing has died");
         }
     }
@@ -60,8 +61,16 @@ async fn run(mut sealer: Sealer, mut teller: Teller, mut stopped: oneshot::Recei
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = beat.tick() => teller.tell(&sealer.round().await),
+            _ = beat.tick() => {}
             _ = &mut stopped => break,
+        }
+        // Who is behind does not wait for the next beat.
+        loop {
+            let sealed = sealer.round().await;
+            teller.tell(&sealed);
+            if !matches!(sealed, Sealed::Published(report) if report.more) {
+                break;
+            }
         }
     }
     loop {

@@ -11,6 +11,7 @@ pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -20,6 +21,9 @@ use remit_core::ids::ChannelId;
 
 use crate::upstream::http::{HttpClient, client};
 use callback::Seen;
+
+/// How long one message may take through one channel, to all it goes to. Less than a delivery is claimed for.
+const SEND_TIME_MAX: Duration = Duration::from_secs(45);
 
 /// What an operator chose about telling people. A reload replaces it as a whole.
 #[derive(Debug, Default)]
@@ -114,11 +118,15 @@ impl Messenger for Channels {
         let plan = self.plan();
         let channel = plan.channels.get(name);
         let channel = channel.ok_or_else(|| NotSent::Never("the configuration names no such channel".into()))?;
-        match &channel.kind {
-            Kind::Smtp(smtp) => smtp.send(message, channel.arguments).await,
-            Kind::Webhook(webhook) => webhook.send(&self.http, message, channel.arguments).await,
-            Kind::Slack(slack) => slack.send(&self.http, message, channel.arguments, name, &self.key).await,
-            Kind::Ntfy(ntfy) => ntfy.send(&self.http, message, channel.arguments).await,
-        }
+        let sent = async {
+            match &channel.kind {
+                Kind::Smtp(smtp) => smtp.send(message, channel.arguments).await,
+                Kind::Webhook(webhook) => webhook.send(&self.http, message, channel.arguments).await,
+                Kind::Slack(slack) => slack.send(&self.http, message, channel.arguments, name, &self.key).await,
+                Kind::Ntfy(ntfy) => ntfy.send(&self.http, message, channel.arguments).await,
+            }
+        };
+        let too_long = || NotSent::Later(format!("it was not done within {} s", SEND_TIME_MAX.as_secs()));
+        tokio::time::timeout(SEND_TIME_MAX, sent).await.unwrap_or_else(|_| Err(too_long()))
     }
 }

@@ -2,7 +2,6 @@
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use remit_app::delivery::Event;
 use remit_app::message::Message;
 use remit_app::tell::NotSent;
 
@@ -55,10 +54,11 @@ impl Ntfy {
 
 /// 1 to 5; 3 is the usual one.
 fn priority(message: &Message) -> &'static str {
-    match message.news.as_ref().map(|news| news.event) {
-        Some(Event::Asked) => "4",
-        Some(Event::Escalated(_) | Event::Lapsing) => "5",
-        Some(Event::Answered) | None => "2",
+    match message.kind.as_str() {
+        "question.escalated" | "question.lapsing" | "glass.broken" => "5",
+        "question.asked" | "change.proposed" => "4",
+        "reviews.due" => "3",
+        _ => "2",
     }
 }
 

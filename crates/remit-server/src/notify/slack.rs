@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::hmac;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use remit_app::message::{Message, News};
+use remit_app::message::{Message, News, PREVIEWED};
 use remit_app::tell::NotSent;
 use remit_core::ids::{ChannelId, Digest, OperatorId, QuestionId};
 use serde_json::{Value, json};
@@ -131,7 +131,8 @@ fn votes_on(news: &News, arguments: bool, channel: &ChannelId, key: &[u8; 32]) -
     };
     let mut votes = Vec::new();
     // Nobody approves what this message does not show.
-    let whole = arguments && news.arguments.exact && news.resource.exact && fits(news);
+    let previewed = news.preview.as_ref().is_none_or(|preview| preview.exact);
+    let whole = arguments && news.arguments.exact && news.resource.exact && previewed && fits(news);
     if whole && news.clicks.approve {
         votes.push(vote("approve", "Approve once", "primary", "This one call is made, exactly as it stands here."));
     }
@@ -150,8 +151,8 @@ fn body(message: &Message, arguments: bool, votes: Vec<Value>) -> Value {
     let link = message.link.as_deref().unwrap_or_default();
     let text = format!("{}\n{link}", message.title).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut blocks = vec![json!({"type": "section", "text": plain(&message.title)})];
-    if let Some(news) = &message.news {
-        let fields: Vec<_> = news
+    if !message.facts.is_empty() {
+        let fields: Vec<_> = message
             .facts
             .iter()
             .map(|fact| plain(&bounded(&format!("{}: {}", fact.label, fact.text), FIELD_CHARS_MAX)))
@@ -161,6 +162,8 @@ fn body(message: &Message, arguments: bool, votes: Vec<Value>) -> Value {
             vec![json!({"type": "button", "action_id": "look", "text": plain("Look at it in full"), "url": link})];
         buttons.extend(votes);
         blocks.push(json!({"type": "actions", "elements": buttons}));
+    }
+    if let Some(news) = &message.news {
         blocks.push(json!({"type": "section", "text": plain(&bounded(&quoted(news, arguments), TEXT_CHARS_MAX))}));
     }
     json!({"text": text.trim_end(), "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
@@ -173,6 +176,7 @@ fn quoted(news: &News, arguments: bool) -> String {
     );
     if arguments {
         text.push_str(&format!("\nArguments: {}", news.arguments.text));
+        text.extend(news.preview.iter().map(|preview| format!("\n{PREVIEWED}\n{}", preview.text)));
     }
     text
 }

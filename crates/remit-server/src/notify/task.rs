@@ -158,19 +158,21 @@ async fn turn(gate: Arc<Gate>, channels: Arc<Channels>, metrics: Arc<Metrics>, d
         return delivery;
     };
     match outcome {
-        Ok(Progress::Delivered) => {
+        // Another gateway is at it, or has written down what came of it.
+        Ok(None) => {}
+        Ok(Some(Progress::Delivered)) => {
             metrics.delivery(channel.as_str(), "delivered");
             tracing::info!(delivery = id, %about, %channel, event = %delivery.event, "told people");
         }
-        Ok(Progress::Later(at, error)) => {
+        Ok(Some(Progress::Later(at, error))) => {
             metrics.delivery(channel.as_str(), "failed");
             tracing::warn!(delivery = id, %about, %channel, error, %at, "a message was not taken; it is tried again");
         }
-        Ok(Progress::Dead(error)) => {
+        Ok(Some(Progress::Dead(error))) => {
             metrics.delivery(channel.as_str(), "dead");
             tracing::error!(delivery = id, %about, %channel, error, "a message was given up; the next channel takes over, if there is one");
         }
-        Ok(Progress::Gone) => metrics.delivery(channel.as_str(), "moot"),
+        Ok(Some(Progress::Gone)) => metrics.delivery(channel.as_str(), "moot"),
         Err(error) => {
             tracing::warn!(delivery = id, %error, "what came of a message could not be written down; it is sent again");
             // The store said no: a message that goes out each time it does would flood people.

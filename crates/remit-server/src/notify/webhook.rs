@@ -69,15 +69,16 @@ fn key(secret: &str) -> Result<hmac::Key, &'static str> {
 fn body(message: &Message, arguments: bool) -> Value {
     let mut data = Map::new();
     data.insert("title".into(), json!(message.title));
+    data.extend(message.facts.iter().map(|fact| (fact.name.to_owned(), json!(fact.text))));
+    data.extend(message.link.iter().map(|link| ("link".to_owned(), json!(link))));
     if let Some(news) = &message.news {
         data.insert("question".into(), json!(news.question.as_str()));
         data.insert("event".into(), json!(news.event.to_string()));
         data.insert("state".into(), json!(news.state.as_str()));
-        data.extend(news.facts.iter().map(|fact| (fact.name.to_owned(), json!(fact.text))));
-        data.insert("link".into(), json!(message.link));
         let mut untrusted = json!({"resource": news.resource.text});
         if arguments {
             untrusted["arguments"] = json!(news.arguments.text);
+            untrusted["preview"] = json!(news.preview.as_ref().map(|preview| &preview.text));
         }
         data.insert("untrusted".into(), untrusted);
     }

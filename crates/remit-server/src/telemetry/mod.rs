@@ -149,7 +149,7 @@ impl Metrics {
     }
 
     /// How many questions wait.
-    pub fn questions(&self, open: usize) {
+    pub fn questions(&self, open: u64) {
         self.questions.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
@@ -170,10 +170,11 @@ impl Metrics {
     }
 
     /// How far sealing has come, as of now.
-    pub fn ledger(&self, sealed: u64, records: u64, now: Timestamp) {
+    pub fn ledger(&self, sealed: u64, records: u64, waited_secs: u64, now: Timestamp) {
         let gauge = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         gauge(&self.ledger.leaves, sealed);
         gauge(&self.ledger.unsealed, records.saturating_sub(sealed));
+        gauge(&self.ledger.waited, waited_secs);
         let signed = self.ledger.signed_at.load(Ordering::Relaxed);
         // Before the first one of this process there is no age to state.
         self.ledger.age.set(if signed == 0 { -1 } else { now.as_second().saturating_sub(signed).max(0) });
@@ -183,6 +184,16 @@ impl Metrics {
     pub fn sealed(&self, at: Timestamp, cosigned: usize) {
         self.ledger.signed_at.store(at.as_second(), Ordering::Relaxed);
         self.ledger.cosigned.set(i64::try_from(cosigned).unwrap_or(i64::MAX));
+    }
+
+    /// A checkpoint was stamped.
+    pub fn stamped(&self, at: Timestamp) {
+        self.ledger.stamped.set(at.as_second());
+    }
+
+    /// A timestamper was asked in vain.
+    pub fn not_stamped(&self) {
+        self.ledger.not_stamped.inc();
     }
 
     /// Nothing is sealed any more.
@@ -196,9 +207,12 @@ impl Metrics {
 struct Ledger {
     leaves: Gauge,
     unsealed: Gauge,
+    waited: Gauge,
     age: Gauge,
     cosigned: Gauge,
     stopped: Gauge,
+    stamped: Gauge,
+    not_stamped: Counter,
     signed_at: AtomicI64,
 }
 
@@ -208,9 +222,13 @@ impl Ledger {
         let ledger = registry.sub_registry_with_prefix("ledger");
         ledger.register("leaves", "Records under the head of the log", new.leaves.clone());
         ledger.register("unsealed", "Records that are not yet under the head of the log", new.unsealed.clone());
+        ledger.register("waited_seconds", "For how long the oldest of them may have waited", new.waited.clone());
         ledger.register("checkpoint_age_seconds", "Age of the checkpoint; -1 before the first one", new.age.clone());
         ledger.register("cosigned", "Witnesses that cosigned the last checkpoint", new.cosigned.clone());
         ledger.register("stopped", "Whether sealing has stopped for good", new.stopped.clone());
+        let stamped = "When a checkpoint was stamped last, in seconds since 1970; 0 before the first of this process";
+        ledger.register("stamped_seconds", stamped, new.stamped.clone());
+        ledger.register("stamp_failures", "Times a timestamper was asked in vain", new.not_stamped.clone());
         new
     }
 }

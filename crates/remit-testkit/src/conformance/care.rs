@@ -124,7 +124,7 @@ pub(super) async fn a_call_that_was_not_admitted_waits_for_no_review(t: Trial) {
 pub(super) async fn reviews_are_closed_once(t: Trial) {
     t.run("run-1").await;
     let call = reviewed(&t, "a").await;
-    let closed = |by: &str| Closed { by: operator(by), note: "as it should be".into(), at: moment(9) };
+    let closed = |by: &str| Closed { by: operator(by), objects: false, note: "as it should be".into(), at: moment(9) };
     let close = async |call: &RecordId, by| t.store.close_review(call, closed(by), t.record(Kind::Grant, None)).await;
     let before = t.count().await;
     let unknown = RecordId::parse("rec-x").expect("a record");
@@ -136,6 +136,34 @@ pub(super) async fn reviews_are_closed_once(t: Trial) {
     let all = t.store.reviews(&ReviewFilter { closed: true, limit: 0 }).await.expect("read");
     assert_eq!(all[0].closed, Some(closed("ann")));
     assert_eq!(t.store.backlog().await.expect("read"), Backlog::default());
+}
+
+pub(super) async fn a_step_is_due_until_the_next_is_planned(t: Trial) {
+    let run = t.run("run-1").await;
+    let stepping = |id: &str, call: &str, at| Question { step_at: at, ..question(id, call, &[("finance", 1)]) };
+    let held = t.hold(&run, stepping("q-1", "call", Some(moment(10)))).await;
+    t.hold(&run, stepping("q-2", "another", Some(moment(5)))).await;
+    t.hold(&run, stepping("q-3", "a third", None)).await;
+    let due = async |secs, limit| {
+        let found = t.store.steps_due(moment(secs), limit).await.expect("read");
+        found.iter().map(|question| question.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(due(4, 9).await, Vec::<String>::new());
+    assert_eq!(due(5, 9).await, ["q-2"]);
+    assert_eq!(due(10, 1).await.len(), 1);
+    t.store.plan_step(&held, moment(9), None).await.expect("nothing");
+    assert_eq!(due(10, 9).await.len(), 2, "it was to be noticed at another time");
+    t.store.plan_step(&held, moment(10), Some(moment(20))).await.expect("planned");
+    assert_eq!(due(19, 9).await, ["q-2"]);
+    // A person calls in the next people: at once, and whoever had planned otherwise has not.
+    let record = t.record(Kind::Approval, Some(&run));
+    let called = t.store.escalate(&held, 1, moment(12), record).await.expect("called in");
+    assert_eq!(called.step_at, Some(moment(12)));
+    t.store.plan_step(&held, moment(20), None).await.expect("nothing");
+    assert_eq!(due(12, 9).await.len(), 2);
+    t.vote(vote(&QuestionId::parse("q-2").expect("an id"), "finance", "fiona", true)).await.expect("it counts");
+    assert_eq!(due(12, 9).await, ["q-1"], "nobody is called in for what is answered");
+    assert_eq!(due(60, 9).await, Vec::<String>::new(), "or has lapsed");
 }
 
 pub(super) async fn a_step_is_reached_once(t: Trial) {
@@ -210,7 +238,7 @@ pub(super) async fn a_canary_is_a_question_like_any_other(t: Trial) {
     assert_eq!(conflict(plant(&t, "q-3", 1).await), "canary");
     assert_eq!(t.count().await, before, "one for so many votes");
     let decoy = QuestionId::parse("q-2").expect("an id");
-    let open = t.store.open_questions(moment(1)).await.expect("read");
+    let open = t.open(1).await;
     assert_eq!(open.iter().map(|question| &question.id).collect::<Vec<_>>(), [&decoy]);
     let approved = t.vote(vote(&decoy, "finance", "fiona", true)).await.expect("it counts");
     assert_eq!(approved.state(moment(1)), QuestionState::Approved);
@@ -278,14 +306,17 @@ pub(super) async fn erasure_ends_what_a_person_lent_and_forgets_what_they_wrote(
     lend(&t, delegation("rec-b", "cleo", "ann", None, 0, 60)).await.expect("it is lent");
     lend(&t, delegation("rec-c", "cleo", "ben", None, 0, 60)).await.expect("it is lent");
     let call = reviewed(&t, "a").await;
-    let closed = Closed { by: operator("ann"), note: "Ann was here".into(), at: moment(9) };
+    let closed = Closed { by: operator("ann"), objects: true, note: "Ann was here".into(), at: moment(9) };
     t.store.close_review(&call, closed, t.record(Kind::Grant, None)).await.expect("it is closed");
     let erasure = Erasure { person: user("ann"), positions: Vec::new(), also_open: false, now: moment(10) };
     t.store.erase(erasure, t.record(Kind::Erasure, None)).await.expect("it is erased");
     let left: Vec<_> = t.store.delegations(moment(10)).await.expect("read").into_iter().map(|lent| lent.id).collect();
     assert_eq!(left, [RecordId::parse("rec-c").expect("a record")]);
     let review = t.store.review(&call).await.expect("read").expect("there is one");
-    assert_eq!(review.closed, Some(Closed { by: operator("erased"), note: String::new(), at: moment(9) }));
+    assert_eq!(
+        review.closed,
+        Some(Closed { by: operator("erased"), objects: true, note: String::new(), at: moment(9) })
+    );
     let votes = t.store.question(&id).await.expect("read").expect("there is one").votes;
     let (principal, own) = votes[0].behalf.clone().expect("it is still a vote in another's place");
     assert!(principal.as_str().starts_with("erased-") && own.is_none(), "{principal}");

@@ -123,7 +123,7 @@ pub(super) async fn of_open_questions_lets_them_lapse(t: Trial) {
     assert_eq!((&left.arguments, left.user, left.parties.user), (&Value::Null, None, None));
     assert_eq!((left.resource.as_str(), left.reason.as_str(), left.expires_at), ("", "", moment(10)));
     assert_eq!(left.call, Digest::from_bytes([0; 32]), "the digest of known arguments can be guessed");
-    assert_eq!(t.store.open_questions(moment(11)).await.expect("read"), []);
+    assert_eq!(t.open(11).await, []);
     assert!(t.vote(vote(&id, "finance", "olga", true)).await.is_ok(), "at its time it was open");
 }
 

@@ -1,6 +1,7 @@
 //! Access requests and grants.
 
 use remit_app::access::{AccessRequest, Emergency, End, Ending, Given, RequestState, Review};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::question::{Question, QuestionState};
 use remit_core::access::{AccessGrant, Ground, Terms, Whom};
 use remit_core::ids::{GrantId, OperatorId, QuestionId};
@@ -168,6 +169,9 @@ pub(super) async fn are_narrowed_in_place(t: Trial) {
     assert_eq!((request.id.as_str(), request.question.as_str(), request.terms), ("q-1", "q-2", terms(1)));
     let old = t.store.question(&asked).await.expect("read").expect("there is one");
     assert_eq!(old.state(moment(1)), QuestionState::Expired, "what stood there is over");
+    let due = t.store.due(moment(1), 9).await.expect("read");
+    let lapsed = |news: &Delivery| news.event == Event::Lapsed && news.about == Subject::Question(asked.clone());
+    assert!(due.iter().any(lapsed), "and those who were asked are told");
     conflict(t.vote(vote(&asked, "finance", "fiona", true)).await);
     assert_eq!(conflict(narrow("q-1", "q-3", "third").await), "request", "somebody else was quicker");
     for question in ["q-1", "q-2"] {
@@ -184,6 +188,8 @@ pub(super) async fn change_the_basis(t: Trial) {
     let fresh = async || t.admission(&run, "call").await;
     let before = fresh().await;
     t.store.put_grant(emergency("g-1"), t.record(Kind::Grant, None)).await.expect("it is stored");
+    let owed = t.store.due(moment(60), 9).await.expect("read");
+    assert_eq!(owed.iter().map(|news| news.event).collect::<Vec<_>>(), [Event::GlassBroken], "people are told");
     assert_eq!(conflict(t.commit(&before).await), "grants");
     let during = fresh().await;
     t.admit(&during).await;

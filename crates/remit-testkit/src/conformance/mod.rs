@@ -19,11 +19,13 @@ mod listing;
 pub mod model;
 mod outbox;
 mod people;
+mod previews;
 mod questions;
 mod races;
 mod records;
 mod runs;
 mod settlement;
+mod stamps;
 pub mod trial;
 
 use std::pin::Pin;
@@ -86,6 +88,10 @@ pub fn cases() -> Vec<Case> {
             keep_what_is_said_about_them, escalate_one_way, are_closed_by_a_narrower_call,
             are_not_closed_for_one_that_is_open_already,
         },
+        previews::{
+            are_put_beside_their_question_once, are_awaited_while_their_question_is_open,
+            are_waited_for_before_people_are_told, are_called_once_and_tell_their_run_nothing,
+        },
         approvals::{
             satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
             are_used_once, of_several_rules_go_together, must_be_in_the_basis, a_denial_after_loading_is_a_conflict,
@@ -126,15 +132,17 @@ pub fn cases() -> Vec<Case> {
         care::{
             delegations_are_in_force_until_they_lapse, delegations_are_taken_back_once, votes_in_anothers_place_come_back,
             reviews_wait_from_the_admission, a_call_that_was_not_admitted_waits_for_no_review, reviews_are_closed_once,
-            a_step_is_reached_once, an_agent_has_so_many_questions_and_no_more, a_canary_is_a_question_like_any_other,
+            a_step_is_reached_once, a_step_is_due_until_the_next_is_planned, an_agent_has_so_many_questions_and_no_more, a_canary_is_a_question_like_any_other,
             a_canary_ends_once, a_canary_takes_no_room_of_its_agent, votes_say_when_they_were_seen_and_given,
             erasure_ends_what_a_person_lent_and_forgets_what_they_wrote,
         },
         outbox::{
-            a_question_owes_once, the_vote_that_closes_owes, is_added_once, is_listed_as_it_comes_due,
+            a_question_owes_once, the_vote_that_closes_owes, another_call_in_its_place_owes, what_is_no_question_owes,
+            is_worked_on_by_whoever_claims_it, is_added_once, is_listed_as_it_comes_due,
             an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
             news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
+        stamps::{come_back_as_they_were, the_first_over_a_leaf_is_found, the_first_over_a_size_stays},
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
     ]

@@ -31,7 +31,7 @@ pub(super) async fn wait_until_they_lapse(t: Trial) {
     t.hold(&run, question("q-1", "call", &[("finance", 1)])).await;
     t.hold(&run, later).await;
     let open = async |secs| {
-        let open = t.store.open_questions(moment(secs)).await.expect("read");
+        let open = t.open(secs).await;
         open.iter().map(|question| question.id.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(open(59).await, ["q-1", "a-later"]);
@@ -130,7 +130,7 @@ pub(super) async fn a_denial_closes(t: Trial) {
     t.vote(vote(&id, "finance", "fiona", true)).await.expect("it counts");
     let question = t.vote(vote(&id, "finance", "frank", false)).await.expect("it counts");
     assert_eq!(question.state(moment(1)), QuestionState::Denied);
-    assert_eq!(t.store.open_questions(moment(1)).await.expect("read"), []);
+    assert_eq!(t.open(1).await, []);
     assert_eq!(conflict(t.vote(vote(&id, "finance", "gina", true)).await), QuestionState::Denied.as_str());
 }
 
@@ -202,7 +202,7 @@ pub(super) async fn are_closed_by_a_narrower_call(t: Trial) {
     assert_eq!(t.count().await, before + 2);
     let read = t.store.question(&id).await.expect("read").expect("there is one");
     assert_eq!(read.narrowed.as_ref(), Some(&narrowed));
-    let open = t.store.open_questions(moment(2)).await.expect("read");
+    let open = t.open(2).await;
     assert_eq!(open.iter().map(|question| question.id.as_str()).collect::<Vec<_>>(), ["q-2"]);
     assert!(open.iter().all(|question| question.votes.is_empty()), "no vote goes along");
     // It is closed for good: for votes, and for the call until it would have lapsed.

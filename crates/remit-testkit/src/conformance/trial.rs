@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use remit_app::change::{Change, ChangeVote, Weakens};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
+use remit_app::ports::listing::Waiting;
 use remit_app::ports::{CaseQuery, Store};
 use remit_app::question::{Question, QuestionRule, Vote};
 use remit_app::run::Run;
@@ -55,6 +56,8 @@ pub struct Admission {
     pub batched: bool,
     /// Whether a person has to look at it afterwards.
     pub review: bool,
+    /// Of which question it is the preview.
+    pub preview_of: Option<QuestionId>,
 }
 
 impl Trial {
@@ -134,6 +137,7 @@ impl Trial {
             approvals: Vec::new(),
             batched: false,
             review: false,
+            preview_of: None,
         }
     }
 
@@ -159,10 +163,18 @@ impl Trial {
             at: admission.at,
             basis: admission.basis.clone(),
             idempotency: admission.key.map(|key| IdempotencyKey(key.to_owned())),
+            preview_of: admission.preview_of.clone(),
             review: admission.review,
             questions_max: 1000,
             effect,
         }
+    }
+
+    /// The questions that wait for people at this moment, those that lapse first before others.
+    pub async fn open(&self, secs: i64) -> Vec<Question> {
+        let found = self.store.waiting(&Waiting::all(moment(secs))).await.expect("read");
+        assert_eq!(self.store.count_waiting(moment(secs)).await.expect("read"), found.items.len() as u64);
+        found.items
     }
 
     /// Commits an admission.
@@ -337,8 +349,10 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
         expires_at: moment(60),
         votes: Vec::new(),
         remarks: Vec::new(),
+        preview: None,
         origins: vec![("/amount".into(), Origin::User), ("/to".into(), Origin::Untrusted)],
         escalated: 0,
+        step_at: None,
         uses: 0,
         used: false,
         narrowed: None,
@@ -400,6 +414,7 @@ pub fn ballot(change: &str, by: &str, approve: bool) -> ChangeVote {
     ChangeVote {
         change: ChangeId::parse(change).expect("a change id"),
         by: OperatorId::parse(by).expect("an operator"),
+        factor: Factor::Key,
         approve,
         reason: format!("{by} has looked at it"),
         at: moment(1),

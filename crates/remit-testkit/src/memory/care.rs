@@ -156,6 +156,26 @@ impl Attention for MemoryStore {
         Ok(found)
     }
 
+    async fn steps_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Question>, Unavailable> {
+        let state = self.open()?;
+        let due = |question: &&Question| {
+            question.step_at.is_some_and(|at| at <= now) && question.state(now) == QuestionState::Open
+        };
+        Ok(state.questions.iter().filter(due).take(limit as usize).cloned().collect())
+    }
+
+    async fn plan_step(
+        &self,
+        question: &QuestionId,
+        from: Timestamp,
+        to: Option<Timestamp>,
+    ) -> Result<(), Unavailable> {
+        let mut state = self.open()?;
+        let planned = |known: &&mut Question| known.id == *question && known.step_at == Some(from);
+        state.questions.iter_mut().filter(planned).for_each(|known| known.step_at = to);
+        Ok(())
+    }
+
     async fn reach_step(&self, mark: Mark) -> Result<bool, Unavailable> {
         Ok(self.open()?.care.steps.insert((mark.question, mark.rule, mark.step)))
     }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use remit_app::change::{Change, ChangeVote, Ended};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Changes;
 use remit_app::proposal::Proposal;
@@ -84,6 +85,7 @@ impl Changes for MemoryStore {
         let open = state.changes.changes.iter_mut().filter(|change| change.ended.is_none());
         open.for_each(|change| change.ended = Some(Ended::Superseded));
         state.changes.changes.push(change.clone());
+        state.owe([Delivery::new(Subject::Change(change.id.clone()), Event::Proposed, None, change.at)]);
         Ok(())
     }
 

@@ -98,6 +98,7 @@ impl State {
                 question.resource.clear();
                 question.reason.clear();
                 question.remarks.clear();
+                question.preview = None;
                 if let Some(narrowed) = &mut question.narrowed {
                     (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
                 }

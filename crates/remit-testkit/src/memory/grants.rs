@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::access::{AccessRequest, End, Given, RequestState, Review};
+use remit_app::delivery::{Delivery, Event, Subject};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Grants;
 use remit_app::question::{Question, QuestionState};
@@ -30,6 +31,10 @@ impl State {
             return Err(CommitError::Conflict("grant"));
         }
         self.append(record)?;
+        if given.unreviewed() {
+            let about = Subject::Emergency(given.grant.id.clone());
+            self.owe([Delivery::new(about, Event::GlassBroken, None, given.given_at)]);
+        }
         self.grants.push(given);
         self.grants_changed += 1;
         Ok(())
@@ -124,6 +129,7 @@ impl Grants for MemoryStore {
         for old in state.questions.iter_mut().filter(|known| known.id == *from) {
             old.expires_at = question.asked_at;
         }
+        state.tell_now(from, Event::Lapsed, question.asked_at);
         let held = state.hold(&question, u32::MAX)?;
         let (request, before) = state.requests.get_mut(at).ok_or(CommitError::Conflict("request"))?;
         before.push(std::mem::replace(&mut request.question, held));

@@ -1,6 +1,7 @@
 //! Lists for people who look: everything is looked at, so every page is full while there is more.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use remit_app::intent::Unavailable;
 use remit_app::ports::Listing;
 use remit_app::ports::listing::{Asked, Lapse, Latest, RunsAsked, SHEET_MAX, Sheet, SpanUse, Waiting};
@@ -23,6 +24,11 @@ impl Listing for MemoryStore {
         waits.sort_by_key(|(lapse, _)| *lapse);
         waits.retain(|(lapse, _)| asked.after.is_none_or(|after| *lapse > after));
         Ok(sheet(waits, asked.limit))
+    }
+
+    async fn count_waiting(&self, now: Timestamp) -> Result<u64, Unavailable> {
+        let state = self.open()?;
+        Ok(state.questions.iter().filter(|question| question.state(now) == QuestionState::Open).count() as u64)
     }
 
     async fn asked(&self, asked: &Asked) -> Result<Sheet<Question, u64>, Unavailable> {

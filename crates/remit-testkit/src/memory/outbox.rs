@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::delivery::{Delivery, DeliveryFilter, DeliveryState, Progress};
+use remit_app::delivery::{Delivery, DeliveryFilter, DeliveryState, Event, Progress, Subject};
 use remit_app::intent::Unavailable;
 use remit_app::ports::Outbox;
+use remit_core::ids::QuestionId;
 
 use super::MemoryStore;
 use super::state::State;
@@ -20,15 +21,21 @@ impl Outbox for MemoryStore {
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Delivery>, Unavailable> {
         let state = self.open()?;
-        let mut due: Vec<_> = state.waiting().filter(|delivery| delivery.next_at <= now).cloned().collect();
-        due.sort_by_key(|delivery| delivery.next_at);
+        let mut due: Vec<_> = state.waiting().filter(|delivery| delivery.is_due(now)).cloned().collect();
+        due.sort_by_key(Delivery::due_at);
         due.truncate(limit as usize);
         Ok(due)
     }
 
+    async fn claim(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        let mut state = self.open()?;
+        let found = state.deliveries.iter_mut().find(|delivery| delivery.id() == id && delivery.is_due(now));
+        Ok(found.map(|delivery| delivery.claimed_until = Some(until)).is_some())
+    }
+
     async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, Unavailable> {
         let state = self.open()?;
-        Ok(state.waiting().map(|delivery| delivery.next_at).filter(|at| *at > after).min())
+        Ok(state.waiting().map(Delivery::due_at).filter(|at| *at > after).min())
     }
 
     async fn attempted(&self, id: &str, progress: Progress, then: Vec<Delivery>) -> Result<bool, Unavailable> {
@@ -39,6 +46,7 @@ impl Outbox for MemoryStore {
             state.deliveries.remove(at);
         } else if let Some(delivery) = state.deliveries.get_mut(at) {
             delivery.attempts += 1;
+            delivery.claimed_until = None;
             match progress {
                 Progress::Later(at, error) => (delivery.next_at, delivery.last_error) = (at, Some(error)),
                 Progress::Dead(error) => (delivery.state, delivery.last_error) = (DeliveryState::Dead, Some(error)),
@@ -78,6 +86,14 @@ impl Outbox for MemoryStore {
 impl State {
     fn waiting(&self) -> impl Iterator<Item = &Delivery> {
         self.deliveries.iter().filter(|delivery| delivery.state == DeliveryState::Waiting)
+    }
+
+    /// Makes due what is still to be told of this event of a question.
+    pub(super) fn tell_now(&mut self, about: &QuestionId, event: Event, at: Timestamp) {
+        let about = Subject::Question(about.clone());
+        let owed =
+            |delivery: &&mut Delivery| delivery.about == about && delivery.event == event && delivery.channel.is_none();
+        self.deliveries.iter_mut().filter(owed).for_each(|delivery| delivery.next_at = delivery.next_at.min(at));
     }
 
     /// Adds deliveries that are not there; how many are new.

@@ -42,6 +42,7 @@ pub(crate) struct State {
     /// The head of the last log, and the logs after the first.
     pub head: Option<Head>,
     pub epochs: Vec<Epoch>,
+    pub stamps: Vec<remit_app::stamp::Stamped>,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }

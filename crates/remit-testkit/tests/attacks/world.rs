@@ -1,6 +1,5 @@
 //! A whole gateway that an attacker can reach: agents' keys, operators' keys, and people's passkeys.
 
-use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,9 +8,9 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use remit_app::people::{AccountChange, Invitation, Passkey, Spent};
 use remit_cli::boot::Running;
-use remit_config::Folder;
 use remit_core::ids::{Digest, OperatorId};
 use remit_evidence::webauthn::PublicKey;
+use remit_testkit::place::{Place, business};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -33,7 +32,7 @@ pub struct World {
     pub running: Running,
     pub wire: Wire,
     pub upstream: Upstream,
-    place: tempfile::TempDir,
+    place: Place,
 }
 
 impl World {
@@ -45,26 +44,12 @@ impl World {
     /// The same, where one more person of the finance team votes: a credential, and whose it is. They are there from the
     /// start, as two people would have to let them in afterwards.
     pub async fn with_voter(from: &str, to: &str, voter: Option<(&str, &str)>) -> Self {
-        let place = tempfile::tempdir().expect("a folder");
-        let folder = Folder::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base")).expect("base");
-        let pins = folder.text("pins/business.json").expect("pins");
-        let upstream = Upstream::serve(pins, Duration::ZERO).await.expect("an upstream");
-        for (name, text) in folder.texts() {
-            let text = match name {
-                "keys.yaml" => format!("{}{}", agents(), text.replacen("operators:\n", &operators(voter), 1)),
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "remit.yaml" => {
-                    assert!(text.contains(from), "{from}");
-                    // One person is enough to change the folder: what is tried here is not that.
-                    format!("{}\nchanges: {{ people: 1, widening: 0 }}\n", text.replacen(from, to, 1))
-                }
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-            std::fs::write(&file, text).expect("written");
-        }
-        std::fs::create_dir_all(place.path().join(".remit")).expect("a folder");
+        let upstream = business(Duration::ZERO).await;
+        let place = Place::before(&upstream);
+        place.edit("keys.yaml", "operators:\n", &format!("{}{}", agents(), operators(voter)));
+        place.edit("remit.yaml", from, to);
+        // One person is enough to change the folder: what is tried here is not that.
+        place.append("remit.yaml", "\nchanges: { people: 1, widening: 0 }\n");
         let running = Running::start(place.path(), Some("127.0.0.1:0".parse().expect("an address"))).await;
         let running = running.unwrap_or_else(|error| panic!("it starts: {error}"));
         let wire = Wire::to(&running.url);
@@ -77,10 +62,7 @@ impl World {
 
     /// Changes a file of the folder and has it put into force.
     pub async fn change(&self, file: &str, from: &str, to: &str) {
-        let path = self.place.path().join(file);
-        let text = std::fs::read_to_string(&path).expect("text");
-        assert!(text.contains(from), "{from}");
-        std::fs::write(&path, text.replacen(from, to, 1)).expect("written");
+        self.place.edit(file, from, to);
         let reloaded = self.wire.done(&operator_key("rehearsal"), "/admin/v1/reload", Some(&json!({}))).await;
         // What protects less waits for people; here, for one.
         let pending = reloaded.expect("put forward")["pending"]["change"].as_str().map(str::to_owned);

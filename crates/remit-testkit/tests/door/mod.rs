@@ -1,6 +1,5 @@
 //! A gateway with people, a browser without scripts, and an authenticator without a device.
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
@@ -19,9 +18,11 @@ use remit_app::ports::RecordFilter;
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
-use remit_evidence::verify::Trust;
+use remit_evidence::trust::Trust;
+use remit_evidence::verify::Trust as Roots;
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
+use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
 
@@ -34,23 +35,15 @@ pub struct World {
     /// Where its pages stand.
     pub origin: String,
     running: Running,
-    place: tempfile::TempDir,
+    place: Place,
 }
 
 impl World {
     /// With this at the end of its `remit.yaml`.
     pub async fn new(more: &str) -> Self {
-        let place = tempfile::tempdir().expect("a folder");
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-        for (name, text) in folder.texts() {
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-            let text = if name == "remit.yaml" { format!("{text}\n{more}") } else { text.to_owned() };
-            std::fs::write(file, text).expect("file");
-        }
-        std::fs::create_dir_all(place.path().join(".remit")).expect("folder");
-        std::fs::write(place.path().join("keys.yaml"), Self::keys_text()).expect("file");
+        let place = Place::base();
+        place.append("remit.yaml", &format!("\n{more}"));
+        place.write("keys.yaml", &Self::keys_text());
         let address = "127.0.0.1:0".parse().expect("an address");
         let running = Running::start(place.path(), Some(address)).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
@@ -71,7 +64,7 @@ impl World {
     /// Puts another `keys.yaml` into force.
     pub async fn keys(&self, text: &str) {
         assert_ne!(text, Self::keys_text(), "nothing was changed");
-        std::fs::write(self.place.path().join("keys.yaml"), text).expect("file");
+        self.place.write("keys.yaml", text);
         let taken = self.wire.done(OLGA, "/admin/v1/reload", Some(&json!({}))).await.expect("it is taken");
         // What protects less waits for a person.
         if let Some(change) = taken["pending"]["change"].as_str() {
@@ -99,7 +92,7 @@ impl World {
     /// How people's keys changed, from records that all verify.
     pub async fn verified_key_events(&self) -> Vec<String> {
         let root = Ed25519::in_file(&self.place.path().join(".remit/gateway.key")).expect("a key");
-        let mut trust = Trust::in_roots([root.public_key()]).expect("a root");
+        let mut trust = Roots::in_roots([root.public_key()]).expect("a root");
         let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
         let records = self.running.edge.gate.ports().store.records(&filter).await.expect("read");
         let mut events = Vec::new();
@@ -113,6 +106,28 @@ impl World {
             }
         }
         events
+    }
+
+    /// The bundle of each record that says how people's keys changed, and the document to trust it under.
+    pub async fn bundles(&self) -> (Trust, Vec<Vec<u8>>) {
+        let trust = self.place.remit(&["ledger", "trust"]);
+        let trust = Trust::parse(trust.out.as_bytes()).expect("a trust document");
+        let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
+        let mut bundles = Vec::new();
+        for record in self.running.edge.gate.ports().store.records(&filter).await.expect("read") {
+            let path = format!("/admin/v1/evidence?record={}&show=", record.id);
+            let began = std::time::Instant::now();
+            // It is proved as soon as the log has sealed it.
+            let bundle = loop {
+                match self.wire.done(OLGA, &path, None).await {
+                    Ok(bundle) => break bundle,
+                    Err(error) => assert!(began.elapsed().as_secs() < 30, "{error}"),
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            };
+            bundles.push(bundle.to_string().into_bytes());
+        }
+        (trust, bundles)
     }
 
     pub async fn end(self) {

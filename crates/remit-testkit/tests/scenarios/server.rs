@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_cli::boot::Running;
 use remit_cli::rehearse::{Seen, Stage};
-use remit_config::{Actor, CallStep, Deed, Effect, Scenario, Verdict};
+use remit_config::{AccessStep, Actor, CallStep, Deed, Effect, Scenario, Verdict};
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{Digest, OperatorId, RuleId};
+use remit_core::ids::{AgentId, Digest, OperatorId, RuleId};
 use remit_core::verdict::Code;
+use remit_testkit::place::Place;
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ pub struct Server {
     keys: BTreeSet<String>,
     runs: BTreeMap<(String, String), String>,
     asked: Option<String>,
-    _place: tempfile::TempDir,
+    _place: Place,
 }
 
 /// The key of an agent that works for this user and for nobody else.
@@ -66,15 +67,17 @@ fn operator_key(id: &str) -> String {
 impl Server {
     /// Sets the scenario up in a folder of its own, and starts.
     pub async fn start(base: &remit_config::Folder, scenario: &Scenario) -> Result<Self, String> {
-        let place = tempfile::tempdir().map_err(|error| error.to_string())?;
         let folder = base.with(scenario.files.clone()).map_err(|faults| format!("{faults:?}"))?;
         let pins = folder.text("pins/business.json").ok_or("no pins")?;
         let upstream = Upstream::serve(pins, Duration::ZERO).await?;
         let mut keys = String::from("agents:\n");
         let mut known = BTreeSet::new();
         for step in &scenario.steps {
-            let Deed::Call(call) = &step.deed else { continue };
-            let actor = &call.actor;
+            let actor = match &step.deed {
+                Deed::Call(call) => &call.actor,
+                Deed::Request(access) => &access.actor,
+                _ => continue,
+            };
             let user = actor.user.as_ref().map(|user| format!("user: {user}, ")).unwrap_or_default();
             let both = [(agent_key(actor), user), (host_key(actor), "may_declare: any, ".to_owned())];
             for (key, more) in both {
@@ -88,20 +91,9 @@ impl Server {
             }
         }
         keys.push_str(folder.text("keys.yaml").ok_or("no keys")?);
-        for (name, text) in folder.texts() {
-            let text = match name {
-                "keys.yaml" => keys.clone(),
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            let parent = file.parent().ok_or("no parent")?;
-            std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
-            std::fs::write(&file, text).map_err(|error| error.to_string())?;
-        }
-        // Where the gateway keeps its secrets; it refuses a place that others can read.
-        let state = place.path().join(".remit");
-        std::fs::create_dir_all(&state).map_err(|error| error.to_string())?;
+        let folder = folder.with([("keys.yaml", keys)]).map_err(|faults| format!("{faults:?}"))?;
+        let place = Place::holding(&folder);
+        place.reaches(&upstream);
         let address = "127.0.0.1:0".parse().map_err(|_| "no address")?;
         let running = Running::start(place.path(), Some(address)).await.map_err(|error| error.to_string())?;
         let wire = Wire::to(&running.url);
@@ -192,6 +184,51 @@ impl Server {
     }
 }
 
+impl Server {
+    /// What an agent asks for, or is given: a question then, or a refusal.
+    async fn access(&mut self, key: &str, path: &str, step: &AccessStep, more: Value) -> Result<Seen, String> {
+        let mut body = step.asked.clone();
+        body["reason"] = json!("as the scenario says");
+        for (name, value) in more.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            body[name] = value.clone();
+        }
+        let (status, answer) = self.wire.send(key, path, Some(&body)).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if status >= 300 {
+            let (code, reason) = (text(&answer["error"]["code"]), text(&answer["error"]["reason"]));
+            let code = Code::ALL.into_iter().find(|known| known.as_str() == code);
+            // Whose vote does not count is no verdict on what was asked.
+            return if code == Some(Code::PolicyNoPermit) {
+                Err(reason)
+            } else {
+                Ok(Seen { verdict: Some(Verdict::Deny), code, reason, ..Seen::default() })
+            };
+        }
+        self.asked = answer["question"].as_str().map(str::to_owned);
+        if answer["state"] == "granted" {
+            return Ok(Seen { verdict: Some(Verdict::Allow), ..Seen::default() });
+        }
+        let path = format!("/admin/v1/access-requests/{}", self.asked.as_deref().unwrap_or_default());
+        let request = self.wire.done(&operator_key("rehearsal"), &path, None).await?;
+        let rule = RuleId::parse(&text(&request["approval"])).map_err(|error| error.to_string())?;
+        Ok(Seen { verdict: Some(Verdict::Ask), ask: vec![rule], ..Seen::default() })
+    }
+
+    async fn revoke(&self, agent: &AgentId, by: &OperatorId) -> Result<Seen, String> {
+        let key = operator_key(by.as_str());
+        let listed = self.wire.done(&key, "/admin/v1/grants", None).await?;
+        let given = listed["grants"].as_array().into_iter().flatten().filter(|given| given["agent"] == agent.as_str());
+        // Ids begin with the time.
+        let newest = given.filter_map(|given| given["grant"].as_str()).max();
+        let path = format!("/admin/v1/grants/{}/revoke", newest.ok_or_else(|| format!("{agent} was given nothing"))?);
+        self.wire.done(&key, &path, Some(&json!({"reason": "enough"}))).await.map(|_| Seen::default())
+    }
+
+    async fn done(&self, by: &OperatorId, path: &str, body: Value) -> Result<Seen, String> {
+        self.wire.done(&operator_key(by.as_str()), path, Some(&body)).await.map(|_| Seen::default())
+    }
+}
+
 #[async_trait]
 impl Stage for Server {
     fn set_clock(&mut self, _: Timestamp) {
@@ -205,6 +242,26 @@ impl Stage for Server {
             Deed::Deny { by, reason } => self.vote(by, json!({"choice": "deny", "reason": reason})).await,
             Deed::Halt { target, by } => self.order("/admin/v1/halts", target, by.as_ref()).await,
             Deed::Resume { target, by } => self.order("/admin/v1/halts/lift", target, by.as_ref()).await,
+            Deed::Request(step) => self.access(&agent_key(&step.actor), "/v1/access-requests", step, Value::Null).await,
+            Deed::Grant { access, by } => {
+                let user = access.actor.user.as_ref().map(|user| user.as_str());
+                let whom = json!({"agent": access.actor.agent.as_str(), "user": user});
+                self.access(&operator_key(by.as_str()), "/admin/v1/grants", access, whom).await
+            }
+            Deed::Revoke { agent, by } => self.revoke(agent, by).await,
+            Deed::BreakGlass { name, by } => {
+                let order = json!({"name": name.as_str(), "incident": "a rehearsal", "reason": "as the scenario says"});
+                self.done(by, "/admin/v1/break-glass", order).await
+            }
+            Deed::Delegate { to, rule, by } => {
+                let until = Timestamp::now().checked_add(jiff::SignedDuration::from_hours(24));
+                let until = until.map_err(|error| error.to_string())?.to_string();
+                let mut order = json!({"to": to.as_str(), "until": until});
+                if let Some(rule) = rule {
+                    order["rule"] = json!(rule.as_str());
+                }
+                self.done(by, "/admin/v1/delegations", order).await
+            }
         }
     }
 }

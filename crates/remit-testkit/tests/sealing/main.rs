@@ -3,8 +3,14 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod disk;
 mod faults;
 mod history;
+mod lag;
+mod power;
+mod stamps;
+#[path = "../../../remit-evidence/tests/scene/timestamper.rs"]
+mod timestamper;
 mod turns;
 mod witnesses;
 mod world;

@@ -135,8 +135,8 @@ impl Tiles for Files {
         Ok(())
     }
 
-    fn discard_partials(&self, full: Tile) {
-        self.folder.discard_partials(full);
+    fn discard_partials(&self, full: Tile) -> bool {
+        self.folder.discard_partials(full)
     }
 
     fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {
@@ -167,7 +167,7 @@ impl Guard for Guarded {
     }
 }
 
-struct Now(Arc<AtomicI64>);
+pub struct Now(pub Arc<AtomicI64>);
 
 impl Clock for Now {
     fn now(&self) -> Timestamp {
@@ -247,26 +247,33 @@ impl World {
     /// is of a part of the log.
     pub async fn check(&self, case: &str) {
         let folder = LedgerFolder::open(&self.ledger()).expect("it opens");
-        let (head, published) = (self.store.head().await.expect("read").expect("a head"), self.published());
-        let count = self.store.count().await.expect("counted");
-        assert_eq!((published.size, published.root), (head.edge.size(), head.edge.root()), "{case}");
-        assert_eq!(published.size, count, "{case}: not every record is sealed");
         let last = GuardFile::at(&self.guard()).expect("it opens").last().expect("read");
-        assert_eq!(last, Some(head.mark()), "{case}");
-        let reader = Reader(&folder);
-        assert_eq!(audit(published.size, &published.root, &reader), [], "{case}");
-        let leaves = self.store.leaves(0, u32::MAX).await.expect("read");
-        assert_eq!(entries(&reader, count), leaves, "{case}: the entries are not the store's leaves");
-        let notes = self.seen.lock().expect("seen").clone();
-        let mut last = 0;
-        for note in notes {
-            let note = opened(&Note::parse(note.as_bytes()).expect("a note"));
-            assert!(note.size >= last, "{case}: the log shrank");
-            last = note.size;
-            let mut edge = Frontier::default();
-            leaves.iter().take(usize::try_from(note.size).expect("small")).for_each(|leaf| edge.push(leaf.hash()));
-            assert_eq!((edge.size(), edge.root()), (note.size, note.root), "{case}: somebody saw another tree");
-        }
+        let seen = self.seen.lock().expect("seen").clone();
+        truth(&*self.store, &folder, last, &seen, case).await;
+    }
+}
+
+/// See [`World::check`].
+pub async fn truth(store: &dyn Store, files: &dyn Tiles, guard: Option<Mark>, seen: &[String], case: &str) {
+    let published = files.published().expect("read").expect("a checkpoint");
+    let published = opened(&Note::parse(&published).expect("a note"));
+    let head = store.head().await.expect("read").expect("a head");
+    let count = store.count().await.expect("counted");
+    assert_eq!((published.size, published.root), (head.edge.size(), head.edge.root()), "{case}");
+    assert_eq!(published.size, count, "{case}: not every record is sealed");
+    assert_eq!(guard, Some(head.mark()), "{case}");
+    let reader = Reader(files);
+    assert_eq!(audit(published.size, &published.root, &reader), [], "{case}");
+    let leaves = store.leaves(0, u32::MAX).await.expect("read");
+    assert_eq!(entries(&reader, count), leaves, "{case}: the entries are not the store's leaves");
+    let mut last = 0;
+    for note in seen {
+        let note = opened(&Note::parse(note.as_bytes()).expect("a note"));
+        assert!(note.size >= last, "{case}: the log shrank");
+        last = note.size;
+        let mut edge = Frontier::default();
+        leaves.iter().take(usize::try_from(note.size).expect("small")).for_each(|leaf| edge.push(leaf.hash()));
+        assert_eq!((edge.size(), edge.root()), (note.size, note.root), "{case}: somebody saw another tree");
     }
 }
 
@@ -274,7 +281,7 @@ pub fn log_key() -> Signer {
     Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[7; 32]).expect("a key")
 }
 
-fn opened(note: &Note) -> Checkpoint {
+pub fn opened(note: &Note) -> Checkpoint {
     let key = log_key();
     Checkpoint::open(note, [key.key()], []).expect("ours").checkpoint
 }

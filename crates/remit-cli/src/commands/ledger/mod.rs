@@ -13,6 +13,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use remit_app::ledger::{Mark, Tiles};
 use remit_app::ports::{Clock as _, RecordFilter, Store};
+use remit_app::seal::Lag;
 use remit_config::settings::{LedgerFiles, Settings};
 use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
@@ -35,7 +36,8 @@ pub struct Ledger {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Print the published checkpoint: origin, size, root, age, and who signed it.
+    /// Print the published checkpoint: origin, size, root, age, who signed it, and how many records wait for the next. Exit code 1: it has
+    /// too few witnesses, or one waits too long.
     Head,
     /// Recompute all logs from their files, and compare them with the checkpoints and the store. Exit code 1: something is wrong.
     Fsck,
@@ -183,7 +185,24 @@ async fn head(place: &Place<'_>) -> Outcome {
     let cosigned = witnesses.iter().filter(|key| seals.iter().any(|seal| seal.key == *key)).count();
     let quorum = place.settings.ledger.quorum;
     say(format!("quorum  {cosigned} of {quorum}"))?;
-    Ok(if cosigned >= quorum { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let overdue = block_on(waiting(place))??;
+    Ok(if cosigned >= quorum && !overdue { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says how many records wait to be sealed; whether one has waited longer than it may.
+async fn waiting(place: &Place<'_>) -> Result<bool, Failure> {
+    let unavailable = |error: remit_app::intent::Unavailable| Failure::said(error.to_string());
+    let (store, now) = (place.store()?, Machine.now());
+    let lag = Lag::of(&store, now).await.map_err(unavailable)?;
+    lag.bind(place.settings.ledger.unsealed);
+    let sealed = store.head().await.map_err(unavailable)?.map_or(0, |head| head.edge.size());
+    let waiting = store.count().await.map_err(unavailable)?.saturating_sub(sealed);
+    say(format!("waiting {waiting} records, the oldest for {} s", lag.secs(now)))?;
+    let overdue = lag.overdue(now);
+    if let Some(why) = &overdue {
+        say(format!("BEHIND  {why}"))?;
+    }
+    Ok(overdue.is_some())
 }
 
 fn algorithm(key: &VerifierKey) -> &'static str {

@@ -32,6 +32,12 @@ pub fn of(logs: &Logs<'_>, place: &Place<'_>) -> Result<(String, Ed25519), Failu
     let root = root(place)?;
     let key = Digest::from_bytes(root.public_key()).to_string();
     let all = logs.all()?;
+    let timestamper =
+        place.settings.ledger.timestamps.as_ref().map(|timestamps| ledger::timestamper(timestamps, place.folder));
+    let timestampers = timestamper
+        .transpose()?
+        .into_iter()
+        .map(|timestamper| json!({"name": timestamper.name, "certificate": STANDARD.encode(timestamper.certificate)}));
     let accept = Kind::ALL.into_iter().map(Kind::predicate_type);
     let roots = all.iter().map(|log| json!({"key": key, "log": log.origin, "from": 0}));
     let ended = all
@@ -58,6 +64,7 @@ pub fn of(logs: &Logs<'_>, place: &Place<'_>) -> Result<(String, Ed25519), Failu
             "skew_s": 300,
         },
         "approvers": [],
+        "timestampers": timestampers.collect::<Vec<_>>(),
     });
     let text = format!("{document}\n");
     // What a verifier refuses is not handed out.

@@ -16,8 +16,6 @@ pub(crate) struct NotifyFile {
     pub routes: Vec<At<RouteFile>>,
     /// How often and how soon a channel is tried again.
     pub retry: Option<RetryFile>,
-    /// The URL under which people reach the gateway, for links: `https://remit.acme.example`. Default: where it listens.
-    pub console: Option<At<String>>,
 }
 
 /// A way to tell people.
@@ -136,6 +134,31 @@ pub(crate) struct RouteFile {
     pub rules: Vec<At<String>>,
     /// Channels in order: the first is used, and the next at once when it is dead.
     pub to: Vec<At<String>>,
+    /// Of what: `[asked, escalated]`. Default: everything about its questions, and with `"*"` what is no question, too.
+    pub events: Option<Vec<At<EventWord>>>,
+}
+
+/// What people may be told of.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum EventWord {
+    /// A question was asked: about a call, or about access that an agent asks for.
+    Asked,
+    /// It went to further people.
+    Escalated,
+    /// It will lapse soon, and nobody has answered.
+    Lapsing,
+    /// It needs nobody any more: people have answered, or put another call in its place.
+    Answered,
+    /// Its time is over, and nobody has answered.
+    Lapsed,
+    /// A change that protects less waits for people.
+    ChangeProposed,
+    /// Authority for emergencies was used.
+    GlassBroken,
+    /// Calls have waited for a review for more than a day.
+    ReviewsDue,
 }
 
 /// How often and how soon a channel is tried again.

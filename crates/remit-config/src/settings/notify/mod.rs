@@ -10,7 +10,7 @@ use remit_core::ids::{ChannelId, OperatorId, RuleId};
 use crate::at::At;
 use crate::report::Report;
 use crate::upstream::{CredentialSource, source, url};
-use file::{CallbackFile, ChannelFile, NotifyFile, RetryFile, RouteFile, SecurityWord, SmtpFile};
+use file::{CallbackFile, ChannelFile, EventWord, NotifyFile, RetryFile, RouteFile, SecurityWord, SmtpFile};
 
 const ATTEMPTS: u32 = 5;
 const ATTEMPTS_MAX: u32 = 20;
@@ -29,8 +29,6 @@ pub struct Notify {
     pub routes: Vec<Route>,
     /// How often and how soon a channel is tried again; none when the file does not say.
     pub retry: Option<Retry>,
-    /// The URL under which people reach the gateway, when the file says so; without a slash at the end.
-    pub console: Option<String>,
 }
 
 /// A way to tell people.
@@ -116,6 +114,48 @@ pub struct Route {
     pub rules: Option<Vec<RuleId>>,
     /// The channels, in order.
     pub to: Vec<ChannelId>,
+    /// Of what they hear.
+    pub events: Vec<Heard>,
+}
+
+/// What people may be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A question was asked.
+    Asked,
+    /// It went to further people.
+    Escalated,
+    /// It will lapse soon.
+    Lapsing,
+    /// It needs nobody any more.
+    Answered,
+    /// Its time is over.
+    Lapsed,
+    /// A change that protects less waits for people.
+    ChangeProposed,
+    /// Authority for emergencies was used.
+    GlassBroken,
+    /// Calls have waited long for a review.
+    ReviewsDue,
+}
+
+impl Heard {
+    /// What is told of questions, and of what is none.
+    const ALL: [Self; 8] = [
+        Self::Asked,
+        Self::Escalated,
+        Self::Lapsing,
+        Self::Answered,
+        Self::Lapsed,
+        Self::ChangeProposed,
+        Self::GlassBroken,
+        Self::ReviewsDue,
+    ];
+
+    /// Whether it happens to a question, so that routes can choose it by approval rules.
+    const fn of_question(self) -> bool {
+        !matches!(self, Self::ChangeProposed | Self::GlassBroken | Self::ReviewsDue)
+    }
 }
 
 /// How often and how soon a channel is tried again.
@@ -154,14 +194,15 @@ pub(super) fn check(
     }
     if let Some(at) = file.routes.first() {
         let named = |rules: &Vec<RuleId>, name: &str| rules.iter().any(|rule| rule.as_str() == name);
-        let heard = |rule: &str| routes.iter().any(|r| r.rules.as_ref().is_none_or(|rules| named(rules, rule)));
+        let asked = |route: &&Route| route.events.contains(&Heard::Asked);
+        let heard =
+            |rule: &str| routes.iter().filter(asked).any(|r| r.rules.as_ref().is_none_or(|rules| named(rules, rule)));
         for rule in rules.iter().filter(|rule| !heard(rule)) {
             let message = format!("nobody is told of questions under the approval rule `{rule}`");
             warnings.fault(at, message, "add a route for it, or one for `\"*\"`");
         }
     }
-    let console = file.console.and_then(|at| url(&at, report)).map(|url| url.trim_end_matches('/').to_owned());
-    Notify { channels, routes, retry: file.retry.and_then(|file| retry(&file, report)), console }
+    Notify { channels, routes, retry: file.retry.and_then(|file| retry(&file, report)) }
 }
 
 fn channel(at: &At<ChannelFile>, report: &mut Report<'_>) -> Option<Channel> {
@@ -303,7 +344,42 @@ fn route(at: &At<RouteFile>, channels: &[&str], rules: &[&str], report: &mut Rep
         }
         to.push(id);
     }
-    Some(Route { rules: (!every).then_some(found), to })
+    Some(Route { rules: (!every).then_some(found), to, events: events(at, every, report) })
+}
+
+/// What a route hears of: what it names, or else all that it can.
+fn events(at: &At<RouteFile>, every: bool, report: &mut Report<'_>) -> Vec<Heard> {
+    let Some(named) = &at.events else {
+        return Heard::ALL.into_iter().filter(|heard| every || heard.of_question()).collect();
+    };
+    if named.is_empty() {
+        report.fault(at, "this route hears of nothing", "name events, or leave `events:` out");
+    }
+    let mut heard = Vec::new();
+    for word in named {
+        let event = word.heard();
+        if !every && !event.of_question() {
+            let message = "this happens to no question, so no approval rule leads to it";
+            report.fault(word, message, "name it in a route for `\"*\"`");
+        }
+        heard.push(event);
+    }
+    heard
+}
+
+impl EventWord {
+    const fn heard(self) -> Heard {
+        match self {
+            Self::Asked => Heard::Asked,
+            Self::Escalated => Heard::Escalated,
+            Self::Lapsing => Heard::Lapsing,
+            Self::Answered => Heard::Answered,
+            Self::Lapsed => Heard::Lapsed,
+            Self::ChangeProposed => Heard::ChangeProposed,
+            Self::GlassBroken => Heard::GlassBroken,
+            Self::ReviewsDue => Heard::ReviewsDue,
+        }
+    }
 }
 
 fn retry(file: &RetryFile, report: &mut Report<'_>) -> Option<Retry> {

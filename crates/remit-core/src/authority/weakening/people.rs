@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::{Part, Weakening};
+use crate::approval::Factor;
 use crate::authority::remit::Holder;
 use crate::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 use crate::steering::Role;
+use crate::unsealed::Unsealed;
 
 /// Who steers, who calls, and how many people a weakening needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Steering {
     pub anonymous: Option<AgentId>,
     /// How many people a change needs.
     pub needed: Needed,
+    /// What becomes of calls whose records the log does not take.
+    pub unsealed: Unsealed,
     /// Parts of the folder that this comparison does not understand. Any change of one is listed.
     pub sections: Vec<Section>,
 }
@@ -41,6 +45,8 @@ pub struct Needed {
     pub weakening: u32,
     /// That lets a remit grow, and nothing else. None means that whoever changes the folder may.
     pub widening: u32,
+    /// The least proof of who votes on a change that counts. With [`Factor::Passkey`] the vote itself must be signed.
+    pub factor: Option<Factor>,
 }
 
 /// A person who steers.
@@ -77,7 +83,7 @@ pub struct CallerKey {
 
 impl Default for Needed {
     fn default() -> Self {
-        Self { weakening: 2, widening: 1 }
+        Self { weakening: 2, widening: 1, factor: None }
     }
 }
 
@@ -147,6 +153,17 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
         let (from, to) = (old.needed.widening, new.needed.widening);
         add("changes.widening_lowered", format!("widening a remit would need {to} instead of {from} people"));
     }
+    if new.unsealed.within_secs > old.unsealed.within_secs || new.unsealed.then > old.unsealed.then {
+        let [from, to] = [old, new].map(|stand| stand.unsealed);
+        let words = |unsealed: Unsealed| format!("`{}` after {} s", unsealed.then.as_str(), unsealed.within_secs);
+        let what = format!("while records wait for the log, {} would hold instead of {}", words(to), words(from));
+        add("ledger.unsealed_loosened", what);
+    }
+    if new.needed.factor < old.needed.factor {
+        let word = |factor: Option<Factor>| factor.map_or("anything", Factor::as_str);
+        let (from, to) = (word(old.needed.factor), word(new.needed.factor));
+        add("changes.factor_lowered", format!("votes on changes would need {to} instead of {from}"));
+    }
     let (there, left, needed) = (old.people_with_a_say(), new.people_with_a_say(), new.needed.weakening as usize);
     if left < there && left < needed {
         let what = format!("{left} people with a say would be left, and {needed} are needed");
@@ -154,8 +171,10 @@ pub(super) fn compare(old: &Steering, new: &Steering, out: &mut Vec<Weakening>) 
     }
     for person in new.people.iter().filter(|person| !person.revoked) {
         match old.people.iter().find(|was| was.id == person.id) {
-            Some(was) => changed(was, person, &mut add),
-            None => named(person, &mut add),
+            Some(was) if !was.revoked => changed(was, person, &mut add),
+            // Whoever was sent away had nothing: coming back is as being named.
+            Some(_) => named(person, " again", &mut add),
+            None => named(person, "", &mut add),
         }
     }
     for section in new.sections.iter().filter(|section| !old.sections.contains(section)) {
@@ -189,12 +208,12 @@ fn beyond_looking(roles: &[Role]) -> impl Iterator<Item = &Role> {
     roles.iter().filter(|role| **role != Role::Viewer)
 }
 
-fn named(person: &Steerer, add: &mut impl FnMut(&'static str, String)) {
+fn named(person: &Steerer, again: &str, add: &mut impl FnMut(&'static str, String)) {
     if person.is_security() {
-        add("steering.security_named", format!("`{}` would have the role security", person.id));
+        add("steering.security_named", format!("`{}` would have the role security{again}", person.id));
     } else if beyond_looking(&person.roles).next().is_some() {
         let roles: Vec<_> = person.roles.iter().map(|role| role.as_str()).collect();
-        add("steering.role_given", format!("`{}` would be {}", person.id, roles.join(" and ")));
+        add("steering.role_given", format!("`{}` would be {}{again}", person.id, roles.join(" and ")));
     }
 }
 
@@ -209,7 +228,7 @@ fn changed(was: &Steerer, person: &Steerer, add: &mut impl FnMut(&'static str, S
     if beyond_looking(&person.roles).next().is_none() {
         return;
     }
-    if was.revoked || (person.sha256.is_some() && person.sha256 != was.sha256) {
+    if person.sha256.is_some() && person.sha256 != was.sha256 {
         add("steering.key_changed", format!("another key would prove `{id}`"));
     }
     if person.user != was.user {

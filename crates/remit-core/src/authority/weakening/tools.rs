@@ -41,4 +41,7 @@ fn each(old: &Tool, new: &Tool, out: &mut Vec<Weakening>) {
     if old.owner.is_some() && new.owner != old.owner {
         add("tool.owner_changed", "have another owner, whom approval rules may exclude".to_owned());
     }
+    if old.preview.is_some() && new.preview != old.preview {
+        add("tool.preview_changed", "be shown to approvers by another preview, or by none".to_owned());
+    }
 }

@@ -17,8 +17,11 @@ pub(crate) fn of(report: &Report, trust: &Trust) -> String {
     for (at, claim) in report.claims.iter().enumerate() {
         let (id, kind) = claim.record.as_ref().map_or(("?", "unread"), |(id, kind)| (id, *kind));
         let place = claim.place.as_ref().map(|(log, index)| format!(", leaf {index} of {log}")).unwrap_or_default();
-        let by = claim.existed_by_text().map(|time| format!(", existed by {time}")).unwrap_or_default();
-        let line = format!("claim {at}: {kind} {id}: {}{place}{by}", claim.level.words());
+        let seen = claim.existed_by_text().map(|time| format!(", cosigned at {time}")).unwrap_or_default();
+        let anchor = claim.anchor.as_ref();
+        let stamped = anchor.map(|anchor| format!(", stamped by {} at {}", anchor.by, anchor.at_text()));
+        let line =
+            format!("claim {at}: {kind} {id}: {}{place}{seen}{}", claim.level_words(), stamped.unwrap_or_default());
         let _ = writeln!(out, "{}", shown(&line));
     }
     let _ = writeln!(out, "\nnot proven:");

@@ -27,11 +27,11 @@ const bounds = (form, { calls, money, minutes }) => {
 };
 
 const vote = async (form, choice) => {
-  const fields = Object.fromEntries(new FormData(form));
-  const { csrf, shown, rule, reason } = fields;
-  const at = `/admin/v1/questions/${encodeURIComponent(form.dataset.sign)}`;
-  const ballot = { choice, shown, rule, reason: reason.replaceAll("\r\n", "\n").trim() };
-  if (choice === "approve_run") ballot.bounds = bounds(form, fields);
+  const { csrf, calls, money, minutes, ...said } = Object.fromEntries(new FormData(form));
+  const at = form.dataset.sign;
+  const ballot = { ...said, choice, reason: said.reason.replaceAll("\r\n", "\n").trim() };
+  if (choice === "approve_run") ballot.bounds = bounds(form, { calls, money, minutes });
+  if (choice === "narrow") ballot.arguments = JSON.parse(said.arguments);
   const asked = await post(`${at}/statements`, ballot, csrf);
   const made = await navigator.credentials.get({
     publicKey: {
@@ -48,20 +48,28 @@ const vote = async (form, choice) => {
     authenticator_data: text(made.response.authenticatorData),
     signature: text(made.response.signature),
   };
-  await post(`${at}/votes`, { ...ballot, assertion }, csrf);
+  if (choice !== "narrow") {
+    await post(`${at}/votes`, { ...ballot, assertion }, csrf);
+    return form.dataset.back;
+  }
+  const { choice: _, ...changed } = ballot;
+  const { next } = await post(`${at}/narrow`, { ...changed, assertion }, csrf);
+  // Where the other call waits for people, that is where to go on.
+  return next ? `/console/questions/${encodeURIComponent(next.question)}` : form.dataset.back;
 };
+
+// Which element says that this vote has to be signed: the rule that is chosen, or the form itself.
+const chosen = (form) => form.querySelector("select[name=rule]")?.selectedOptions[0] ?? form.querySelector("input[name=rule]") ?? form;
 
 // One listener for the page: the form itself may be exchanged when a question changes.
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-sign]");
-  const chosen = form?.querySelector("select[name=rule]")?.selectedOptions[0] ?? form?.querySelector("input[name=rule]");
-  if (!form || !chosen?.hasAttribute("data-signed")) return;
+  if (!form || !chosen(form).hasAttribute("data-signed")) return;
   event.preventDefault();
   const wrong = form.querySelector("[data-wrong]");
   wrong.hidden = true;
   try {
-    await vote(form, event.submitter.value);
-    location.assign(`/console/questions/${encodeURIComponent(form.dataset.sign)}`);
+    location.assign(await vote(form, event.submitter.value));
   } catch (error) {
     wrong.textContent = error.name === "NotAllowedError" ? "It was not signed. Nothing was counted." : error.message;
     wrong.hidden = false;

@@ -2,6 +2,7 @@
 
 pub(super) mod ballot;
 pub(super) mod one;
+mod preview;
 mod values;
 mod view;
 pub(super) mod waiting;

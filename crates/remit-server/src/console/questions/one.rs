@@ -23,6 +23,8 @@ struct QuestionPage {
     view: View,
     /// Whether this person's roles let them vote at all.
     votes: bool,
+    /// Whether they let them propose that nobody needs to be asked.
+    proposes: bool,
 }
 
 impl QuestionPage {
@@ -47,6 +49,12 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<QuestionPag
     let id = QuestionId::parse(id).map_err(|_| unknown())?;
     let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
     page.title = bare(&sight.question.tool);
-    let view = view(edge, &person.approver, &sight, edge.gate.ports().clock.now()).await?;
-    Ok(QuestionPage { page, view, votes: person.may(Deed::Vote) })
+    page.alone = true;
+    let now = edge.gate.ports().clock.now();
+    if person.may(Deed::Vote) {
+        // How long people look before they decide is counted; nothing is decided on it.
+        let _lost = edge.gate.ports().store.saw(&id, &person.approver.id, now);
+    }
+    let view = view(edge, &person.approver, &sight, now).await?;
+    Ok(QuestionPage { page, view, votes: person.may(Deed::Vote), proposes: person.may(Deed::Propose) })
 }

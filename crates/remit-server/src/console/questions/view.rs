@@ -13,11 +13,12 @@ use remit_core::verdict::Refusal;
 use serde_json::Value;
 
 use super::open_to;
+use super::preview::{self, PreviewShown};
 use super::values::{Argument, arguments, mark, summary};
 use crate::admin::unavailable;
 use crate::console::decided::{Read, money, short};
 use crate::console::moment::{Moment, lasting};
-use crate::console::plain::{Plain, head, line, lines, plain_json};
+use crate::console::plain::{Plain, coded, head, line, lines, plain_json};
 use crate::console::tag::Tag;
 use crate::edge::Edge;
 
@@ -26,7 +27,7 @@ const ALIKE: usize = 8;
 /// How much of the agent's own words is shown.
 const WORDS_CHARS_MAX: usize = 4_000;
 /// What stands still and has a place of its own on the page.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "question",
     "tenant",
     "asked_at",
@@ -35,6 +36,7 @@ const KNOWN: [&str; 15] = [
     "tool",
     "arguments",
     "origins",
+    "preview",
     "resource",
     "cost_micro_usd",
     "why",
@@ -62,6 +64,8 @@ pub(super) struct View {
     pub workflow: Plain,
     pub run: String,
     pub arguments: Vec<Argument>,
+    /// What the upstream says it would do, where its tool names a preview.
+    pub preview: Option<PreviewShown>,
     pub resource: Plain,
     /// Where it belongs: environment, product, service, and what else is known.
     pub belongs: Vec<(Plain, Plain)>,
@@ -218,13 +222,14 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         workflow: line(said("/chain/workflow")),
         run: question.run.to_string(),
         arguments: marked(still),
+        preview: question.preview.as_ref().map(preview::shown),
         resource: line(said("/resource/name")),
         belongs,
         reaches: reaches(said("/resource/name"), classed(still).is_some()),
         cost: money(still.get("cost_micro_usd").and_then(Value::as_u64).unwrap_or(0)),
         budgets: list(&sight.live, "/budgets").iter().map(budget).collect(),
         labels: line(&labels.unwrap_or_default()),
-        why: line(said("/why")),
+        why: coded(said("/why")),
         rules,
         policies: policies.into_iter().flatten().filter_map(Value::as_str).map(line).collect(),
         five_times: usd(question.cost.saturating_mul(5)),

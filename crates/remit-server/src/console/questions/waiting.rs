@@ -19,12 +19,14 @@ use serde::Deserialize;
 use super::{open_to, values};
 use crate::admin::unavailable;
 use crate::console::calls::known;
+use crate::console::changes;
 use crate::console::decided::money;
 use crate::console::moment::Moment;
 use crate::console::page::{Page, Place, answer, link};
 use crate::console::plain::{Plain, line};
 use crate::console::tag::Tag;
 use crate::edge::Edge;
+use crate::identify::Operator;
 
 /// How many questions each list shows.
 const SHOWN: usize = 50;
@@ -50,6 +52,10 @@ struct WaitingPage {
     tools: Vec<String>,
     lists: Vec<List>,
     first: Option<String>,
+    /// The change of the authority that waits for this person's vote.
+    change: Option<String>,
+    /// How many calls wait to be looked at, for whoever looks.
+    reviews: u64,
 }
 
 /// One of the two lists.
@@ -108,7 +114,21 @@ async fn listed(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<WaitingP
     }
     let (agents, tools) = known(edge);
     let first = (!wish.after.is_empty()).then(|| path(&wish, &wish.show, ""));
-    Ok(WaitingPage { page, wish, agents, tools, lists, first })
+    let (change, reviews) = beside(edge, &person, now).await?;
+    Ok(WaitingPage { page, wish, agents, tools, lists, first, change, reviews })
+}
+
+/// What else waits for this person, and has a page of its own.
+async fn beside(edge: &Edge, person: &Operator, now: Timestamp) -> Result<(Option<String>, u64), Refusal> {
+    let store = &edge.gate.ports().store;
+    let mut change = None;
+    if person.may(Deed::Change) {
+        let newest = store.changes(1).await.map_err(unavailable)?;
+        let theirs = newest.iter().find(|change| edge.gate.may_vote_on(&person.approver.id, change, now).is_ok());
+        change = theirs.map(|change| changes::path(&change.id));
+    }
+    let reviews = if person.may(Deed::Review) { store.backlog().await.map_err(unavailable)?.waiting } else { 0 };
+    Ok((change, reviews))
 }
 
 fn for_them(edge: &Edge, approver: &Approver, question: &Question) -> bool {

@@ -19,6 +19,7 @@ use remit_app::ballot::{Ballot, Choice};
 use remit_app::narrow::Narrower;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::permit::Permit;
+use remit_app::ports::listing::Waiting;
 use remit_app::ports::{CredentialUnavailable, Ports, Upstreams, Vault};
 use remit_app::secret::Secret;
 use remit_app::{Gate, Habits};
@@ -144,6 +145,7 @@ fn tool(name: &str, class: Class, properties: Value) -> Tool {
         risk: Risk::Low,
         reversible: true,
         undo: None,
+        preview: None,
         labels: Labels::default(),
         resource: ResourceMap::default(),
         cost: Cost::Free,
@@ -353,8 +355,8 @@ impl World {
     /// The oldest question that waits.
     pub async fn question(&self) -> QuestionId {
         for _ in 0..200 {
-            let open = self.edge.gate.ports().store.open_questions(Timestamp::now()).await.expect("store");
-            if let Some(question) = open.first() {
+            let open = self.edge.gate.ports().store.waiting(&Waiting::all(Timestamp::now())).await.expect("store");
+            if let Some(question) = open.items.first() {
                 return question.id.clone();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -374,7 +376,8 @@ impl World {
     /// Puts a call with other arguments in the held one's place.
     pub async fn narrow(&self, question: &QuestionId, arguments: Value) {
         let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
-        let narrower = Narrower { question: question.clone(), arguments, reason: "less".into(), shown };
+        let narrower =
+            Narrower { question: question.clone(), rule: None, arguments, reason: "less".into(), shown, proof: None };
         self.edge.gate.narrow(&fiona(), narrower).await.expect("narrowed");
     }
 }

@@ -1,6 +1,9 @@
 //! Scenarios: who does what, and what must come of it. One way of playing them, on any stage: this
 //! module has the stage that `remit test` uses, a whole gate over a made-up upstream.
 
+mod access;
+mod props;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,22 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::ballot::{Ballot, Choice};
-use remit_app::outcome::{Answer, Outcome};
-use remit_app::permit::Permit;
-use remit_app::ports::{
-    Clock, CredentialUnavailable, Entropy, Meter, Notifier, Ports, Step as Verb, Store, Upstreams, Vault,
-};
-use remit_app::secret::Secret;
+use remit_app::ports::{Ports, Roster, Store};
 use remit_app::{Gate, Habits, Opening, Reply, Request};
-use remit_config::{Actor, CallStep, Deed, Effect, Expect, Scenario, Verdict, keys};
+use remit_config::{Actor, CallStep, Deed, Expect, Scenario, Verdict, keys};
 use remit_core::approval::{Approver, Factor};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{OperatorId, QuestionId, RuleId, RunId};
-use remit_core::registry::Tool;
 use remit_core::verdict::{Code, Refusal};
 use remit_core::{Caller, Snapshot};
 use remit_evidence::writer::{Sign, Writer};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use props::Props;
 
 /// What was seen of one step.
 #[derive(Clone, Debug, Default)]
@@ -106,17 +105,28 @@ fn differences(expect: &Expect, seen: &Seen) -> Vec<String> {
 pub struct Rehearsal {
     gate: Gate,
     props: Arc<Props>,
-    keys: keys::Keys,
+    people: Arc<People>,
     runs: HashMap<(String, String), RunId>,
     asked: Option<QuestionId>,
 }
 
-/// What the gate is surrounded by.
-struct Props {
-    now: AtomicI64,
-    next: Mutex<Effect>,
-    received: AtomicUsize,
-    drawn: AtomicI64,
+/// The people of `keys.yaml`.
+struct People(keys::Keys);
+
+impl Roster for People {
+    fn person(&self, id: &OperatorId) -> Option<Approver> {
+        self.people().into_iter().find(|person| person.id == *id)
+    }
+
+    fn people(&self) -> Vec<Approver> {
+        let known = |key: &keys::OperatorKey| Approver {
+            id: key.id.clone(),
+            user: key.user.clone(),
+            teams: key.teams.clone(),
+            factor: Factor::Key,
+        };
+        self.0.operators.iter().map(known).collect()
+    }
 }
 
 impl Rehearsal {
@@ -146,7 +156,9 @@ impl Rehearsal {
         let writer = Writer::new(signer, snapshot.tenant().clone());
         let habits = Habits { batch_reads: false, idle_secs: 1800, questions_max: 1000, canaries: None };
         let gate = Gate::new(Arc::new(snapshot), ports, writer, habits);
-        Self { gate, props, keys, runs: HashMap::new(), asked: None }
+        let people = Arc::new(People(keys));
+        gate.knows(people.clone());
+        Self { gate, props, people, runs: HashMap::new(), asked: None }
     }
 
     /// The gate on the stage.
@@ -222,16 +234,8 @@ impl Rehearsal {
 
     /// A person of the folder; somebody who is not in keys.yaml is in no team.
     fn person(&self, id: &OperatorId) -> Approver {
-        let known = self.keys.operators.iter().find(|key| key.id == *id);
-        known.map_or_else(
-            || Approver { id: id.clone(), user: None, teams: Vec::new(), factor: Factor::Key },
-            |key| Approver {
-                id: key.id.clone(),
-                user: key.user.clone(),
-                teams: key.teams.clone(),
-                factor: Factor::Key,
-            },
-        )
+        let stranger = || Approver { id: id.clone(), user: None, teams: Vec::new(), factor: Factor::Key };
+        self.people.person(id).unwrap_or_else(stranger)
     }
 
     /// A scenario names its runs itself; the gate knows them by the ids it gave.
@@ -292,62 +296,11 @@ impl Stage for Rehearsal {
                     Err(error) => Err(error.to_string()),
                 }
             }
+            Deed::Request(access) => self.request(access).await,
+            Deed::Grant { access, by } => self.give(access, by).await,
+            Deed::Revoke { agent, by } => self.revoke(agent, by).await,
+            Deed::BreakGlass { name, by } => self.break_glass(name, by).await,
+            Deed::Delegate { to, rule, by } => self.delegate(by, to, rule.as_ref()).await,
         }
     }
-}
-
-#[async_trait]
-impl Upstreams for Props {
-    async fn forward(&self, _permit: Permit, _secret: Option<Secret>) -> Outcome {
-        self.received.fetch_add(1, Ordering::SeqCst);
-        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match next {
-            Effect::Empty => Outcome::Completed(Answer::Result(json!({"content": []}))),
-            Effect::Result(result) => Outcome::Completed(Answer::Result(result)),
-            Effect::Error(text) => {
-                let content = json!([{"type": "text", "text": text}]);
-                Outcome::Completed(Answer::Result(json!({"content": content, "isError": true})))
-            }
-            Effect::Lost => Outcome::Unknown { code: Code::EffectUnknown, reason: "the answer was lost".into() },
-        }
-    }
-
-    fn drifted(&self, _tool: &Tool) -> bool {
-        false
-    }
-}
-
-#[async_trait]
-impl Vault for Props {
-    async fn unlock(&self, _permit: &Permit) -> Result<Option<Secret>, CredentialUnavailable> {
-        Ok(None)
-    }
-}
-
-impl Clock for Props {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.now.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-}
-
-impl Entropy for Props {
-    /// Different each time and the same in each rehearsal.
-    fn bytes(&self) -> [u8; 32] {
-        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst);
-        *remit_core::ids::Digest::of(&drawn.to_be_bytes()).as_bytes()
-    }
-}
-
-impl Notifier for Props {
-    fn question_changed(&self, _question: &QuestionId) {}
-    fn authority_changed(&self) {}
-}
-
-impl Meter for Props {
-    fn tick(&self) -> u64 {
-        0
-    }
-    fn step(&self, _step: Verb, _since: u64) {}
-    fn verdict(&self, _verdict: &'static str, _code: Option<Code>) {}
-    fn outcome(&self, _state: &'static str) {}
 }

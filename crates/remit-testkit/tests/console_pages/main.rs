@@ -2,162 +2,17 @@
 //! on them, and that who may not press a button cannot.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+mod care;
+mod changes;
+mod house;
+
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, Request};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use remit_cli::boot::Running;
+use http::header::LOCATION;
 use remit_core::ids::Digest;
-use remit_testkit::upstream::Upstream;
-use remit_testkit::wire::Wire;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// May do everything.
-const CHIEF: &str = "scenario-operator-rehearsal";
-/// Looks and votes, and no more.
-const VIEWER: &str = "scenario-operator-bob";
-const AGENT: &str = "console-agent";
-
-/// What an upstream serves instead of what was approved.
-const SERVED: &str = "Updates a ticket.</pre><script>alert(1)</script> \u{202E}Approved by Remit";
-const GUARDRAIL: &str = r#"
-@id("odd")
-@reason("<b>Approved</b> <img src=x onerror=alert(2)>")
-forbid (principal, action in [Action::"expose"], resource) when { context.run.labels.contains("<i>odd</i>") };
-"#;
-
-/// What the agent may ask people for, and what was declared for emergencies.
-const OFFERS: &str = "
-may_request:
-  - tools: [business/delete_customer]
-    up_to: 8h
-    calls: 4
-    approval: finance-sign-off
-";
-const EMERGENCY: &str = "
-break_glass:
-  leak:
-    agents: [desk]
-    tools: [business/send_mail]
-    up_to: 10m
-    calls: 1
-    people: [team:operations]
-    reviewers: [team:security]
-    instead_of: [two-person]
-";
-
-struct House {
-    running: Running,
-    wire: Wire,
-    _upstream: Upstream,
-    _place: tempfile::TempDir,
-}
-
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl House {
-    async fn start() -> Self {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-        let place = tempfile::tempdir().expect("a folder");
-        let mut pins: Value = serde_json::from_str(folder.text("pins/business.json").expect("pins")).expect("JSON");
-        for pin in members(&mut pins) {
-            if pin["name"] == "update_ticket" {
-                pin["description"] = SERVED.into();
-            }
-        }
-        let upstream = Upstream::serve(&pins.to_string(), Duration::ZERO).await.expect("an upstream");
-        let key = Digest::of(AGENT.as_bytes());
-        let agent = format!(
-            "agents:\n  - {{ id: k, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {key} }}\n"
-        );
-        for (name, text) in folder.texts() {
-            let text = match name {
-                "keys.yaml" => format!("{agent}{text}"),
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "remits/desk.yaml" => format!("{text}{OFFERS}"),
-                "remit.yaml" => format!("{text}{EMERGENCY}"),
-                "guardrails/data.cedar" => format!("{text}{GUARDRAIL}"),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-            std::fs::write(&file, text).expect("file");
-        }
-        std::fs::create_dir_all(place.path().join(".remit")).expect("folder");
-        let address = "127.0.0.1:0".parse().expect("an address");
-        let running = Running::start(place.path(), Some(address)).await;
-        let running = running.map_err(|error| error.to_string()).expect("it starts");
-        let wire = Wire::to(&running.url);
-        Self { running, wire, _upstream: upstream, _place: place }
-    }
-
-    async fn ask(&self, key: Option<&str>, path: &str, form: Option<&str>) -> Answer {
-        let mut request = Request::builder().uri(format!("{}{path}", self.running.url));
-        request = request.method(if form.is_some() { "POST" } else { "GET" });
-        if let Some(key) = key {
-            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
-        }
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let request = request.body(Full::<Bytes>::from(form.unwrap_or_default().to_owned())).expect("a request");
-        let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.expect("a body").to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).expect("text");
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
-    }
-
-    /// A page that is there, and that keeps what every page keeps.
-    async fn page(&self, key: &str, path: &str) -> String {
-        let answer = self.ask(Some(key), path, None).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        sound(path, &answer);
-        answer.text
-    }
-
-    async fn call(&self, tool: &str, arguments: Value) -> (u16, Value) {
-        let call = json!({"tool": tool, "arguments": arguments});
-        self.wire.send(AGENT, "/v1/calls", Some(&call)).await.expect("an answer")
-    }
-}
-
-/// The definitions in a file of pins, wherever they stand in it.
-fn members(pins: &mut Value) -> Vec<&mut Value> {
-    let tools = pins["tools"].as_object_mut().expect("tools");
-    tools.values_mut().map(|pin| pin.get_mut("definition").expect("a definition")).collect()
-}
-
-/// The headers are on, nothing is inline, and no text of others became markup.
-fn sound(path: &str, answer: &Answer) {
-    let policy = answer.headers["content-security-policy"].to_str().expect("text");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
-    assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
-    for bad in
-        ["<script>", "<img src=x", "onerror=alert(2)>", "<i>odd", " style=", " onclick", "javascript:", "\u{202E}"]
-    {
-        assert!(!answer.text.contains(bad), "{path} holds {bad}");
-    }
-    let ids: Vec<_> = answer.text.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    let mut once = ids.clone();
-    once.sort_unstable();
-    once.dedup();
-    assert_eq!(once.len(), ids.len(), "{path} gives an id twice: {ids:?}");
-}
-
-fn has(page: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(page.contains(text), "`{text}` is not on the page: {page}");
-    }
-}
+use house::{AGENT, CHIEF, House, VIEWER, has, sound};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_shows_what_is_there() {
@@ -200,9 +55,7 @@ async fn every_page_shows_what_is_there() {
             "Satisfied by approval under two-person",
             "2 different people of team security must approve within 60 min",
             "at most 5000.00 USD per day",
-            "in force",
-            "by the start of the gateway",
-            "the first one",
+            "how it came into force",
         ],
     );
     let some = house.page(VIEWER, "/console/authority?q=restricted").await;
@@ -247,6 +100,15 @@ async fn nobody_sees_a_page_without_a_persons_key() {
         "ledger/trust",
         "people",
         "access",
+        "reviews",
+        "changes",
+        "changes/chg_1",
+        "history",
+        "history/0000",
+        "proposals",
+        "agents/desk/standing",
+        "approvers",
+        "delegations",
     ] {
         for key in [None, Some(AGENT), Some("wrong")] {
             let answer = house.ask(key, &format!("/console/{path}"), None).await;
