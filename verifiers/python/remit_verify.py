@@ -32,6 +32,7 @@ KINDS = "decision approval execution run halt policy key grant erasure peer".spl
 TYPES = {f"https://remit.dev/evidence/{kind}/v1": kind for kind in KINDS}
 RECORD_TYPE = "application/vnd.in-toto+json"
 TRUST_TYPE = "application/vnd.remit.trust+json"
+EVENTS_OF_ROOT = ("log_ended", "log_begun", "log_key_revoked")
 ED25519, COSIGNATURE, ML_DSA_44 = 1, 4, 6
 STEPS = "form statement checkpoint quorum inclusion signature delegation disclosures story time anchor consistency history".split()
 HOLDS, MISSING, DIVERGES, FAILS = "holds", "missing", "diverges", "fails"
@@ -113,6 +114,11 @@ def unbase64(value, size=None):
     need(base64.b64encode(content).decode() == value, "no canonical base64")
     need(size is None or len(content) == size, "wrong length")
     return content
+
+
+def members_any(value):
+    need(isinstance(value, dict), "no object")
+    return value
 
 
 def unhex(value, size=32):
@@ -286,8 +292,11 @@ class Statement:
         return self.body.get(name)
 
     def is_delegation(self):
-        """A root signs these; how a person's own keys changed, a writer does."""
         return self.kind == "key" and ("delegate" in self.body or "event" not in self.body)
+
+    def is_of_root(self):
+        """A root signs these; how a person's own keys changed, a writer does."""
+        return self.is_delegation() or self.kind == "key" and self.at("event") in EVENTS_OF_ROOT
 
     def delegate(self):
         try:
@@ -417,7 +426,7 @@ def key_name(name):
 
 class Key:
     def __init__(self, line):
-        parts = line.split("+", 2)
+        self.line, parts = line, line.split("+", 2)
         need(len(parts) == 3, "no verifier key")
         self.name, material = parts[0], unbase64(parts[2])
         need(key_name(self.name) and material, "no name")
@@ -694,7 +703,7 @@ def issued(certificate, issuer):
 class Trust:
     def __init__(self, content):
         need(len(content) <= 2**20, "too large")
-        optional = ["signers", "roots", "revoked", "accept", "require", "approvers", "timestampers"]
+        optional = ["signers", "roots", "revoked", "ended", "revoked_logs", "accept", "require", "approvers", "timestampers"]
         value = members(parse(content), ["v", "version", "tenant", "policy"], optional)
         need(whole(value["v"]) == 1, "unknown version")
         self.version, self.tenant = whole(value["version"], 1), text(value["tenant"])
@@ -712,6 +721,21 @@ class Trust:
         self.roots = listed(value.get("roots", []), lambda root: ranged(root, ["until"]))
         self.revoked = listed(value.get("revoked", []), lambda key: ranged(key, []))
         need(self.roots and len({root[:2] for root in self.roots}) == len(self.roots), "no roots, or one twice")
+
+        def end(value):
+            members(value, ["log", "size", "root"])
+            need(text(value["log"]) in origins, "a log that is not in the policy")
+            return value["log"], whole(value["size"], 1), unhex(value["root"])
+
+        def taken_back(value):
+            key = Key(text(members(value, ["key", "from"])["key"]))
+            known = [one for one in self.policy.logs if (one.name, one.algorithm, one.key) == (key.name, key.algorithm, key.key)]
+            need(known, "a key of a log that is not in the policy")
+            return known[0], whole(value["from"])
+
+        self.ended = listed(value.get("ended", []), end)
+        need(len({head[0] for head in self.ended}) == len(self.ended), "a log ends twice")
+        self.revoked_logs = listed(value.get("revoked_logs", []), taken_back)
         self.accept = set(listed(value.get("accept", []), text))
         need(self.accept and self.accept <= set(TYPES), "no types, or unknown ones")
         self.approvers = {}
@@ -902,6 +926,12 @@ class Court:
         if not logs:
             raise Answer(MISSING, "signed by no log that is known")
         need(not note.more, "lines that not every signature covers")
+        for origin, size, root in trust.ended:
+            if origin == note.origin and (note.size > size or note.size == size and note.root != root):
+                raise Answer(DIVERGES, "not the tree with which this log has ended")
+        revoked = [start for key, start in trust.revoked_logs if key in logs]
+        need(all(note.size <= start for start in revoked), "signed by a key of the log that was taken back")
+        note.revoked = bool(revoked)
         if not trust.algorithms <= {key.algorithm for key in logs}:
             raise Answer(MISSING, "not signed by all algorithms that are required")
         return seen, times
@@ -916,6 +946,8 @@ class Court:
         claim.existed_by = min(times) * 1000 if times else None
         claim.quorum = trust.policy.met(claim.seen) and len(claim.seen) >= trust.witnesses
         self.say("quorum", claim, HOLDS if claim.quorum else MISSING, f"{len(claim.seen)} of {len(trust.policy.witnesses)}")
+        if claim.note.revoked and not (claim.quorum and claim.seen):
+            raise Answer(MISSING, "its key was taken back later, and no witness has seen this before")
         if claim.statement:
             self.answer("inclusion", claim, self.inclusion)
 
@@ -947,7 +979,7 @@ class Court:
         need(envelope.signed_by(key), "the signature does not verify")
         claim.signed = True
         if statement:
-            need(bool(roots) == statement.is_delegation(), "a root signs delegations, and nothing else")
+            need(bool(roots) == statement.is_of_root(), "a root signs delegations and what becomes of the log, and nothing else")
             need(statement.writer == envelope.keyid, "the writer that is named did not sign")
             need(not statement.is_delegation() or statement.delegate(), "what is delegated is no key")
             self.answer("delegation", claim, lambda claim: self.counts(claim, roots, delegated, key))
@@ -1001,6 +1033,36 @@ class Court:
             self.assurance(claim)
         elif statement.kind == "decision" and statement.at("verdict") == "allow":
             self.admission(claim)
+        elif statement.kind == "key" and statement.at("event") in ("log_ended", "log_begun"):
+            self.succession(claim, statement.at("event") == "log_ended")
+
+    def succession(self, claim, ends):
+        """One log after the other: each of the two records names the other log."""
+        statement = claim.statement
+        if not claim.place:
+            raise Answer(MISSING, "no place is proven")
+        (log, index), heads = claim.place, [other.note.head for other in self.bundle.claims if other.place]
+        heads += list(self.memory) + self.trust.ended
+        need(statement.at("log") == log and (ends or index == 0), "it is about another log, or not its first leaf")
+        if ends:
+            if any(head[0] == log and head[1] > index + 1 for head in heads):
+                raise Answer(DIVERGES, "the log went on behind its end")
+            return
+        previous = members_any(statement.value("previous"))
+        end = text(previous.get("log")), whole(previous.get("size")), unhex(previous.get("root"))
+        if any(head[0] == end[0] and (head[1] > end[1] or head[1] == end[1] and head != end) for head in heads):
+            raise Answer(DIVERGES, "the log before it has another end")
+        linked = statement.linked("ended")
+        need(len(linked) == 1, "not one end of the log before it")
+        last = self.known.get(linked[0])
+        if not last or not last.place or not last.statement:
+            raise Answer(MISSING, "the end of the log before it is not proven in the bundle")
+        following = members_any(last.statement.value("next"))
+        stands = last.place == (end[0], end[1] - 1) and last.statement.at("event") == "log_ended"
+        need(stands and following.get("log") == log, "not the end of the log before it, or it names another log")
+        for names, origin in ((following.get("keys"), log), (previous.get("keys"), end[0])):
+            known = [key.line for key in self.trust.policy.logs if key.name == origin]
+            need(known and isinstance(names, list) and set(known) <= {name for name in names if isinstance(name, str)}, "other keys")
 
     def assurance(self, claim):
         """What stands behind a vote: a login, or a passkey that signed what it covers."""
@@ -1130,7 +1192,7 @@ class Court:
     def doubles(self):
         statements = [claim.statement for claim in self.bundle.claims if claim.statement]
         ids = [statement.id for statement in statements]
-        places = [(statement.writer, statement.seq) for statement in statements if not statement.is_delegation()]
+        places = [(statement.writer, statement.seq) for statement in statements if not statement.is_of_root()]
         if len(set(ids)) < len(ids) or len(set(places)) < len(places):
             self.say("story", None, FAILS, "two records with one id, or at one place of a sequence")
         votes = [statement.value("statement") for statement in statements if statement.kind == "approval"]

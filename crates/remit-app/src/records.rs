@@ -27,16 +27,11 @@ use crate::run::Run;
 
 impl Gate {
     pub(crate) fn randomness(&self) -> Entropy {
-        let bytes = self.ports.entropy.bytes();
-        let (mut nonce, mut salt) = ([0; 16], [0; 16]);
-        nonce.copy_from_slice(&bytes[..16]);
-        salt.copy_from_slice(&bytes[16..]);
-        Entropy { nonce, salt }
+        randomness(&*self.ports.entropy)
     }
 
     pub(crate) fn record_id(&self) -> RecordId {
-        // ULIDs are of the alphabet that identifiers allow.
-        id("rec", self.now(), &self.ports.entropy.bytes(), RecordId::parse)
+        record_id(self.now(), &self.ports.entropy.bytes())
     }
 
     pub(crate) fn run_id(&self) -> RunId {
@@ -375,6 +370,20 @@ fn outcome_body(outcome: &Outcome, body: &mut Object, words: &mut Words) {
             words.put("/result/reason", bounded(reason));
         }
     }
+}
+
+/// For one record.
+pub(crate) fn randomness(entropy: &dyn crate::ports::Entropy) -> Entropy {
+    let bytes = entropy.bytes();
+    let (mut nonce, mut salt) = ([0; 16], [0; 16]);
+    nonce.copy_from_slice(&bytes[..16]);
+    salt.copy_from_slice(&bytes[16..]);
+    Entropy { nonce, salt }
+}
+
+pub(crate) fn record_id(now: Timestamp, entropy: &[u8; 32]) -> RecordId {
+    // ULIDs are of the alphabet that identifiers allow.
+    id("rec", now, entropy, RecordId::parse)
 }
 
 pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {

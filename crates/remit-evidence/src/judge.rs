@@ -12,6 +12,7 @@ mod quorum;
 mod report;
 mod statement;
 mod story;
+mod succession;
 mod vote;
 
 pub use report::{Anchor, Check, Finding, Level, Outcome, Report, Step, Verdict};
@@ -39,6 +40,7 @@ pub fn judge(bytes: &[u8], trust: &Trust, memory: &[Head]) -> Report {
     let signed: Vec<bool> = read.iter().map(|read| court.key(read, &delegations, trust)).collect();
     read.iter().for_each(|read| court.disclosures(read));
     court.story(&read, trust);
+    court.succession(&read, trust, memory);
     let (stamped, unnamed) = court.stamps(&bundle, trust);
     let steps = court.growth(&bundle, memory);
     let heads = court.heads(&steps, &read, &stamped, memory);

@@ -90,6 +90,9 @@ pub fn action_of(envelope: &Envelope) -> Option<Digest> {
     let is_action = subject.get("name")? == ACTION;
     Digest::from_hex(subject.pointer("/digest/sha256")?.as_str()?).filter(|_| is_action)
 }
+/// Events of key records that the gateway's root signs, besides delegations: a log ended, the next one began, a
+/// log's key was taken back.
+pub const EVENTS_OF_ROOT: [&str; 3] = ["log_ended", "log_begun", "log_key_revoked"];
 
 /// A record before it is signed.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 
 mod care;
 mod changes;
+mod epochs;
 mod erasure;
 mod grants;
 mod listing;
@@ -364,7 +365,8 @@ impl Store for MemoryStore {
         let same = state.head.as_ref().map(Head::mark) == from.map(Head::mark);
         let follows = from
             .is_none_or(|from| from.origin == to.origin && (from.edge.size() < to.edge.size() || from.edge == to.edge));
-        if !same || !follows {
+        let named = state.epochs.last().is_none_or(|epoch| epoch.origin == to.origin);
+        if !same || !follows || !named {
             return Err(CommitError::Conflict("head"));
         }
         let fate = state.on_advance.as_ref().and_then(|ask| ask());

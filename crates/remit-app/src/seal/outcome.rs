@@ -97,6 +97,16 @@ pub(super) enum Stop {
     Lost(Lost),
 }
 
+impl Stop {
+    /// Why, in words.
+    pub(super) fn told(self) -> String {
+        match self {
+            Self::Later(why) => why,
+            Self::Lost(lost) => lost.to_string(),
+        }
+    }
+}
+
 impl From<Unavailable> for Stop {
     fn from(error: Unavailable) -> Self {
         Self::Later(error.0)

@@ -12,7 +12,7 @@ use crate::bundle::Head;
 use crate::dsse::Envelope;
 use crate::instant;
 use crate::members::{Malformed, Members, digest};
-use crate::record::{ACTION, Kind, OWN};
+use crate::record::{ACTION, EVENTS_OF_ROOT, Kind, OWN};
 use crate::trust::Trust;
 
 const DEPTH_MAX: usize = 16;
@@ -103,11 +103,16 @@ impl Statement {
         self.predicate.get("delegate").and_then(digest).map(|key| *key.as_bytes())
     }
 
-    /// Whether this is for a root to sign: a key record that delegates, and does not say how a person's own
-    /// keys changed.
+    /// Whether this is a key record that delegates, and does not say how other keys changed.
     pub fn is_delegation(&self) -> bool {
-        let of_a_person = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
-        self.kind == Kind::Key && !of_a_person
+        let of_others = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
+        self.kind == Kind::Key && !of_others
+    }
+
+    /// Whether this is for a root to sign.
+    pub fn is_of_root(&self) -> bool {
+        let told = |event| EVENTS_OF_ROOT.contains(&event);
+        self.is_delegation() || self.kind == Kind::Key && self.text("/event").is_some_and(told)
     }
 
     /// Whether a login vouches for an approval, not the person's own key.

@@ -50,9 +50,8 @@ impl Court {
         for read in read {
             let Some(statement) = &read.statement else { continue };
             let id = ids.insert(&statement.id, read.at).is_some();
-            // Delegations are numbered by the root, outside any writer's sequence.
-            let place =
-                !statement.is_delegation() && places.insert((&statement.writer, statement.seq), read.at).is_some();
+            // What the root signs is numbered by it, outside any writer's sequence.
+            let place = !statement.is_of_root() && places.insert((&statement.writer, statement.seq), read.at).is_some();
             // One vote, written down twice, would look like two people's.
             let vote = statement.kind == Kind::Approval
                 && statement.value("/statement").is_some_and(|of| votes.insert(of.to_string(), read.at).is_some());

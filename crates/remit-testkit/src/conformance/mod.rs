@@ -116,6 +116,7 @@ pub fn cases() -> Vec<Case> {
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
+            the_next_log_begins_where_one_ends, a_log_ends_whole_and_once,
         },
         people::{
             are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
