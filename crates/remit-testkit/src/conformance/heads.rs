@@ -120,7 +120,7 @@ pub(super) async fn the_next_log_begins_where_one_ends(t: Trial) {
     let last = sealed(&t, 3).await;
     let turn = turn(&t, 3, "log.example/2", 0);
     t.store.begin_epoch(&last, &turn).await.expect("begun");
-    assert_eq!(t.store.epochs().await.expect("read"), [turn.epoch.clone()]);
+    assert_eq!(t.store.epochs().await.expect("read"), std::slice::from_ref(&turn.epoch));
     assert_eq!((t.store.count().await.expect("counted"), t.store.head().await.expect("read")), (5, None));
     let records = t.store.records(&Default::default()).await.expect("read");
     assert_eq!((&records[3], &records[4]), (&turn.last, &turn.first));
