@@ -15,7 +15,7 @@ const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const cache = resolve(here, '../.cache');
 const AGENTS = {
   conformance: [],
-  clients: ['ts-v1', 'ts-v2-legacy', 'ts-v2-auto', 'python-auto', 'python-legacy', 'python-v1', 'fastmcp'],
+  clients: ['ts-v1', 'ts-v1-stdio', 'ts-v2-legacy', 'ts-v2-auto', 'python-auto', 'python-stdio', 'python-legacy', 'python-v1', 'fastmcp'],
   servers: ['tester'],
   browser: ['shop'],
 };
@@ -78,7 +78,7 @@ lines.push('operators:');
 lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [${group === 'browser' ? 'security' : 'viewer, approver, operator, auditor'}], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
 // People who sign in by themselves, without a key.
 if (group === 'browser') {
-  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver'], ['vera', 'viewer']]) {
+  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver, security'], ['vera', 'viewer']]) {
     const teams = name === 'vera' ? '' : ' teams: [finance],';
     lines.push(`  - { id: ${name}, user: ${name}@acme.example,${teams} roles: [${roles}] }`);
   }

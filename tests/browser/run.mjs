@@ -7,6 +7,7 @@
 import { attacks } from './attacks.mjs';
 import { proven, story, withoutScript } from './story.mjs';
 import { everyPage } from './pages.mjs';
+import { answers, steering } from './steering.mjs';
 import { openBrowser, person, Tally } from './stage.mjs';
 
 const folder = process.argv.includes('--screenshots') ? process.argv[process.argv.indexOf('--screenshots') + 1] : undefined;
@@ -24,11 +25,13 @@ try {
     alice: await person(browser, 'alice', { passkeys: true }),
     carol: await person(browser, 'carol', { passkeys: true }),
     vera: await person(browser, 'vera'),
-    bob: await person(browser, 'bob'),
+    bob: await person(browser, 'bob', { passkeys: true }),
   };
   const held = await story(tally, people);
   await proven(tally, held);
   await withoutScript(tally, browser, people);
+  await answers(tally, people);
+  await steering(tally, people);
   await everyPage(tally, people, folder);
   await attacks(tally, browser, people);
 } catch (error) {

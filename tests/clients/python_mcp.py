@@ -1,5 +1,5 @@
 """The Python SDK of the second generation. `python_mcp.py auto` (its default: 2026-07-28 where the server has
-it), or `legacy`: the handshake of 2025."""
+it), or `legacy`: the handshake of 2025. A second word `stdio` spawns `remit stdio`."""
 
 import asyncio
 import sys
@@ -7,6 +7,7 @@ import sys
 import httpx2
 import story
 from mcp import Client, MCPError
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -15,7 +16,7 @@ class Adapter:
         self.client = client
         self.label = f"mcp 2.x (Python), {mode}"
         self.speaks = client.protocol_version
-        self.should = "2026-07-28" if mode == "auto" else "2025-11-25"
+        self.should = "2026-07-28" if mode.startswith("auto") else "2025-11-25"
 
     async def ask(self, waiting):
         try:
@@ -41,6 +42,9 @@ class Adapter:
 
 async def main():
     mode = sys.argv[1] if len(sys.argv) > 1 else "auto"
+    if sys.argv[2:] == ["stdio"]:
+        async with Client(stdio_client(StdioServerParameters(**story.SPAWNED)), mode=mode) as client:
+            return await story.play(Adapter(client, f"{mode}, stdio"))
     async with httpx2.AsyncClient(headers=story.HEADERS, timeout=120) as http:
         transport = streamable_http_client(story.URL, http_client=http)
         async with Client(transport, mode=mode) as client:

@@ -16,9 +16,11 @@ const python = join(cache, 'venv/bin/python');
 
 const CLIENTS = {
   'ts-v1': [node, 'ts-v1.mjs'],
+  'ts-v1-stdio': [node, 'ts-v1.mjs', 'stdio'],
   'ts-v2-legacy': [node, 'ts-v2.mjs', 'legacy'],
   'ts-v2-auto': [node, 'ts-v2.mjs', 'auto'],
   'python-auto': [python, 'python_mcp.py', 'auto'],
+  'python-stdio': [python, 'python_mcp.py', 'auto', 'stdio'],
   'python-legacy': [python, 'python_mcp.py', 'legacy'],
   'python-v1': [join(cache, 'venv-v1/bin/python'), 'python_v1.py'],
   fastmcp: [python, 'fastmcp_client.py'],

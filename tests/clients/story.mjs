@@ -20,6 +20,12 @@ if (!GATEWAY_URL) {
 export const url = new URL(GATEWAY_URL);
 export const headers = GATEWAY_KEY ? { authorization: `Bearer ${GATEWAY_KEY}` } : {};
 
+/// How `remit stdio` is spawned, for a gateway that runs.
+export function spawned() {
+  const command = process.env.REMIT ?? new URL('../../target/debug/remit', import.meta.url).pathname;
+  return { command, args: ['stdio', '--gateway', GATEWAY_URL], env: { REMIT_AGENT_KEY: GATEWAY_KEY, REMIT_LOG: 'warn' } };
+}
+
 /// Imports a package that tests/setup.sh installed.
 export async function load(name) {
   const loader = await import(new URL('../../.cache/node/load.mjs', import.meta.url)).catch(() => {

@@ -19,6 +19,14 @@ KEY = os.environ.get("GATEWAY_KEY", "")
 HEADERS = {"authorization": f"Bearer {KEY}"} if KEY else {}
 STORY = json.loads((Path(__file__).parent / "story.json").read_text().replace("$P", PREFIX))
 
+# How `remit stdio` is spawned, for a gateway that runs.
+PROGRAM = os.environ.get("REMIT") or str(Path(__file__).parents[2] / "target/debug/remit")
+SPAWNED = {
+    "command": PROGRAM,
+    "args": ["stdio", "--gateway", URL],
+    "env": {"REMIT_AGENT_KEY": KEY, "REMIT_LOG": "warn"},
+}
+
 
 class ProtocolError(Exception):
     def __init__(self, code, message):

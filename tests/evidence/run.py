@@ -86,6 +86,14 @@ def page(fixture, work):
     return [CACHE / "bin/node", HERE / "page.mjs", work / "remit-verify.html", work / "judged", target / "remit-verify"]
 
 
+def stamps(fixture, work):
+    """OpenSSL stamps the log of a gateway of ours; it, sigstore's client of timestampers and our Python judge the tokens."""
+    test = ["cargo", "test", "--quiet", "-p", "remit-testkit", "--test", "stamping"]
+    subprocess.run(test, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return [PYTHON, HERE / "stamps.py", target / "tmp/stamped"]
+
+
 VERIFIERS = {
     "aics-tlog": python("tlog.py"),
     "aics-witness": witness,
@@ -95,6 +103,7 @@ VERIFIERS = {
     "go-sumdb": go,
     "bucket": bucket,
     "bundles": bundles,
+    "stamps": stamps,
     "page": page,
     "sigstore-js": lambda fixture, work: [CACHE / "bin/node", HERE / "sigstore.mjs", fixture],
 }

@@ -32,8 +32,8 @@ PUSH = "tk_" + secrets.token_hex(8)
 SECRETS = {"HOOK_SECRET": HOOK, "SIGNING_SECRET": SIGNING, "PUSH_TOKEN": PUSH, "SMTP_PASSWORD": "mail password"}
 
 NOTIFY = """
+console: {{ url: "https://remit.acme.example" }}
 notify:
-  console: https://remit.acme.example/
   retry: {{ attempts: 6, first: 200ms, longest: 1s }}
   channels:
     mail:

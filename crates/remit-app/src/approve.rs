@@ -9,6 +9,7 @@ use remit_core::verdict::Refusal;
 use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::SignedRecord;
 
+use crate::action::{Action, Salt};
 use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
@@ -70,6 +71,9 @@ pub enum NotTaken {
     /// The call in place of the held one would be refused, whatever people say.
     #[error("the changed call would be refused: {}", .0.reason)]
     WouldBeRefused(Box<Refusal>),
+    /// One denial does not close the question, so nobody closes it alone.
+    #[error("{0} denials close this question, so nobody puts another call in its place alone")]
+    NotAlone(u32),
     /// What is put in place of the held call is the held call.
     #[error("these are the arguments that the call has already")]
     SameCall,
@@ -113,7 +117,8 @@ impl Gate {
         let delegations = self.ports.store.delegations(now).await?;
         let Covers { rule, asked, sight, principal } = self.covered(&question, approver, &delegations, &ballot, now)?;
         let nonce = ballot.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
-        let statement = self.stated(approver, &question, &asked, &ballot, &nonce);
+        let principal_id = principal.as_ref().map(|principal| &principal.id);
+        let statement = self.stated((approver, principal_id), &question, &asked, &ballot, &nonce, None);
         let signed = match ballot.proof {
             Some(proof) => Some(self.proven(approver, proof, &statement, now).await?),
             None => None,
@@ -163,19 +168,22 @@ impl Gate {
     pub async fn statement(&self, approver: &Approver, ballot: &Ballot) -> Result<(String, Nonce), NotTaken> {
         let question = self.ports.store.question(&ballot.question).await?.ok_or(NotTaken::Unknown)?;
         let delegations = self.ports.store.delegations(self.now()).await?;
-        let Covers { asked, .. } = self.covered(&question, approver, &delegations, ballot, self.now())?;
+        let covers = self.covered(&question, approver, &delegations, ballot, self.now())?;
         let nonce = self.ballot_nonce();
-        Ok((self.stated(approver, &question, &asked, ballot, &nonce), nonce))
+        let principal = covers.principal.as_ref().map(|principal| &principal.id);
+        Ok((self.stated((approver, principal), &question, &covers.asked, ballot, &nonce, None), nonce))
     }
 
-    /// The statement of this ballot: one text for whoever signs it and for whoever checks that.
-    fn stated(
+    /// The statement of this ballot, cast by somebody and perhaps in another's place: one text for whoever signs it and
+    /// for whoever checks that.
+    pub(crate) fn stated(
         &self,
-        approver: &Approver,
+        (approver, principal): (&Approver, Option<&OperatorId>),
         question: &Question,
         rule: &QuestionRule,
         ballot: &Ballot,
         nonce: &Nonce,
+        narrower: Option<&str>,
     ) -> String {
         let snapshot = self.snapshot.load();
         let covered = Covered {
@@ -186,13 +194,15 @@ impl Gate {
             choice: &ballot.choice,
             reason: &ballot.reason,
             shown: ballot.shown,
+            principal,
+            narrower,
         };
         covered.statement(nonce)
     }
 
     /// What a ballot is about, when it may be cast by this person at all: the rule as it is defined now, as it was
     /// asked, and what is shown.
-    fn covered(
+    pub(crate) fn covered(
         &self,
         question: &Question,
         approver: &Approver,
@@ -313,23 +323,23 @@ impl Gate {
 }
 
 /// What a ballot is about.
-struct Covers {
-    rule: ApprovalRule,
-    asked: QuestionRule,
+pub(crate) struct Covers {
+    pub rule: ApprovalRule,
+    pub asked: QuestionRule,
     /// What is shown, as canonical JSON.
-    sight: String,
+    pub sight: String,
     /// In whose place it is cast.
-    principal: Option<Approver>,
+    pub principal: Option<Approver>,
 }
 
 /// The question for a call that needs these rules satisfied.
 pub(crate) fn question(
     snapshot: &Snapshot,
-    call: &Call,
+    (call, action): (&Call, &Action),
     record: &SignedRecord,
     rules: &[RuleId],
     refusal: &Refusal,
-    id: QuestionId,
+    (id, voters): (QuestionId, Salt),
     now: Timestamp,
 ) -> Question {
     let found: Vec<_> = rules.iter().filter_map(|rule| snapshot.rule(rule)).collect();
@@ -340,6 +350,9 @@ pub(crate) fn question(
     Question {
         id,
         call: call.digest(),
+        action: action.digest,
+        salt: action.salt,
+        voters,
         intent: record.id.clone(),
         decision: record.digest,
         run: call.run.clone(),
@@ -353,7 +366,7 @@ pub(crate) fn question(
         resource: call.resource.name(),
         cost: call.cost,
         reason: refusal.reason.clone(),
-        rules: found.into_iter().map(QuestionRule::of).collect(),
+        rules: found.iter().copied().map(QuestionRule::of).collect(),
         asked_at: now,
         expires_at: expires_at.unwrap_or(now),
         origins: Vec::new(),

@@ -1,5 +1,7 @@
 //! From a request to a permit: resolve, load, decide, commit.
 
+mod refused;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,6 +18,8 @@ use remit_core::{Caller, Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
+use self::refused::shown;
+use crate::action::{Action, Salt};
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Unavailable};
@@ -51,6 +55,8 @@ pub(crate) struct Asked {
 /// One call on its way to a verdict.
 struct Passenger {
     call: Call,
+    /// The salt of its action, unless it was asked about before under another one.
+    salt: Salt,
     record: RecordId,
     ticket: Ticket,
     idempotency: Option<IdempotencyKey>,
@@ -68,8 +74,9 @@ impl Gate {
         let began = meter.tick();
         let call = self.resolve(&snapshot, asked, run).await?;
         meter.step(Step::Resolve, began);
+        let (salt, _) = self.salts();
         let passenger =
-            Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
+            Passenger { call, salt, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
@@ -79,8 +86,7 @@ impl Gate {
             let decision = decide(&snapshot, &passenger.call, &case.file, now);
             meter.step(Step::Decide, began);
             if let Some(refusal) = passenger.purpose.refuses(&decision) {
-                let Passenger { call, record, ticket, .. } = &passenger;
-                return Err(self.refuse(Some(call), record, ticket, refusal).await);
+                return Err(self.refuse(&passenger, refusal).await);
             }
             let began = meter.tick();
             let committed = self.commit(&snapshot, &passenger, &case, decision, now).await;
@@ -91,9 +97,7 @@ impl Gate {
                     let most = self.habits.questions_max;
                     let reason = format!("{} has {most} questions open already", passenger.call.caller.calling_agent());
                     let refusal = Refusal::new(Code::QuestionsTooMany, reason);
-                    return Err(self
-                        .refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal)
-                        .await);
+                    return Err(self.refuse(&passenger, refusal).await);
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unavailable(error)) => {
@@ -102,7 +106,7 @@ impl Gate {
             }
         }
         let refusal = Refusal::new(Code::Conflict, "the facts kept changing while this call was decided");
-        Err(self.refuse(Some(&passenger.call), &passenger.record, &passenger.ticket, refusal).await)
+        Err(self.refuse(&passenger, refusal).await)
     }
 
     /// Tool, pin, arguments, resource. A tool that the caller could never call is as unknown as one
@@ -165,14 +169,16 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
+        let action = Action::of(call, case.salt.unwrap_or(passenger.salt));
         let (decision, mut draft) = match self.held_up(&decision.verdict, &call.tool, now) {
             None => {
-                let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+                let (called, facts) = ((call, &action), (case, snapshot));
+                let draft = self.decision_draft(&passenger.record, called, facts, &decision, now);
                 (decision, draft)
             }
             // No decision on the facts of the case, so that nobody replays it as one.
             Some(refusal) => {
-                let draft = self.refusal_draft(&passenger.record, call, &refusal, now);
+                let draft = self.refusal_draft(&passenger.record, (call, &action), &refusal, now);
                 (Decision { verdict: Verdict::Deny(refusal), ..decision }, draft)
             }
         };
@@ -189,7 +195,8 @@ impl Gate {
                 batched: self.habits.batch_reads && mild(&call.tool),
             },
             Verdict::Ask { rules, refusal } => {
-                let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                let new = (self.question_id(), self.salts().1);
+                let mut question = approve::question(snapshot, (call, &action), &record, rules, refusal, new, now);
                 question.origins = self.origins(snapshot, call, case, &question).await?;
                 Effect::Hold(Box::new(question))
             }
@@ -200,7 +207,7 @@ impl Gate {
         if let Committed::Held(question) = &committed {
             self.ports.notifier.question_changed(question);
         }
-        Ok(Settled { committed, decision, digest })
+        Ok(Settled { committed, decision, digest, action: action.digest })
     }
 
     /// Why a call that is allowed does not go ahead: what happens must not stay out of the log for long.
@@ -300,7 +307,7 @@ impl Gate {
                 }
                 let settle_first =
                     labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
-                let permit = Permit::new(receipt, passenger.call, settled.digest, passage);
+                let permit = Permit::new(receipt, passenger.call, (settled.digest, settled.action), passage);
                 Ok(Admitted { permit, reservations, settle_first, told })
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
@@ -352,57 +359,6 @@ impl Gate {
         }
     }
 
-    /// Refuses a request that never became a call, on the record.
-    async fn turn_away(&self, asked: &Asked, refusal: Refusal) -> Reply {
-        let (id, ticket) = (self.record_id(), self.writer.ticket());
-        let run = self.unresolved_run();
-        let draft = self.unresolved_draft(&id, asked, &refusal, self.now());
-        let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let call = Digest::of(asked.tool.as_bytes());
-        self.record_refusal(record, &asked.caller, call, &asked.tool, run, refusal).await
-    }
-
-    async fn refuse(&self, call: Option<&Call>, id: &RecordId, ticket: &Ticket, refusal: Refusal) -> Reply {
-        let Some(call) = call else { return Reply::Refused { record: None, refusal } };
-        let draft = self.refusal_draft(id, call, &refusal, self.now());
-        let record = self.writer.sign(ticket, draft, &self.randomness());
-        let tool = call.tool.name.to_string();
-        self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await
-    }
-
-    async fn record_refusal(
-        &self,
-        record: SignedRecord,
-        caller: &Caller,
-        call: Digest,
-        tool: &str,
-        run: RunId,
-        refusal: Refusal,
-    ) -> Reply {
-        self.ports.meter.verdict("deny", Some(refusal.code));
-        let id = record.id.clone();
-        let intent = Intent {
-            record,
-            run,
-            agent: caller.calling_agent().clone(),
-            user: caller.user().cloned(),
-            call,
-            tool: shown(tool),
-            at: self.now(),
-            basis: crate::intent::Basis::default(),
-            idempotency: None,
-            preview_of: None,
-            review: false,
-            questions_max: self.habits.questions_max,
-            effect: Effect::Refuse,
-        };
-        match self.ports.store.commit_intent(intent).await {
-            Ok(_) => Reply::Refused { record: Some(id), refusal },
-            // Refused either way; that it could not be recorded is no reason to say why less plainly.
-            Err(_) => Reply::Refused { record: None, refusal },
-        }
-    }
-
     pub(crate) fn question_id(&self) -> QuestionId {
         crate::records::question_id(self.now(), &self.ports.entropy.bytes())
     }
@@ -413,6 +369,7 @@ struct Settled {
     committed: Committed,
     decision: Decision,
     digest: Digest,
+    action: Digest,
 }
 
 /// The grants that could matter when this caller calls this tool.
@@ -423,9 +380,4 @@ pub(crate) fn grants_of(live: &[AccessGrant], caller: &Caller, tool: &ToolName, 
 /// Reads of data up to `internal`: the only calls whose records may become durable a little later.
 fn mild(tool: &Tool) -> bool {
     tool.class == Class::Read && tool.labels.sensitivity <= Sensitivity::Internal
-}
-
-/// A name as it is safe to show and to store.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(128).collect()
 }

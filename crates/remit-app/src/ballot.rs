@@ -142,7 +142,14 @@ pub struct Covered<'a> {
     pub reason: &'a str,
     /// What they were shown.
     pub shown: Digest,
+    /// In whose place they vote, when it is not their own.
+    pub principal: Option<&'a OperatorId>,
+    /// The arguments that they put in the place of the call's own, as canonical JSON. The choice is then `narrow`.
+    pub narrower: Option<&'a str>,
 }
+
+/// The word of a choice that puts another call in the place of the held one.
+pub(crate) const NARROW: &str = "narrow";
 
 impl Covered<'_> {
     /// The statement, as canonical JSON. Its SHA-256 is the challenge that a passkey signs.
@@ -150,15 +157,23 @@ impl Covered<'_> {
     pub fn statement(&self, nonce: &Nonce) -> String {
         let mut of = Object::new();
         of.text("_type", STATEMENT_TYPE).text("tenant", self.tenant.as_str());
-        of.text("question", self.question.id.as_str()).text("call", &self.question.call.to_string());
+        of.text("question", self.question.id.as_str()).text("action", &self.question.action.to_string());
         of.text("rule", self.rule.id.as_str()).text("definition", &self.rule.definition.to_string());
-        of.text("choice", self.choice.as_str()).text("shown", &self.shown.to_string());
+        of.text("choice", self.narrower.map_or(self.choice.as_str(), |_| NARROW))
+            .text("shown", &self.shown.to_string());
         of.text("expires", &millis(self.question.expires_at));
         if let Some(bounds) = self.choice.bounds() {
             of.text("bounds", &written(&bounds));
         }
         of.text("approver", &nonce.commit("approver", self.by.as_str()).to_string());
         of.text("reason", &nonce.commit("reason", self.reason).to_string());
+        let mut also = |name: &'static str, value: Option<&str>| {
+            if let Some(value) = value {
+                of.text(name, &nonce.commit(name, value).to_string());
+            }
+        };
+        also("principal", self.principal.map(OperatorId::as_str));
+        also("arguments", self.narrower);
         of.finish()
     }
 }

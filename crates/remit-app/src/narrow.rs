@@ -3,6 +3,10 @@
 //! That is another call. It is decided anew, with the facts of this moment, and inherits no vote; whether it asks for
 //! less is for the policies to say. The question of the held call closes in the same deed that opens the other one, so
 //! a crash leaves both done or neither; the vote of whoever wrote the arguments follows, and can be cast again.
+//!
+//! INVARIANT (no way round quorum or factor): closing the held call's question takes all that a denial which closes it
+//! takes, the passkey's signature with it; and for the other call it counts as one approval, where an approval by the
+//! same proof would.
 
 use std::sync::Arc;
 
@@ -15,13 +19,14 @@ use remit_core::{Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
-use crate::approve::{self, NotTaken};
-use crate::ballot::{Ballot, Choice};
-use crate::converse::{not_taken, said};
+use crate::action::Action;
+use crate::approve::{self, Covers, NotTaken};
+use crate::ballot::{Ballot, Cast, Choice, Nonce, Proof};
+use crate::converse::not_taken;
 use crate::gate::{Gate, Reply};
 use crate::intent::{Case, CommitError, Unavailable};
 use crate::ports::Narrowing;
-use crate::question::{Narrowed, Question, QuestionState};
+use crate::question::{Narrowed, Question, QuestionState, Vote};
 use crate::sight;
 
 /// Other arguments for a held call, as a person hands them in.
@@ -29,12 +34,16 @@ use crate::sight;
 pub struct Narrower {
     /// The question of the held call.
     pub question: QuestionId,
+    /// Under which of its rules; needed when the person may vote on several.
+    pub rule: Option<RuleId>,
     /// All arguments of the call in its place.
     pub arguments: Value,
     /// Why; the agent is told.
     pub reason: String,
     /// The digest of what they were shown (see [`crate::sight`]).
     pub shown: Digest,
+    /// Their passkey's signature over it.
+    pub proof: Option<Proof>,
 }
 
 /// What became of it.
@@ -50,9 +59,34 @@ pub struct NarrowedCall {
 struct Asking<'a> {
     snapshot: &'a Snapshot,
     call: &'a Call,
+    action: &'a Action,
     case: &'a Case,
     decision: &'a Decision,
+    /// Whether what it stands in place of had to be denied. Then nothing may come of it either.
+    canary: bool,
     now: Timestamp,
+}
+
+/// A narrowing that somebody may make.
+struct Meant {
+    snapshot: Arc<Snapshot>,
+    /// The question of the held call.
+    question: Question,
+    /// The denial that it amounts to.
+    ballot: Ballot,
+    covers: Covers,
+    /// The call in the place of the held one.
+    call: Call,
+    canary: bool,
+}
+
+/// Who narrows, and by what proof.
+pub(crate) struct NarrowedBy<'a> {
+    pub approver: &'a Approver,
+    pub principal: Option<&'a Approver>,
+    pub rule: &'a RuleId,
+    pub factor: Factor,
+    pub cast: &'a Cast,
 }
 
 impl Gate {
@@ -64,33 +98,41 @@ impl Gate {
     /// other call.
     pub async fn narrow(&self, approver: &Approver, narrower: Narrower) -> Result<NarrowedCall, NotTaken> {
         let now = self.now();
-        let question = self.open_to(approver, &narrower.question, now).await?;
-        let snapshot = self.snapshot.load_full();
-        self.proves_enough(&snapshot, approver, &question, now)?;
-        let reason = said(&narrower.reason)?;
-        let held = sight::like(&snapshot, &question).filter(|call| call.digest() == question.call);
-        if sight::digest(&sight::still(&snapshot, &question)) != narrower.shown {
-            return Err(NotTaken::Changed);
-        }
-        let call = self.other_call(&snapshot, &question, held, narrower.arguments).await?;
+        let reason = narrower.reason.clone();
+        let meant = self.meant(approver, &narrower, now).await?;
+        let nonce = narrower.proof.as_ref().map_or_else(|| self.ballot_nonce(), |proof| proof.nonce);
+        let statement = self.narrowing_statement(approver, &meant, &nonce);
+        let signed = match narrower.proof {
+            Some(proof) => Some(self.proven(approver, proof, &statement, now).await?),
+            None => None,
+        };
+        let Meant { snapshot, question, call, canary, covers, .. } = meant;
+        let accepted = covers.rule.accepts(approver.factor, signed.is_some());
+        accepted.map_err(|error| NotTaken::NotEntitled(error.to_string()))?;
+        let factor = if signed.is_some() { Factor::Passkey } else { approver.factor };
+        let cast = Cast { statement, nonce, signed, sight: covers.sight };
         let case = self.load(&snapshot, &call, now).await.map_err(refused)?;
         let decision = decide(&snapshot, &call, &case.file, now);
-        let mut narrowed = Narrowed { arguments: call.arguments.clone(), next: None, reason, at: now };
+        let action = Action::of(&call, case.salt.unwrap_or_else(|| self.salts().0));
+        let mut narrowed = Narrowed { arguments: call.arguments.clone(), next: None, reason: reason.clone(), at: now };
         let asks = match &decision.verdict {
             Verdict::Deny(refusal) => return Err(NotTaken::WouldBeRefused(Box::new(refusal.clone()))),
             Verdict::Allow { .. } => None,
             Verdict::Ask { .. } => {
-                let asking = Asking { snapshot: &snapshot, call: &call, case: &case, decision: &decision, now };
+                let (snapshot, call, action, case, decision) = (&*snapshot, &call, &action, &case, &decision);
+                let asking = Asking { snapshot, call, action, case, decision, canary, now };
                 let (open, asks) = self.asking(&asking).await?;
                 narrowed.next = Some(open);
                 asks
             }
         };
-        let closed = self.put_in_place(approver, &question, &call, narrowed, asks).await?;
+        let by =
+            NarrowedBy { approver, principal: covers.principal.as_ref(), rule: &covers.asked.id, factor, cast: &cast };
+        let closed = self.put_in_place(&by, &question, (&call, action.digest), narrowed, asks).await?;
         let Some(next) = closed.narrowed.as_ref().and_then(|narrowed| narrowed.next.clone()) else {
             return Ok(NarrowedCall { closed, next: None });
         };
-        let voted = self.own_vote(approver, &next, &narrower.reason).await?;
+        let voted = self.own_vote(approver, &next, &reason).await?;
         let next = match voted {
             Some(question) => Some(question),
             None => self.ports.store.question(&next).await?,
@@ -98,26 +140,57 @@ impl Gate {
         Ok(NarrowedCall { closed, next })
     }
 
-    /// Some rule that counts this person's votes takes how they proved who they are. A passkey's signature is not asked
-    /// for here: nothing is approved by this.
-    fn proves_enough(
+    /// The statement that this person's passkey has to sign to narrow a call, and the nonce to hand in with it.
+    ///
+    /// # Errors
+    /// As for [`Gate::narrow`], as far as it can be known before the signature.
+    pub async fn statement_to_narrow(
         &self,
-        snapshot: &Snapshot,
         approver: &Approver,
-        question: &Question,
-        now: Timestamp,
-    ) -> Result<(), NotTaken> {
-        let mut refusal = None;
-        for rule in question.rules.iter().filter_map(|asked| snapshot.rule(&asked.id)) {
-            if rule.entitles(approver, &question.parties, sight::hour(rule, question, now)).is_err() {
-                continue;
-            }
-            match rule.accepts(approver.factor, rule.factor == Some(Factor::Passkey)) {
-                Ok(()) => return Ok(()),
-                Err(error) => refusal = Some(NotTaken::NotEntitled(error.to_string())),
-            }
+        narrower: &Narrower,
+    ) -> Result<(String, Nonce), NotTaken> {
+        let meant = self.meant(approver, narrower, self.now()).await?;
+        let nonce = self.ballot_nonce();
+        Ok((self.narrowing_statement(approver, &meant, &nonce), nonce))
+    }
+
+    fn narrowing_statement(&self, approver: &Approver, meant: &Meant, nonce: &Nonce) -> String {
+        let Meant { question, ballot, covers, call, .. } = meant;
+        let principal = covers.principal.as_ref().map(|principal| &principal.id);
+        let arguments = Some(call.canonical_arguments());
+        self.stated((approver, principal), question, &covers.asked, ballot, nonce, arguments)
+    }
+
+    /// What is to be put in place of what, when this person may close the question of the held call alone.
+    async fn meant(&self, approver: &Approver, narrower: &Narrower, now: Timestamp) -> Result<Meant, NotTaken> {
+        let question = self.ports.store.question(&narrower.question).await?.ok_or(NotTaken::Unknown)?;
+        let delegations = self.ports.store.delegations(now).await?;
+        let ballot = Ballot {
+            question: question.id.clone(),
+            rule: narrower.rule.clone(),
+            choice: Choice::Deny,
+            reason: narrower.reason.clone(),
+            shown: narrower.shown,
+            proof: None,
+        };
+        let covers = self.covered(&question, approver, &delegations, &ballot, now)?;
+        let behalf = covers.principal.as_ref().unwrap_or(approver);
+        let voted = |vote: &Vote| vote.rule == covers.asked.id && vote.is_by(&behalf.id, behalf.user.as_ref());
+        if question.votes.iter().any(|vote| !vote.approve && voted(vote)) {
+            return Err(NotTaken::Voted);
         }
-        Err(refusal.unwrap_or_else(|| NotTaken::NotEntitled("no rule of this question counts this vote".into())))
+        if question.no(&covers.asked.id) + 1 < covers.asked.deny as usize {
+            return Err(NotTaken::NotAlone(covers.asked.deny));
+        }
+        let snapshot = self.snapshot.load_full();
+        let held = sight::like(&snapshot, &question);
+        // A canary's call is a digest of chance. Of it everything has to look as it does of any other.
+        let stands = held.as_ref().is_some_and(|call| call.digest() == question.call);
+        let canary =
+            !stands && self.ports.store.canaries().await?.iter().any(|(known, _)| known.question == question.id);
+        let held = held.filter(|_| stands || canary);
+        let call = self.other_call(&snapshot, &question, held, narrower.arguments.clone()).await?;
+        Ok(Meant { snapshot, question, ballot, covers, call, canary })
     }
 
     /// The call in the place of the held one, if it could be made at all.
@@ -150,20 +223,24 @@ impl Gate {
         &self,
         asking: &Asking<'_>,
     ) -> Result<(QuestionId, Option<(Question, SignedRecord, Ticket)>), NotTaken> {
-        let Asking { snapshot, call, case, decision, now } = asking;
+        let Asking { snapshot, call, action, case, decision, canary, now } = asking;
         let Verdict::Ask { rules, refusal } = &decision.verdict else { return Err(NotTaken::Changed) };
         let known = match &case.open_question {
             Some(id) => self.ports.store.question(id).await?,
             None => None,
         };
         let ticket = self.writer.ticket();
-        let draft = self.decision_draft(&self.record_id(), call, case, decision, *now);
+        let draft = self.decision_draft(&self.record_id(), (call, action), (case, snapshot), decision, *now);
         let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), *now);
+        let new = (self.question_id(), self.salts().1);
+        let mut question = approve::question(snapshot, (call, action), &record, rules, refusal, new, *now);
+        if *canary {
+            question.call = Digest::from_bytes(self.ports.entropy.bytes());
+        }
         let same = |open: &Question| {
             open.state(*now) == QuestionState::Open && question.rules.iter().all(|rule| open.rules.contains(rule))
         };
-        match known.filter(same) {
+        match known.filter(|open| !canary && same(open)) {
             Some(open) => {
                 // Nothing of ours was stored.
                 self.writer.give_back(ticket);
@@ -175,9 +252,9 @@ impl Gate {
 
     async fn put_in_place(
         &self,
-        approver: &Approver,
+        by: &NarrowedBy<'_>,
         question: &Question,
-        call: &Call,
+        call: (&Call, Digest),
         narrowed: Narrowed,
         asks: Option<(Question, SignedRecord, Ticket)>,
     ) -> Result<Question, NotTaken> {
@@ -186,7 +263,7 @@ impl Gate {
             (None, Some(id)) => self.ports.store.question(id).await?.map(|open| open.decision),
             (None, None) => None,
         };
-        let draft = self.narrowing_draft(question, &approver.id, &narrowed, call, next);
+        let draft = self.narrowing_draft(question, by, &narrowed, call, next);
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
         let (asks, asking) = asks.map(|(next, record, ticket)| ((next, record), ticket)).unzip();

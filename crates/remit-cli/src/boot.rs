@@ -18,12 +18,14 @@ use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, Sto
 use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
+use remit_core::ids::TenantId;
 use remit_evidence::writer::Writer;
 use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
 use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
+use remit_server::ledger::stamping::Stamping;
 use remit_server::notices::Notices;
 use remit_server::notify::Channels;
 use remit_server::notify::task::Telling;
@@ -37,7 +39,9 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::commands::ledger::trust;
+use crate::commands::ledger::{Place, trust};
+use crate::ledger::Workshop;
+use crate::logs::Logs;
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
 use crate::{ledger, notify, upstreams};
@@ -57,6 +61,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
     sealing: Sealing,
+    stamping: Option<Stamping>,
     retiring: Retiring,
     tending: Tending,
     previewing: Previewing,
@@ -75,6 +80,8 @@ pub struct Booted {
     pub store: Arc<dyn Store>,
     /// The thread that seals. Whoever ends the gateway stops it before the store is closed.
     pub sealing: Sealing,
+    /// The thread that has checkpoints stamped, if anybody stamps them.
+    pub stamping: Option<Stamping>,
     /// The task that deletes what is kept no longer.
     pub retiring: Retiring,
     /// The task that tends questions, requests and grants.
@@ -118,8 +125,22 @@ impl Running {
         };
         let served = tokio::spawn(serve::serve(listener, tls, router, stopping, GRACE));
         let reloading = tokio::spawn(booted.reloader.clone().watch());
-        let Booted { edge, fleet, store, sealing, retiring, tending, previewing, telling, .. } = booted;
-        Ok(Self { url, edge, fleet, store, stop, sealing, retiring, tending, previewing, telling, served, reloading })
+        let Booted { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, .. } = booted;
+        Ok(Self {
+            url,
+            edge,
+            fleet,
+            store,
+            stop,
+            sealing,
+            stamping,
+            retiring,
+            tending,
+            previewing,
+            telling,
+            served,
+            reloading,
+        })
     }
 
     /// Stops listening, lets started calls finish, and makes everything durable.
@@ -128,6 +149,7 @@ impl Running {
         self.reloading.abort();
         drop(self.retiring);
         drop(self.tending);
+        drop(self.stamping);
         drop(self.previewing);
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the listener ended badly");
@@ -204,19 +226,25 @@ impl Booted {
         // What people decided before the last end is completed before the first call.
         gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
+        let logs = Logs::of(&settings, folder, store.as_ref()).await?;
         let witnesses = ledger::witnesses(&settings)?;
+        let stamper = ledger::stamper(&settings, folder, &logs, store.clone())?;
         let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
         lag.bind(config.settings.ledger.unsealed);
         gate.heeds(lag.clone());
-        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?.telling(lag);
-        let prover = sealer.prover();
+        let workshop = Workshop { settings: &settings, folder, store: store.clone(), witnesses };
+        let (sealer, prover) = (workshop.sealer(&logs)?.telling(lag), logs.prover(store.clone())?);
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
         let keyring = keyring(&config.keys, &config.settings);
-        let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let writer = gate.clone();
+        let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
+            .map_err(|error| Failure::Io("sealing".into(), error))?;
+        let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
+        let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let previewing = Previewing::start(gate.clone(), &notices);
@@ -229,16 +257,22 @@ impl Booted {
         let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
         let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let trust = trust::of(folder, &settings)?;
+        let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
-        Ok(Self { edge, fleet, store, sealing, retiring, tending, previewing, telling, settings, reloader })
+        Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }
 
     /// What the folder chose.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// Whose records these are: the authority in force says so, if there is one.
+pub async fn tenant(config: &Config, store: &dyn Store) -> Result<TenantId, Failure> {
+    let last = in_force(store, config).await.map_err(|error| Failure::said(error.to_string()))?;
+    Ok(last.as_ref().unwrap_or(config).settings.tenant.clone())
 }
 
 /// The configuration that came into force last, compiled from the texts that its record discloses; nothing where

@@ -19,11 +19,11 @@ use crate::tls;
 /// How long a server may take to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A client for `http` and `https`. With a certificate in a file, that authority is trusted instead of the
 /// public ones.
-fn http(ca: Option<&Path>) -> Result<Http, Failure> {
+pub(crate) fn http(ca: Option<&Path>) -> Result<Http, Failure> {
     let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls::client(ca)?).https_or_http();
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_all_versions().build()))
 }
@@ -164,6 +164,12 @@ impl Receiver {
         };
         tokio::time::timeout(ANSWER_TIME_MAX, exchange).await.unwrap_or_else(|_| Ok(Err("no answer in time".into())))
     }
+}
+
+/// Percent-encodes what has a meaning of its own in a query (RFC 3986, 3.4).
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// An error with its causes: what matters, such as an unknown certificate, comes last.

@@ -15,17 +15,16 @@ use remit_server::notify::{Channel, Kind, Plan, ntfy};
 
 use crate::upstreams::source;
 
-/// What the folder says about telling people. Links lead to the console: to `url`, unless the folder names another
-/// place.
+/// What the folder says about telling people. Links lead to where the folder says that browsers find the console, or
+/// else to `url`.
 pub fn plan(settings: &Settings, keys: &Keys, folder: &Path, url: &str) -> Plan {
     let notify = &settings.notify;
-    let console = notify.console.as_ref().or(settings.console.url.as_ref());
     let channels = notify.channels.iter().map(|(name, channel)| (name.clone(), self::channel(channel, folder)));
     Plan {
         telling: Telling {
             routes: notify.routes.iter().map(route).collect(),
             addressees: addressees(keys),
-            console: console.map_or_else(|| url.to_owned(), Clone::clone),
+            console: settings.console.url.clone().unwrap_or_else(|| url.to_owned()),
             patience: notify.retry.map_or_else(Patience::default, |retry| Patience {
                 attempts: retry.attempts,
                 first_ms: retry.first_ms,

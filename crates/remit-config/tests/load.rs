@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use house::{FILES, changed, folder};
 use remit_config::keys::{MayDeclare, Role};
 use remit_config::settings::notify::{ChannelKind, Security};
-use remit_config::settings::{Authentication, LedgerFiles, Records, StorePlace, Transport};
+use remit_config::settings::{Authentication, LedgerFiles, LogKey, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::approval::{Distinct, Factor, Voter};
@@ -173,6 +173,51 @@ fn a_faulty_bucket_is_said_where_it_stands() {
 }
 
 #[test]
+fn the_key_of_a_log_may_be_in_a_token() {
+    assert_eq!(good().settings.ledger.key, LogKey::Files);
+    let config = load(&changed("remit.yaml", house::LEDGER_FOLDER, house::LEDGER_TOKEN));
+    let config = config.unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let LogKey::Token(token) = config.settings.ledger.key else { panic!("{:?}", config.settings.ledger) };
+    assert_eq!((token.token.as_str(), token.label.as_str()), ("remit", "log 2026"));
+    assert_eq!(token.module, PathBuf::from("/usr/lib/softhsm/libsofthsm2.so"));
+    assert_eq!(token.pin, CredentialSource::File("/run/secrets/ledger-pin".into()));
+    for text in [house::LEDGER_TOKEN, "  key: files\n"] {
+        let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::LEDGER_FOLDER, text)).expect("yaml");
+        assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+        load(&changed("remit.yaml", house::LEDGER_FOLDER, text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    }
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::TOKENS {
+        let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &house::LEDGER_TOKEN.replacen(from, to, 1)));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_ledger_may_be_stamped() {
+    let config = load(&changed("remit.yaml", house::QUORUM, house::STAMPED)).expect("no fault");
+    let timestamps = config.settings.ledger.timestamps.expect("timestamps");
+    assert_eq!((timestamps.url.as_str(), timestamps.every_secs), ("https://timestamps.example/tsr", 1800));
+    assert_eq!(timestamps.certificate, PathBuf::from("tsa.pem"));
+    let hourly = house::STAMPED.replace(", every: 30m", "");
+    let config = load(&changed("remit.yaml", house::QUORUM, &hourly)).expect("no fault");
+    assert_eq!(config.settings.ledger.timestamps.map(|timestamps| timestamps.every_secs), Some(3600));
+    let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::QUORUM, house::STAMPED)).expect("yaml");
+    assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::TIMESTAMPS {
+        let found = faults(&changed("remit.yaml", house::QUORUM, &house::STAMPED.replacen(from, to, 1)));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_good_folder_becomes_channels() {
     let notify = good().settings.notify;
     let names: Vec<_> = notify.channels.keys().map(|name| name.as_str()).collect();
@@ -188,7 +233,6 @@ fn a_good_folder_becomes_channels() {
     assert_eq!(notify.routes[0].rules.as_ref().map(Vec::len), Some(1));
     assert_eq!((notify.routes[1].rules.as_ref(), notify.routes[1].to[0].as_str()), (None, "hook"));
     assert_eq!(notify.retry.map(|retry| (retry.attempts, retry.first_ms, retry.longest_ms)), Some((4, 2_000, 60_000)));
-    assert_eq!(notify.console.as_deref(), Some("https://remit.acme.example"));
 }
 
 #[test]

@@ -82,6 +82,7 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remit.yaml", "wait:", "ledger: {unsealed: {within: 5s}}\nwait:"), &[], &["ledger.unsealed_loosened"]),
     (("remit.yaml", "wait:", "changes: { people: 1, widening: 1 }\nwait:"), &["changes.people_lowered"], &[]),
     (("remit.yaml", "wait:", "changes: { widening: 0 }\nwait:"), &["changes.widening_lowered"], &[]),
+    (("remit.yaml", "wait:", "changes: { factor: passkey }\nwait:"), &[], &["changes.factor_lowered"]),
     (("remit.yaml", "authentication: keys", "authentication: {anonymous: desk}"), &["keys.anonymous"], &[]),
     (("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted"), &["guardrail.observed"], &[]),
     (("guardrails/data.cedar", "\"untrusted\"", "\"pii\""), &["guardrail.changed"], &["guardrail.changed"]),

@@ -38,7 +38,8 @@ pub fn host_and_origin(headers: &HeaderMap, settings: &EdgeSettings) -> Result<(
         let refusal = Refusal::new(Code::Malformed, format!("this {what} is not allowed here"));
         Err(Box::new(refusal::http(StatusCode::FORBIDDEN, &refusal, None)))
     };
-    // HTTP/2 has no Host header; its authority was matched when the connection was routed.
+    // HTTP/2 has no Host header. Browsers, whom alone somebody could lure, speak it over TLS only, and there a rebound
+    // name fails at the certificate.
     if text(HOST).is_some_and(|host| !known(&settings.allowed_hosts, &host)) {
         return forbidden("Host");
     }

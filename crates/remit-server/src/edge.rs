@@ -19,6 +19,7 @@ use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
+use crate::console::Addresses;
 use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
@@ -44,6 +45,8 @@ pub struct Edge {
     pub trust: Option<Arc<str>>,
     /// Ways to tell people, where there are any.
     pub channels: Option<Arc<Channels>>,
+    /// Who has tried to come in, and from where.
+    pub(crate) addresses: Addresses,
     keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
@@ -158,8 +161,8 @@ impl Edge {
     ) -> Self {
         let keyring = Arc::new(ArcSwap::from_pointee(keyring));
         gate.knows(Arc::new(Steering(keyring.clone())));
-        let (prover, trust, channels) = (None, None, None);
-        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, keyring, reload }
+        let (prover, trust, channels, addresses) = (None, None, None, Addresses::default());
+        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, addresses, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.

@@ -9,16 +9,20 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use remit_app::ledger::sealed;
 use remit_core::unsealed::Then;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::console::Peer;
 use crate::edge::Edge;
 use crate::{admin, console, gateway, ledger, notify};
 
@@ -77,8 +81,7 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
         let age = backlog.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         edge.metrics.reviews(backlog.waiting, age);
     }
-    if let (Ok(head), Ok(records)) = (store.head().await, store.count().await) {
-        let sealed = head.map_or(0, |head| head.edge.size());
+    if let (Ok(sealed), Ok(records)) = (sealed(&**store).await, store.count().await) {
         let now = edge.gate.ports().clock.now();
         let waited = edge.gate.lag().map_or(0, |lag| lag.secs(now));
         edge.metrics.ledger(sealed, records, waited, now);
@@ -129,9 +132,9 @@ pub async fn serve(
         tokio::spawn(async move {
             let _place = place;
             let served = match tls {
-                None => connection(&server, stream, router, watcher).await,
+                None => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                 Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(&server, stream, router, watcher).await,
+                    Ok(Ok(stream)) => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
                     _ => return,
                 },
             };
@@ -150,13 +153,18 @@ pub async fn serve(
 async fn connection<S>(
     server: &Builder<TokioExecutor>,
     stream: S,
+    peer: Peer,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let served = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        served.call(request)
+    });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection.into_owned()).await
 }

@@ -7,13 +7,15 @@ use remit_config::Folder;
 use remit_core::authority::Fault;
 use remit_core::json;
 use remit_evidence::dsse::Envelope;
+use remit_evidence::stamp::{self, Timestamper};
 use serde_json::Value;
 
 /// A target: its name, which is that of its folder in `fuzz/corpus`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [("frames", frames), ("config", config), ("policy", policy), ("records", records)];
+pub const TARGETS: [Target; 5] =
+    [("frames", frames), ("config", config), ("policy", policy), ("records", records), ("stamps", stamps)];
 
 /// What our JSON reader accepts serde_json accepts too, with the same meaning; and what it accepted
 /// has a canonical text that means the same, and is its own canonical text.
@@ -71,6 +73,27 @@ pub fn records(bytes: &[u8]) {
     assert!(again.digest() == envelope.digest(), "an envelope changes when it is written");
 }
 
+/// A token of time says one thing or nothing, over the bytes it is about and under the certificate that is named; the
+/// same bytes as an answer or a certificate are read or refused.
+pub fn stamps(bytes: &[u8]) {
+    let timestamper =
+        |name: &str, certificate: &[u8]| Timestamper { name: name.into(), certificate: certificate.into() };
+    match stamp::verify(bytes, STAMPED, &[timestamper("root", ROOT)]) {
+        // Those of the corpus were all made within one second.
+        Ok(stamp) => assert!(stamp.by == "root" && stamp.at == STAMPED_AT, "another time: {}", stamp.at),
+        Err(error) => assert!(!error.to_string().is_empty(), "refused without a reason"),
+    }
+    if let Ok(token) = stamp::answered(bytes) {
+        assert!(bytes.ends_with(token), "what is not in the answer");
+    }
+    // Of a certificate that is named, its name and key count, and nothing that can be flipped besides them.
+    if stamp::nameable(bytes).is_ok()
+        && let Ok(stamp) = stamp::verify(STAMP, STAMPED, &[timestamper("fuzzed", bytes)])
+    {
+        assert!(stamp.at == STAMPED_AT, "another time: {}", stamp.at);
+    }
+}
+
 /// The same for the same seed: bytes flipped, cut, doubled, moved, and replaced by telling ones.
 pub fn mutate(input: &[u8], seed: u64) -> Vec<u8> {
     const TELLING: [&[u8]; 16] = [
@@ -115,6 +138,11 @@ pub fn mutate(input: &[u8], seed: u64) -> Vec<u8> {
     out
 }
 
+/// What the tokens of the corpus are over, the certificate they lead to, one of them, and the time they say.
+const STAMPED: &[u8] = include_bytes!("../../remit-evidence/tests/stamps/stamped.txt");
+const ROOT: &[u8] = include_bytes!("../../remit-evidence/tests/stamps/root1.der");
+const STAMP: &[u8] = include_bytes!("../../remit-evidence/tests/stamps/p256.token");
+const STAMPED_AT: i64 = 1_795_287_968_500;
 const SETTINGS: &str = "tenant: t\nlisten: 127.0.0.1:1\nauthentication: keys\nstore: { sqlite: r.db }\napprovals: { r: { from: [team:t], within: 1h } }\n";
 const UPSTREAM: &str =
     "upstream: x\nowner: team:t\nurl: http://127.0.0.1:2/mcp\ntools: { y: { class: read, risk: low } }\n";

@@ -8,7 +8,8 @@ use std::time::Instant;
 use remit_testkit::fuzz::{TARGETS, mutate};
 
 /// A target that compiles a whole folder is dear: it gets fewer.
-const MUTATIONS: [(&str, u64); 4] = [("frames", 20_000), ("config", 1_500), ("policy", 1_500), ("records", 20_000)];
+const MUTATIONS: [(&str, u64); 5] =
+    [("frames", 20_000), ("config", 1_500), ("policy", 1_500), ("records", 20_000), ("stamps", 4_000)];
 
 fn smoke(name: &str) {
     let (_, body) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
@@ -49,4 +50,9 @@ fn policy() {
 #[test]
 fn records() {
     smoke("records");
+}
+
+#[test]
+fn stamps() {
+    smoke("stamps");
 }

@@ -4,15 +4,17 @@ use jiff::Timestamp;
 use remit_core::ids::{Digest, OperatorId, QuestionId, RuleId};
 use remit_core::json::{self, Object};
 use remit_core::verdict::Decision;
-use remit_core::{Call, CaseFile};
+use remit_core::{Call, CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Kind};
 use remit_evidence::webauthn::PublicKey;
 
 use super::{decision_body, millis, plain};
+use crate::action::Action;
 use crate::attention::{Canary, Verdict as Ended};
-use crate::ballot::{Cast, Proof};
+use crate::ballot::{Cast, NARROW, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
+use crate::narrow::NarrowedBy;
 use crate::question::{Narrowed, Question, Remark, Vote};
 use crate::review::{Closed, Review};
 
@@ -20,7 +22,6 @@ impl Gate {
     pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
-        body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
         body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
         body.raw("statement", &cast.statement);
@@ -30,6 +31,7 @@ impl Gate {
         if vote.behalf.is_some() {
             body.flag("in_place", true);
         }
+        body.texts("people", vote.named(&question.voters));
         stands_behind(cast.signed.as_ref(), &mut body);
         let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
@@ -43,7 +45,8 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(behalf);
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
@@ -52,7 +55,9 @@ impl Gate {
 
     /// What an approver asks back. It stands among the approvals, and is none.
     pub(crate) fn remark_draft(&self, question: &Question, remark: &Remark) -> Draft {
-        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |_| ())
+        self.said_draft(question, "ask_back", remark.by.as_ref(), &remark.text, remark.at, |body| {
+            stands_behind(None, body)
+        })
     }
 
     pub(crate) fn escalation_draft(
@@ -64,6 +69,7 @@ impl Gate {
         now: Timestamp,
     ) -> Draft {
         self.said_draft(question, "escalate", Some(by), reason, now, |body| {
+            stands_behind(None, body);
             body.number("steps", u64::from(steps));
         })
     }
@@ -73,17 +79,32 @@ impl Gate {
     pub(crate) fn narrowing_draft(
         &self,
         question: &Question,
-        by: &OperatorId,
+        by: &NarrowedBy<'_>,
         narrowed: &Narrowed,
-        call: &Call,
+        (call, action): (&Call, Digest),
         next: Option<Digest>,
     ) -> Draft {
-        let mut draft = self.said_draft(question, "narrow", Some(by), &narrowed.reason, narrowed.at, |body| {
-            body.text("narrower", &call.digest().to_string());
+        let NarrowedBy { approver, principal, rule, factor, cast } = by;
+        let mut draft = self.said_draft(question, NARROW, None, &narrowed.reason, narrowed.at, |body| {
+            stands_behind(cast.signed.as_ref(), body);
+            body.text("rule", rule.as_str()).text("expires", &millis(question.expires_at));
+            body.text("factor", factor.as_str()).raw("statement", &cast.statement);
+            if principal.is_some() {
+                body.flag("in_place", true);
+            }
+            body.text("narrower", &action.to_string());
             body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
         });
         draft.links.extend(next.map(|decision| ("narrowed", decision)));
-        draft.disclosures.push(("arguments", call.canonical_arguments().to_owned()));
+        let told = [
+            ("approver", json::quoted(approver.id.as_str())),
+            ("arguments", call.canonical_arguments().to_owned()),
+            ("statement_nonce", json::quoted(&cast.nonce.to_string())),
+            ("shown", cast.sight.clone()),
+        ];
+        draft.disclosures.extend(told);
+        draft.disclosures.extend(approver.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        draft.disclosures.extend(principal.map(|principal| ("principal", json::quoted(principal.id.as_str()))));
         draft
     }
 
@@ -97,15 +118,15 @@ impl Gate {
         more: impl FnOnce(&mut Object),
     ) -> Draft {
         let mut body = Object::new();
-        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
-        body.text("assurance", "operator_attested");
+        body.text("question", question.id.as_str()).text("choice", choice);
         more(&mut body);
         let mut disclosures = Vec::new();
         disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
         disclosures.push(("reason", json::quoted(text)));
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), now, body)
@@ -123,7 +144,7 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         let links = vec![("decision", question.decision)];
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
             links,
             disclosures,
             ..plain(Kind::Run, self.record_id(), remark.at, body)
@@ -160,13 +181,13 @@ impl Gate {
     /// second part of the answer says, marks it, and is kept apart until it is over.
     pub(crate) fn planted_draft(
         &self,
-        call: &Call,
-        file: &CaseFile,
+        (call, action): (&Call, &Action),
+        (file, snapshot): (&CaseFile, &Snapshot),
         decision: &Decision,
         now: Timestamp,
     ) -> (Draft, usize) {
-        let body = decision_body(call, file, decision);
-        let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
+        let said = decision_body(call, file, snapshot, decision);
+        let mut draft = self.draft(self.record_id(), now, said, (call, action));
         draft.disclosures.push(("canary", "true".to_owned()));
         let at = draft.disclosures.len() - 1;
         (draft, at)
@@ -185,19 +206,22 @@ impl Gate {
     }
 
     /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
-    /// there; the key must be in clear, for signatures are checked against it.
+    /// there; the key must be in clear, for signatures are checked against it, and so must those that went with it.
     pub(crate) fn account_draft(
         &self,
-        operator: &OperatorId,
-        by: &OperatorId,
+        (operator, by): (&OperatorId, &OperatorId),
         event: &str,
         key: Option<(Digest, PublicKey)>,
+        gone: &[PublicKey],
         now: Timestamp,
     ) -> Draft {
         let mut body = Object::new();
         body.text("event", event);
         if let Some((credential, key)) = key {
             body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        if !gone.is_empty() {
+            body.texts("keys", gone.iter().map(ToString::to_string));
         }
         let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
         if by != operator {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Failure, Outcome, counted, say};
 
 /// Print records with the proofs of their places in the log.
@@ -61,10 +61,4 @@ impl Bundle {
         say(format!("{} in {}", counted(count, "record", "records"), path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Percent-encodes what has a meaning of its own in a query (RFC 3986, 3.4).
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

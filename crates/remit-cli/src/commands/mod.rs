@@ -24,6 +24,7 @@ mod replay;
 mod runs;
 mod schema;
 mod serve;
+mod stdio;
 mod test;
 mod tools;
 mod witness;
@@ -52,7 +53,7 @@ enum Command {
     /// Run the gateway.
     Serve(serve::Serve),
     /// Speak MCP on standard input and output, for clients that only spawn.
-    Stdio(serve::Stdio),
+    Stdio(stdio::Stdio),
     /// Play one agent's run against a gateway with two sample upstreams, and explain what happens.
     Demo(demo::Demo),
     /// Check the configuration folder.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Listing, Outcome, columns, say, text};
 
 /// Try the channels by which people are told.
@@ -72,10 +72,4 @@ impl Deliveries {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A value as it may stand in a query.
-fn encoded(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

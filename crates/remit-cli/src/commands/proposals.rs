@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Failure, Outcome, say, table, text, visible};
 
 /// List proposed changes of remits, or make one from a question. Nothing is edited: a person takes the lines over.
@@ -88,8 +88,9 @@ impl Proposals {
             show(&access.open(folder)?.post("/admin/v1/proposals", &body)?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let path =
-            self.agent.map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={agent}"));
+        let path = self
+            .agent
+            .map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={}", encoded(&agent)));
         let answer = self.access.open(folder)?.get(&path)?;
         if self.json {
             say(answer)?;

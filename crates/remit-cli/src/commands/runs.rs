@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::Access;
+use crate::client::{Access, encoded};
 use crate::terminal::{Listing, Outcome, columns, counted, say, table, text};
 
 /// List runs, or show one with its records.
@@ -33,7 +33,7 @@ impl Runs {
             say(if self.json { run.to_string() } else { timeline(&run) })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let filter = self.agent.map(|agent| format!("?agent={agent}")).unwrap_or_default();
+        let filter = self.agent.map(|agent| format!("?agent={}", encoded(&agent))).unwrap_or_default();
         let answer = gateway.get(&format!("/admin/v1/runs{filter}"))?;
         let head = &["RUN", "AGENT", "FOR", "CALLS", "OPENED", "CLOSED"];
         Listing { of: "runs", none: "there is no run", head }

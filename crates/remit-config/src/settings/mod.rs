@@ -9,10 +9,12 @@ mod check;
 mod console;
 pub(crate) mod file;
 mod ledger;
+mod log_key;
 pub mod notify;
 mod retention;
 mod risk;
 mod rules;
+mod timestamps;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -129,14 +131,53 @@ pub struct Ledger {
     pub origin: String,
     /// Where its files are.
     pub files: LedgerFiles,
+    /// Where its Ed25519 key is.
+    pub key: LogKey,
+    /// Where that of the next log is, if it is said.
+    pub next_key: Option<LogKey>,
     /// The file that remembers what was signed last.
     pub guard: PathBuf,
     /// Who cosigns.
     pub witnesses: Vec<Witness>,
     /// How many of them are enough; at most as many as there are.
     pub quorum: usize,
+    /// Who stamps checkpoints; none when nobody does.
+    pub timestamps: Option<Timestamps>,
     /// What becomes of calls while records wait too long to be sealed.
     pub unsealed: Unsealed,
+}
+
+/// Somebody who states when they saw a checkpoint (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// Where it takes queries. Plain HTTP is on this machine only.
+    pub url: String,
+    /// The file of its certificate, or of its issuer's.
+    pub certificate: PathBuf,
+    /// How long it is left alone between two stamps, in seconds.
+    pub every_secs: u64,
+}
+
+/// Where the Ed25519 key of a log is. Its ML-DSA-44 key is always in a file: tokens do not have that yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogKey {
+    /// In a file beside the store.
+    Files,
+    /// In a token.
+    Token(Token),
+}
+
+/// A key pair in a PKCS#11 token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The driver, a shared library, by its full path.
+    pub module: PathBuf,
+    /// The label of the token.
+    pub token: String,
+    /// The label of the key pair.
+    pub label: String,
+    /// Where the PIN is found.
+    pub pin: CredentialSource,
 }
 
 /// Where the files of the log are.

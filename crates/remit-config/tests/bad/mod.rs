@@ -692,3 +692,57 @@ pub const BUCKETS: &[(&str, &str, &str)] = &[
         "remit.yaml:33:5: unknown key `secret` (known here: `url`, `endpoint`, `region`, `access_key`, `secret_key`)",
     ),
 ];
+
+/// What is changed in the token of a log's key to what, and all that is said about it.
+pub const TOKENS: &[(&str, &str, &str)] = &[
+    (
+        "/usr/lib/softhsm/",
+        "",
+        "remit.yaml:30:15: `libsofthsm2.so` is not a driver (write its full path: `/usr/lib/softhsm/libsofthsm2.so`)",
+    ),
+    (
+        "token: remit",
+        "token: ''",
+        "remit.yaml:31:14: `` is not the label of a token (write it as `pkcs11-tool --list-slots` shows it)",
+    ),
+    (
+        "label: log 2026",
+        "label: \"a\\nb\"",
+        "remit.yaml:32:14: `a b` is not the label of a key (write it as `pkcs11-tool --list-objects` shows it)",
+    ),
+    (
+        "file:/run/secrets/ledger-pin",
+        "'1234'",
+        "remit.yaml:33:12: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
+    ),
+    ("      label: log 2026\n", "", "remit.yaml:30:7: `label` is missing (add it to this block)"),
+    ("pkcs11:", "hsm:", "remit.yaml:29:5: unknown word `hsm` (one of `files`, `pkcs11`)"),
+];
+
+/// What is changed in who stamps the ledger to what, and all that is said about it.
+pub const TIMESTAMPS: &[(&str, &str, &str)] = &[
+    (
+        "https://timestamps",
+        "http://timestamps",
+        "remit.yaml:33:21: plain HTTP would carry credentials and data in the open (use `https://`; `http://` is for this machine only)",
+    ),
+    (
+        "timestamps.example",
+        "key:secret@timestamps.example",
+        "remit.yaml:33:21: an address must not hold a user or password (leave out what stands before the `@`)",
+    ),
+    ("30m", "30s", "remit.yaml:33:82: `30s` is out of bounds (write `1m` to `30d`)"),
+    ("30m", "31d", "remit.yaml:33:82: `31d` is out of bounds (write `1m` to `30d`)"),
+    (
+        "30m",
+        "often",
+        "remit.yaml:33:82: `often` is not a length of time in whole seconds (write a whole number and a unit: `45s`, `30m`, `2h`, `7d`)",
+    ),
+    (
+        "certificate: tsa.pem",
+        "certificate: ''",
+        "remit.yaml:33:66: the path is empty (write the path of a certificate: `tsa.pem`)",
+    ),
+    ("certificate: tsa.pem, ", "", "remit.yaml:33:53: `certificate` is missing (add it to this block)"),
+    ("every", "each", "remit.yaml:33:75: unknown key `each` (known here: `url`, `certificate`, `every`)"),
+];

@@ -40,7 +40,6 @@ retention:
   budget_spans: 400d
 console: {url: "https://remit.acme.example", session: 8h, idle: 30m, rp_id: acme.example}
 notify:
-  console: https://remit.acme.example/
   retry: {attempts: 4, first: 2s, longest: 1m}
   channels:
     mail:
@@ -92,6 +91,12 @@ risk:
 canaries: {every: 50 votes, targets: [nobody.example]}
 ";
 
+/// Who cosigns the ledger, and who stamps it besides.
+pub const QUORUM: &str = "  quorum: 1\nretention:\n";
+pub const STAMPED: &str = "  quorum: 1
+  timestamps: {url: https://timestamps.example/tsr, certificate: tsa.pem, every: 30m}
+retention:
+";
 /// Where the files of the ledger are, and another place for them.
 pub const LEDGER_FOLDER: &str = "  folder: .remit/ledger\n";
 pub const LEDGER_BUCKET: &str = "  bucket:
@@ -100,6 +105,14 @@ pub const LEDGER_BUCKET: &str = "  bucket:
     region: eu-central-1
     access_key: env:LEDGER_ACCESS_KEY
     secret_key: file:/run/secrets/ledger
+";
+
+pub const LEDGER_TOKEN: &str = "  key:
+    pkcs11:
+      module: /usr/lib/softhsm/libsofthsm2.so
+      token: remit
+      label: log 2026
+      pin: file:/run/secrets/ledger-pin
 ";
 
 pub const KEYS: &str = r#"agents:

@@ -142,7 +142,7 @@ fn p384(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<bool> {
 }
 
 fn edwards(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
-    let key = ed25519(key.try_into().ok()?)?;
+    let key = ed25519(key)?;
     let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
     Some(key.verify_strict(message, &signature).is_ok())
 }

@@ -104,4 +104,4 @@ for name in rsa1 big1 p384 p256; do
   openssl ts -verify -data stamped.txt -in "$name.token" -token_in -CAfile roots.pem -untrusted chain.pem >/dev/null 2>&1
 done
 rm -f big1.der middle1.der p256.der p384.der pss1.der rsa1.der
-cp stamped.txt ./*.der ./*.token rsa1.reply "$here/"
+cp stamped.txt issuer.pem ./*.der ./*.token rsa1.reply "$here/"

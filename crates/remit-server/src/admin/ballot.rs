@@ -31,9 +31,7 @@ fn ballot(
         Some("deny") if body.get("bounds").is_none() => Choice::Deny,
         _ => return Err(malformed("`choice` must be approve, deny, or approve_run with `bounds`")),
     };
-    let rule = text(body, "rule")?.map(RuleId::parse).transpose();
-    let rule = rule.map_err(|error| malformed(&error.to_string()))?;
-    let shown = shown(body)?;
+    let (rule, shown) = (rule(body)?, shown(body)?);
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
     let proof = body.get("assertion").map(proof).transpose()?;
     Ok(Ballot { question, rule, choice, reason, shown, proof })
@@ -107,14 +105,20 @@ pub(crate) fn on_change(settings: &EdgeSettings, change: &str, body: &Value) -> 
 }
 
 /// Other arguments for a held call.
-pub(crate) fn narrower(question: &str, body: &Value) -> Result<Narrower, Refusal> {
-    only(body, &["arguments", "reason", "shown"])?;
+pub(crate) fn narrower(settings: &EdgeSettings, question: &str, body: &Value) -> Result<Narrower, Refusal> {
+    only(body, &["arguments", "rule", "reason", "shown", "assertion"])?;
     let question = QuestionId::parse(question).map_err(|_| super::questions::unknown())?;
     let arguments = body.get("arguments").filter(|arguments| arguments.is_object());
     let arguments =
-        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?;
+        arguments.ok_or_else(|| malformed("`arguments` must be all arguments of the call, as an object"))?.clone();
     let reason = text(body, "reason")?.unwrap_or_default().to_owned();
-    Ok(Narrower { question, arguments: arguments.clone(), reason, shown: shown(body)? })
+    let proof = body.get("assertion").map(|assertion| proof(settings, assertion)).transpose()?;
+    Ok(Narrower { question, rule: rule(body)?, arguments, reason, shown: shown(body)?, proof })
+}
+
+fn rule(body: &Value) -> Result<Option<RuleId>, Refusal> {
+    let rule = text(body, "rule")?.map(RuleId::parse).transpose();
+    rule.map_err(|error| malformed(&error.to_string()))
 }
 
 fn shown(body: &Value) -> Result<Digest, Refusal> {

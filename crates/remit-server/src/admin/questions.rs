@@ -80,15 +80,23 @@ pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, 
     answer(voted.await)
 }
 
-/// `POST /admin/v1/questions/{id}/statements`: as for a vote, without the assertion. Answers the statement that
+/// `POST /admin/v1/questions/{id}/statements`: as for a vote, or with the choice `narrow` as for narrowing, without the
+/// assertion. Answers the statement that
 /// the voter's passkey signs, the challenge to sign it by, and the nonce to send with the vote.
 pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let stated = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
         let asked = body(&edge, raw).await?;
-        let ballot = ballot::read(&edge.settings, &id, &asked)?;
-        let (statement, nonce) = edge.gate.statement(&voter.approver, &ballot).await.map_err(not_taken)?;
+        let stated = if asked.get("choice").and_then(Value::as_str) == Some("narrow") {
+            let members = asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "choice");
+            let asked = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let narrower = ballot::narrower(&edge.settings, &id, &Value::Object(asked))?;
+            edge.gate.statement_to_narrow(&voter.approver, &narrower).await
+        } else {
+            edge.gate.statement(&voter.approver, &ballot::read(&edge.settings, &id, &asked)?).await
+        };
+        let (statement, nonce) = stated.map_err(not_taken)?;
         to_sign(&edge, &voter, &statement, &nonce).await
     };
     answer(stated.await)
@@ -133,13 +141,13 @@ pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
     answer(escalated.await)
 }
 
-/// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown"}`. Puts a call with these arguments in the
+/// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown", "rule"?, "assertion"?}`. Puts a call with these arguments in the
 /// place of the held one. Answers the closed question, and as `next` the one of the other call.
 pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
     let narrowed = async {
         let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let narrower = ballot::narrower(&id, &body(&edge, raw).await?)?;
+        let narrower = ballot::narrower(&edge.settings, &id, &body(&edge, raw).await?)?;
         let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
         let mut answer = shown(&edge, &done.closed);
         answer["next"] = done.next.as_ref().map_or(Value::Null, |next| shown(&edge, next));
@@ -156,7 +164,7 @@ pub(crate) fn not_taken(error: NotTaken) -> Refusal {
     let text = error.to_string();
     match error {
         NotTaken::Unknown => unknown(),
-        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse => {
+        NotTaken::NotAsked | NotTaken::TooMany | NotTaken::NobodyElse | NotTaken::NotAlone(_) => {
             Refusal::new(Code::Conflict, text).with_remedy("Nothing was changed.")
         }
         NotTaken::NotOpen(_) | NotTaken::RuleChanged(_) | NotTaken::Changed | NotTaken::Voted => {

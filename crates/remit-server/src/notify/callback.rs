@@ -242,6 +242,7 @@ fn refusal(error: NotTaken) -> Refusal {
         | NotTaken::NotAsked
         | NotTaken::TooMany
         | NotTaken::NobodyElse
+        | NotTaken::NotAlone(_)
         | NotTaken::SameCall
         | NotTaken::WouldBeRefused(_)
         | NotTaken::Unavailable(_) => not_taken(error),

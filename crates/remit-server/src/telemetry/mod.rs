@@ -186,6 +186,16 @@ impl Metrics {
         self.ledger.cosigned.set(i64::try_from(cosigned).unwrap_or(i64::MAX));
     }
 
+    /// A checkpoint was stamped.
+    pub fn stamped(&self, at: Timestamp) {
+        self.ledger.stamped.set(at.as_second());
+    }
+
+    /// A timestamper was asked in vain.
+    pub fn not_stamped(&self) {
+        self.ledger.not_stamped.inc();
+    }
+
     /// Nothing is sealed any more.
     pub fn sealing_ended(&self) {
         self.ledger.stopped.set(1);
@@ -201,6 +211,8 @@ struct Ledger {
     age: Gauge,
     cosigned: Gauge,
     stopped: Gauge,
+    stamped: Gauge,
+    not_stamped: Counter,
     signed_at: AtomicI64,
 }
 
@@ -214,6 +226,9 @@ impl Ledger {
         ledger.register("checkpoint_age_seconds", "Age of the checkpoint; -1 before the first one", new.age.clone());
         ledger.register("cosigned", "Witnesses that cosigned the last checkpoint", new.cosigned.clone());
         ledger.register("stopped", "Whether sealing has stopped for good", new.stopped.clone());
+        let stamped = "When a checkpoint was stamped last, in seconds since 1970; 0 before the first of this process";
+        ledger.register("stamped_seconds", stamped, new.stamped.clone());
+        ledger.register("stamp_failures", "Times a timestamper was asked in vain", new.not_stamped.clone());
         new
     }
 }

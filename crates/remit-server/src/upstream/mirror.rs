@@ -13,7 +13,7 @@ const DATA: [&str; 5] = ["default", "const", "enum", "examples", "$comment"];
 const NAMED_SCHEMAS: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
 /// The value of a header that repeats this text.
-pub(super) fn value(text: &str) -> HeaderValue {
+pub(crate) fn value(text: &str) -> HeaderValue {
     let padded = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
     let sentinel = text.starts_with("=?base64?") && text.ends_with("?=");
     let plain = !padded && !sentinel && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\t'));
@@ -24,7 +24,7 @@ pub(super) fn value(text: &str) -> HeaderValue {
 }
 
 /// The headers that a tool's definition wants for these arguments.
-pub(super) fn params(definition: &Value, arguments: &str) -> Vec<(HeaderName, HeaderValue)> {
+pub(crate) fn params(definition: &Value, arguments: &str) -> Vec<(HeaderName, HeaderValue)> {
     let mut wanted = Vec::new();
     if let Some(schema) = definition.get("inputSchema") {
         collect(schema, &mut Vec::new(), &mut wanted);

@@ -20,10 +20,10 @@ mod frame;
 pub(crate) mod http;
 mod listing;
 mod message;
-mod mirror;
+pub(crate) mod mirror;
 mod request;
 mod spec;
-mod sse;
+pub(crate) mod sse;
 mod stdio;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Puts events together from pieces of a stream.
 #[derive(Debug)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// The line that has not ended yet.
     line: Vec<u8>,
     /// The data of the event that has not ended yet; every line of it ends with a line feed.
@@ -21,7 +21,7 @@ pub(super) struct Events {
 
 /// An event, or a line of it, is longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl Events {
     /// Reads events of at most `bytes_max` bytes of data.

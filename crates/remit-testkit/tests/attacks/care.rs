@@ -234,3 +234,38 @@ async fn a_denied_canary_counts_for_whoever_denied_it() {
     assert_eq!((&figures["votes"], &figures["approvals"]), (&json!(2), &json!(0)));
     world.running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_is_narrowed_as_any_other_and_nothing_comes_of_it() {
+    let (world, decoy) = planted().await;
+    let real = world.held(300).await;
+    let narrow = async |question: &str, amount: u64| {
+        let shown = world.look(question).await["shown"].clone();
+        let arguments = json!({"payment": "P-1", "amount": amount});
+        let body = json!({"arguments": arguments, "reason": "less", "shown": shown});
+        post(&world, "bob", &format!("/admin/v1/questions/{question}/narrow"), body).await
+    };
+    // What is refused is refused in the same words, and what is taken is taken in the same form.
+    for amount in [5_000, 300] {
+        let (of_real, of_decoy) = (narrow(&real, amount).await, narrow(&decoy, amount).await);
+        if amount == 300 {
+            assert_eq!((of_real.0, of_decoy.0), (400, 200), "the real one's own arguments are no others");
+        } else {
+            assert_eq!(of_real, of_decoy);
+        }
+    }
+    let other = world.held(310).await;
+    let (status, of_real) = narrow(&other, 90).await;
+    let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let of_decoy = world.look(&decoy).await;
+    assert_eq!((status, &of_real["state"], &of_decoy["state"]), (200, &json!("narrowed"), &json!("narrowed")));
+    assert_eq!(members(&of_real["narrowed"]), members(&of_decoy["narrowed"]));
+    let next = of_decoy["narrowed"]["question"].as_str().expect("the next question").to_owned();
+    assert_eq!(world.state(&next).await, "approved", "by whoever wrote it, as of any other");
+    // No agent has asked for that, so none may do it: the call that was written is asked about anew.
+    let asked = world.refund(300).await;
+    assert!(asked["question"].is_string() && asked["question"] != json!(next), "{asked}");
+    assert_eq!(world.effects(), 0);
+    assert_eq!(figures(&world).await["canaries_approved"], 0);
+    world.running.stop().await;
+}

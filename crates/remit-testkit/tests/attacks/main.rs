@@ -4,6 +4,7 @@
 mod care;
 mod narrow;
 mod preview;
+mod signed;
 mod world;
 
 use std::sync::Arc;

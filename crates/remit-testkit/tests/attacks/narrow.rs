@@ -6,7 +6,7 @@ use remit_evidence::writer::SignedRecord;
 use serde_json::{Value, json};
 
 use crate::world::{AGENT, AGENT_OF_BOB, World, operator_key};
-use crate::{RULE, SIGNED, TWO, refused};
+use crate::{RULE, TWO, refused};
 
 /// Other arguments for the call of this question, by somebody who has looked: status, and the reason or the answer.
 async fn narrowed(world: &World, by: &str, question: &str, amount: &Value) -> (u16, String, Value) {
@@ -143,26 +143,5 @@ async fn narrowing_twice_or_to_nothing_that_is_another_call() {
     // And not back to where it came from.
     let next = world.look(&question).await["narrowed"]["question"].as_str().expect("a question").to_owned();
     assert_eq!(narrowed(&world, "bob", &next, &json!(200)).await.0, 409, "that one is approved");
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_narrower_call_that_only_a_passkey_approves() {
-    let world = World::with(RULE, SIGNED).await;
-    let bobs = world.passkey("bob", 11).await;
-    let question = world.held(200).await;
-    let (status, _, answer) = narrowed(&world, "bob", &question, &json!(100)).await;
-    assert_eq!((status, answer["next"]["state"].as_str()), (200, Some("open")), "{answer}");
-    assert_eq!(answer["next"]["votes"], json!([]), "a login signs nothing");
-    let next = answer["next"]["question"].as_str().expect("a question").to_owned();
-    // The one that is open can be narrowed further, but not back to what was closed.
-    let (status, reason, _) = narrowed(&world, "bob", &next, &json!(200)).await;
-    assert!(status == 403 && reason.contains("has changed the arguments"), "{status} {reason}");
-    world.refund(100).await;
-    assert_eq!(world.effects(), 0);
-    let ballot = world.signed("bob", &next, "approve", &bobs).await;
-    assert_eq!(world.cast(&operator_key("bob"), &next, &ballot).await, (200, String::new()));
-    world.refund(100).await;
-    assert_eq!(world.effects(), 1);
     world.stop().await;
 }

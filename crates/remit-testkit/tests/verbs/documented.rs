@@ -58,7 +58,6 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words.extend(word);
-    words.retain(|word| word != "…");
     words
 }
 

@@ -16,8 +16,6 @@ pub(crate) struct NotifyFile {
     pub routes: Vec<At<RouteFile>>,
     /// How often and how soon a channel is tried again.
     pub retry: Option<RetryFile>,
-    /// The URL under which people reach the gateway, for links: `https://remit.acme.example`. Default: where it listens.
-    pub console: Option<At<String>>,
 }
 
 /// A way to tell people.

@@ -29,8 +29,6 @@ pub struct Notify {
     pub routes: Vec<Route>,
     /// How often and how soon a channel is tried again; none when the file does not say.
     pub retry: Option<Retry>,
-    /// The URL under which people reach the gateway, when the file says so; without a slash at the end.
-    pub console: Option<String>,
 }
 
 /// A way to tell people.
@@ -204,8 +202,7 @@ pub(super) fn check(
             warnings.fault(at, message, "add a route for it, or one for `\"*\"`");
         }
     }
-    let console = file.console.and_then(|at| url(&at, report)).map(|url| url.trim_end_matches('/').to_owned());
-    Notify { channels, routes, retry: file.retry.and_then(|file| retry(&file, report)), console }
+    Notify { channels, routes, retry: file.retry.and_then(|file| retry(&file, report)) }
 }
 
 fn channel(at: &At<ChannelFile>, report: &mut Report<'_>) -> Option<Channel> {

@@ -31,6 +31,7 @@ const vote = async (form, choice) => {
   const at = form.dataset.sign;
   const ballot = { ...said, choice, reason: said.reason.replaceAll("\r\n", "\n").trim() };
   if (choice === "approve_run") ballot.bounds = bounds(form, { calls, money, minutes });
+  if (choice === "narrow") ballot.arguments = JSON.parse(said.arguments);
   const asked = await post(`${at}/statements`, ballot, csrf);
   const made = await navigator.credentials.get({
     publicKey: {
@@ -47,7 +48,14 @@ const vote = async (form, choice) => {
     authenticator_data: text(made.response.authenticatorData),
     signature: text(made.response.signature),
   };
-  await post(`${at}/votes`, { ...ballot, assertion }, csrf);
+  if (choice !== "narrow") {
+    await post(`${at}/votes`, { ...ballot, assertion }, csrf);
+    return form.dataset.back;
+  }
+  const { choice: _, ...changed } = ballot;
+  const { next } = await post(`${at}/narrow`, { ...changed, assertion }, csrf);
+  // Where the other call waits for people, that is where to go on.
+  return next ? `/console/questions/${encodeURIComponent(next.question)}` : form.dataset.back;
 };
 
 // Which element says that this vote has to be signed: the rule that is chosen, or the form itself.
@@ -61,8 +69,7 @@ document.addEventListener("submit", async (event) => {
   const wrong = form.querySelector("[data-wrong]");
   wrong.hidden = true;
   try {
-    await vote(form, event.submitter.value);
-    location.assign(form.dataset.back);
+    location.assign(await vote(form, event.submitter.value));
   } catch (error) {
     wrong.textContent = error.name === "NotAllowedError" ? "It was not signed. Nothing was counted." : error.message;
     wrong.hidden = false;

@@ -18,6 +18,7 @@ use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::qr::Qr;
 use super::secrets::Secrets;
 use super::{Answered, entered, json_answer, open, passkeys_here, password as passwords};
 use crate::admin::unavailable;
@@ -37,6 +38,8 @@ struct InvitationPage {
     /// The secret of the codes, as people type it, and as an app reads it.
     secret: String,
     uri: String,
+    /// The same as a picture.
+    qr: Option<Qr>,
     /// The secret as the form carries it back.
     sealed: String,
     wrong: Option<&'static str>,
@@ -98,9 +101,11 @@ fn page(
     let name = invitation.operator.to_string();
     let (passkeys, elsewhere) = passkeys_here(edge, headers);
     let elsewhere = elsewhere.map(|there| there.replace("/console/sign-in", &format!("/console/invitation/{token}")));
+    let uri = format!("otpauth://totp/Remit%20{tenant}:{}?secret={text}&issuer=Remit%20{tenant}", escaped(&name));
     let shown = InvitationPage {
         page: Page::bare("Welcome"),
-        uri: format!("otpauth://totp/Remit%20{tenant}:{}?secret={text}&issuer=Remit%20{tenant}", escaped(&name)),
+        qr: Qr::of(&uri),
+        uri,
         name,
         token: token.to_owned(),
         until: Moment::new(invitation.expires_at, edge.gate.ports().clock.now()),

@@ -1,11 +1,13 @@
 //! The door: how somebody becomes a person here. By password and code, or by a passkey; and, for the first time,
 //! by an invitation. Every wrong way in gets the same answer, after the same work.
 
+pub(crate) mod addresses;
 mod challenge;
 pub(crate) mod credential;
 mod invitation;
 mod passkey;
 pub(crate) mod password;
+mod qr;
 pub(crate) mod secrets;
 
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
+use axum::{Extension, Form, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{SET_COOKIE, USER_AGENT};
@@ -35,6 +37,7 @@ use super::page::{Page, form, refused, rendered};
 use crate::admin::unavailable;
 use crate::edge::Edge;
 use crate::visit;
+use addresses::Peer;
 use secrets::Secrets;
 
 /// What everybody reads who did not get in.
@@ -137,6 +140,7 @@ pub(crate) fn passkeys_here(edge: &Edge, headers: &HeaderMap) -> (bool, Option<S
 /// `POST /console/sign-in`.
 async fn sign_in(
     State(edge): State<Arc<Edge>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     taken: Result<Form<Entry>, FormRejection>,
 ) -> Response {
@@ -145,11 +149,29 @@ async fn sign_in(
         Err(refusal) => return refused(&refusal),
     };
     let next = local(entry.next.as_deref());
-    match by_password(&edge, &headers, &entry).await {
+    match from_here(&edge, peer, by_password(&edge, &headers, &entry)).await {
         Ok(Some(token)) => entered(&edge, &token, &next),
         Ok(None) => door(&edge, &headers, StatusCode::UNAUTHORIZED, next, Some(WRONG), None),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// An attempt to come in, as long as its address has not failed too often.
+async fn from_here(
+    edge: &Edge,
+    peer: Option<Extension<Peer>>,
+    attempt: impl Future<Output = Result<Option<String>, Refusal>>,
+) -> Result<Option<String>, Refusal> {
+    let Some(Extension(peer)) = peer else { return attempt.await };
+    if !edge.addresses.may_try(peer, edge.gate.ports().clock.now()) {
+        tracing::info!(address = %peer.0, "too many attempts failed from one address; none is looked at for a while");
+        return Ok(None);
+    }
+    let came = attempt.await;
+    if matches!(came, Ok(Some(_))) {
+        edge.addresses.came_in(peer);
+    }
+    came
 }
 
 /// The token of a new session; `None` for every way in which an entry can be wrong.

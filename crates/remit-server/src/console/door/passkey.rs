@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use remit_app::people::Proof;
@@ -10,8 +11,9 @@ use remit_core::verdict::{Code, Refusal};
 use remit_evidence::webauthn::{Assertion, verify};
 use serde_json::json;
 
+use super::addresses::Peer;
 use super::challenge::not_proven;
-use super::{Answered, asked, json_answer, local, open, with_cookie};
+use super::{Answered, asked, from_here, json_answer, local, open, with_cookie};
 use crate::admin::unavailable;
 use crate::edge::Edge;
 use crate::visit;
@@ -30,15 +32,12 @@ pub(super) async fn challenge(State(edge): State<Arc<Edge>>) -> Response {
 /// `POST /console/sign-in/passkey`: `{"id", "clientDataJSON", "authenticatorData", "signature", "next"?}`.
 pub(super) async fn sign_in(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     let (parts, raw) = request.into_parts();
-    let signed_in = async {
+    let peer = parts.extensions.get::<Peer>().copied().map(Extension);
+    let mut next = local(None);
+    let signed_in = from_here(&edge, peer, async {
         let answered = Answered::read(&edge, raw, PURPOSE).await?;
         let id = answered.bytes("id")?;
         let found = edge.gate.ports().store.passkey(&id).await.map_err(unavailable)?;
-        // One answer for every way in which a passkey can be none: which are known is nobody's business.
-        let nobody = || {
-            Refusal::new(Code::Unauthenticated, "this passkey opens nothing here")
-                .with_remedy("Sign in by password, or ask for an invitation.")
-        };
         let (owner, passkey) = found.ok_or_else(nobody)?;
         let (data, signature) = (answered.bytes("authenticatorData")?, answered.bytes("signature")?);
         let assertion =
@@ -46,11 +45,20 @@ pub(super) async fn sign_in(State(edge): State<Arc<Edge>>, request: Request) -> 
         let seen = verify(&passkey.key, &answered.expected(&edge)?, &assertion).map_err(|why| not_proven(&why))?;
         edge.person(&owner).ok_or_else(nobody)?;
         let proof = Proof::Passkey { id, sign_count: seen.sign_count, spent: answered.spent };
-        let token = open(&edge, &parts.headers, &owner, Factor::Passkey, proof).await?.ok_or_else(nobody)?;
-        Ok((token, json!({"next": local(answered.text("next"))})))
-    };
-    match signed_in.await {
-        Ok((token, value)) => with_cookie(json_answer(Ok(value)), &visit::cookie(&edge.settings.console, &token)),
+        next = local(answered.text("next"));
+        open(&edge, &parts.headers, &owner, Factor::Passkey, proof).await
+    });
+    match signed_in.await.and_then(|token| token.ok_or_else(nobody)) {
+        Ok(token) => {
+            let answer = json_answer(Ok(json!({"next": next})));
+            with_cookie(answer, &visit::cookie(&edge.settings.console, &token))
+        }
         Err(refusal) => json_answer(Err(refusal)),
     }
+}
+
+/// One answer for every way in which a passkey can be none: which are known is nobody's business.
+fn nobody() -> Refusal {
+    Refusal::new(Code::Unauthenticated, "this passkey opens nothing here")
+        .with_remedy("Sign in by password, or ask for an invitation.")
 }

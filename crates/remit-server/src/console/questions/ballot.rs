@@ -8,8 +8,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
+use remit_app::NotTaken;
 use remit_app::ballot::{Ballot, Choice};
-use remit_app::question::RunBounds;
+use remit_app::question::{Question, RunBounds};
+use remit_core::approval::Approver;
 use remit_core::ids::{Digest, QuestionId, RuleId};
 use remit_core::registry::micro_usd;
 use remit_core::steering::Deed;
@@ -22,7 +24,6 @@ use crate::admin::questions::not_taken;
 use crate::admin::{operator, unavailable};
 use crate::console::page::{form, onward};
 use crate::edge::Edge;
-use crate::identify::Operator;
 
 /// Longest time of an approval for a run, in minutes: a year. The question ends sooner.
 const MINUTES_MAX: i64 = 366 * 24 * 60;
@@ -78,12 +79,7 @@ pub(in crate::console) async fn ask_back(
     headers: HeaderMap,
     words: Result<Form<Words>, FormRejection>,
 ) -> Response {
-    let done = async {
-        let (voter, id, text) = said(&edge, &id, &headers, words).await?;
-        edge.gate.ask_back(&voter.approver, &id, &text).await.map_err(not_taken)?;
-        Ok(format!("/console/questions/{id}"))
-    };
-    onward(done.await)
+    said(&edge, &id, &headers, words, async |by, id, text| edge.gate.ask_back(by, id, text).await).await
 }
 
 /// `POST /console/questions/{id}/escalations`: calls in the next people now.
@@ -93,9 +89,23 @@ pub(in crate::console) async fn escalate(
     headers: HeaderMap,
     words: Result<Form<Words>, FormRejection>,
 ) -> Response {
+    said(&edge, &id, &headers, words, async |by, id, text| edge.gate.escalate(by, id, text).await).await
+}
+
+/// Something is said about a question, by somebody who may vote.
+async fn said(
+    edge: &Edge,
+    id: &str,
+    headers: &HeaderMap,
+    words: Result<Form<Words>, FormRejection>,
+    how: impl AsyncFnOnce(&Approver, &QuestionId, &str) -> Result<Question, NotTaken>,
+) -> Response {
     let done = async {
-        let (voter, id, text) = said(&edge, &id, &headers, words).await?;
-        edge.gate.escalate(&voter.approver, &id, &text).await.map_err(not_taken)?;
+        let voter = operator(edge, headers, Deed::Vote).await?;
+        let text = form(words)?.text.replace("\r\n", "\n").trim().to_owned();
+        let unknown = |_| Refusal::new(Code::QuestionUnknown, "there is no such question");
+        let id = QuestionId::parse(id).map_err(unknown)?;
+        how(&voter.approver, &id, &text).await.map_err(not_taken)?;
         Ok(format!("/console/questions/{id}"))
     };
     onward(done.await)
@@ -110,6 +120,11 @@ pub(in crate::console) struct Changed {
     _csrf: String,
     /// All of them, as a JSON object.
     arguments: String,
+    /// The button's own name, as the signing script knows it.
+    #[serde(default, rename = "choice")]
+    _choice: String,
+    #[serde(default)]
+    rule: String,
     reason: String,
     /// The digest of what the page showed.
     shown: String,
@@ -124,29 +139,21 @@ pub(in crate::console) async fn narrow(
 ) -> Response {
     let done = async {
         let voter = operator(&edge, &headers, Deed::Vote).await?;
-        let Changed { arguments, reason, shown, .. } = form(changed)?;
+        let Changed { arguments, rule, reason, shown, .. } = form(changed)?;
         let malformed = |reason: String| Refusal::new(Code::Malformed, reason);
         let arguments = remit_core::json::parse(arguments.as_bytes());
         let arguments = arguments.map_err(|error| malformed(format!("the arguments are no JSON: {error}")))?;
         let reason = reason.replace("\r\n", "\n").trim().to_owned();
-        let body = json!({"arguments": arguments, "reason": reason, "shown": shown});
-        let done = edge.gate.narrow(&voter.approver, narrower(&id, &body)?).await.map_err(not_taken)?;
+        let mut body = json!({"arguments": arguments, "reason": reason, "shown": shown});
+        if !rule.is_empty() {
+            body["rule"] = rule.into();
+        }
+        let narrower = narrower(&edge.settings, &id, &body)?;
+        let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
         // Where the other call waits for people, that is where to go on.
         Ok(format!("/console/questions/{}", done.next.unwrap_or(done.closed).id))
     };
     onward(done.await)
-}
-
-async fn said(
-    edge: &Edge,
-    id: &str,
-    headers: &HeaderMap,
-    words: Result<Form<Words>, FormRejection>,
-) -> Result<(Operator, QuestionId, String), Refusal> {
-    let voter = operator(edge, headers, Deed::Vote).await?;
-    let text = form(words)?.text.replace("\r\n", "\n").trim().to_owned();
-    let unknown = |_| Refusal::new(Code::QuestionUnknown, "there is no such question");
-    Ok((voter, QuestionId::parse(id).map_err(unknown)?, text))
 }
 
 async fn cast(

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, HEADER_MISMATCH};
 
-const METHOD: &str = "mcp-method";
-const NAME: &str = "mcp-name";
+pub(super) const METHOD: &str = "mcp-method";
+pub(super) const NAME: &str = "mcp-name";
 const PARAM_PREFIX: &str = "mcp-param-";
 /// Beyond 2^53 a header's decimal text and a client's double may differ.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -43,7 +43,7 @@ fn decoded(name: &str, text: &str) -> Result<String, Fault> {
 }
 
 /// The parameter that `Mcp-Name` repeats.
-fn named(method: &str) -> Option<&'static str> {
+pub(super) fn named(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),

@@ -7,6 +7,7 @@
 //! evidence must cover exactly what was sent, unknown members included (MCP.md 3).
 
 mod answer;
+mod bridge;
 mod call;
 mod catalogue;
 mod client;
@@ -80,6 +81,8 @@ impl Mcp {
         self.edge.identify(&headers).is_ok_and(|found| found.caller == client.identified.caller)
     }
 }
+
+pub use self::bridge::{Far, bridge};
 
 /// `/mcp`, over HTTP.
 pub fn routes(edge: Arc<Edge>) -> Router {

@@ -78,7 +78,7 @@ pub(super) async fn serve(
 }
 
 /// The next line, in `bytes`; false when it was longer than `limit` and is skipped.
-async fn next_line(
+pub(super) async fn next_line(
     input: &mut (impl AsyncBufRead + Unpin),
     bytes: &mut Vec<u8>,
     limit: usize,

@@ -376,7 +376,8 @@ impl World {
     /// Puts a call with other arguments in the held one's place.
     pub async fn narrow(&self, question: &QuestionId, arguments: Value) {
         let shown = self.edge.gate.sight(question).await.expect("store").expect("question").shown;
-        let narrower = Narrower { question: question.clone(), arguments, reason: "less".into(), shown };
+        let narrower =
+            Narrower { question: question.clone(), rule: None, arguments, reason: "less".into(), shown, proof: None };
         self.edge.gate.narrow(&fiona(), narrower).await.expect("narrowed");
     }
 }
