@@ -115,17 +115,21 @@ impl Questions {
             page = answer["next"].as_str().map(str::to_owned);
         }
         let head = &["QUESTION", "AGENT", "FOR", "TOOL", "ARGUMENTS", "NEEDS", "UNTIL"];
-        Listing { of: "questions", none: "nothing waits for people", head }.say(&json!({"questions": questions}), self.json, |q| {
-            vec![
-                text(&q["question"]),
-                text(&q["agent"]),
-                text(&q["user"]),
-                text(&q["tool"]),
-                visible(&q["arguments"].to_string()),
-                rules(q),
-                text(&q["expires_at"]),
-            ]
-        })?;
+        Listing { of: "questions", none: "nothing waits for people", head }.say(
+            &json!({"questions": questions}),
+            self.json,
+            |q| {
+                vec![
+                    text(&q["question"]),
+                    text(&q["agent"]),
+                    text(&q["user"]),
+                    text(&q["tool"]),
+                    visible(&q["arguments"].to_string()),
+                    rules(q),
+                    text(&q["expires_at"]),
+                ]
+            },
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }
