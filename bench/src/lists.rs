@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
+use remit_app::action::Salt;
 use remit_app::intent::{Basis, Effect, Intent};
 use remit_app::ports::Store;
 use remit_app::ports::listing::{Asked, Latest, RunsAsked, Waiting};
@@ -156,6 +157,7 @@ fn signed(writer: &Writer, kind: Kind, number: u64) -> Option<SignedRecord> {
         time: format!("{:.3}", at(i64::try_from(number / 100).ok()?)),
         run: None,
         traceparent: None,
+        action: None,
         links: Vec::new(),
         body,
         disclosures: vec![("arguments", r#"{"amount":20,"id":"C-1"}"#.into()), ("user", "\"ada\"".into())],
@@ -190,6 +192,9 @@ fn held(run: &RunId, record: SignedRecord, number: u64) -> Option<Intent> {
     let question = Question {
         id: QuestionId::parse(&format!("q_{number:026}")).ok()?,
         call,
+        action: call,
+        salt: Salt::NONE,
+        voters: Salt::NONE,
         intent: record.id.clone(),
         decision: record.digest,
         run: run.clone(),

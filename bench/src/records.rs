@@ -58,6 +58,7 @@ fn draft(number: u64) -> Option<Draft> {
     let mut body = Object::new();
     body.text("verdict", "allow").number("cost_micro_usd", 0).text("filler", &"x".repeat(900));
     Some(Draft {
+        action: None,
         kind: Kind::Decision,
         id: RecordId::parse(&format!("rec_{number:026}")).ok()?,
         time: "2026-11-21T10:00:00.000Z".into(),

@@ -26,10 +26,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
+ADDS, TAKES = {"passkey_added", "person_returned"}, {"passkey_removed", "invited", "person_removed"}
+ABOUT_CALLS = ("decision", "approval", "execution", "grant")
 KINDS = "decision approval execution run halt policy key grant erasure peer".split()
 TYPES = {f"https://remit.dev/evidence/{kind}/v1": kind for kind in KINDS}
 RECORD_TYPE = "application/vnd.in-toto+json"
 TRUST_TYPE = "application/vnd.remit.trust+json"
+EVENTS_OF_ROOT = ("log_ended", "log_begun", "log_key_revoked")
 ED25519, COSIGNATURE, ML_DSA_44 = 1, 4, 6
 STEPS = "form statement checkpoint quorum inclusion signature delegation disclosures story time anchor consistency history".split()
 HOLDS, MISSING, DIVERGES, FAILS = "holds", "missing", "diverges", "fails"
@@ -111,6 +114,11 @@ def unbase64(value, size=None):
     need(base64.b64encode(content).decode() == value, "no canonical base64")
     need(size is None or len(content) == size, "wrong length")
     return content
+
+
+def members_any(value):
+    need(isinstance(value, dict), "no object")
+    return value
 
 
 def unhex(value, size=32):
@@ -232,9 +240,40 @@ class Statement:
         self.committed = listed(body.get("_sd", []), unhex)
         need(len(self.links) <= 64 and self.committed == sorted(set(self.committed)), "links or commitments")
         nonce = unhex(body.get("nonce"), 16).hex()
-        action = sha256((nonce + "".join(digest.hex() for digest in self.committed)).encode()).hex()
-        need(value["subject"] == [{"digest": {"sha256": action}, "name": "action"}], "the subject of another record")
+        self.action = self.subject(value["subject"], nonce)
+        self.seen = self.log_seen(body["log_seen"]) if "log_seen" in body else None
         need(body.get("tenant") == trust.tenant, "a record of another tenant")
+
+    def subject(self, value, nonce):
+        """The call that it is about; none of what is about no call, and then the subject is the record itself."""
+        need(isinstance(value, list) and len(value) == 1, "not one subject")
+        subject = members(value[0], ["digest", "name"])
+        named = unhex(members(subject["digest"], ["sha256"])["sha256"])
+        if subject["name"] == "action" and self.kind in ABOUT_CALLS:
+            return named
+        own = sha256((nonce + "".join(digest.hex() for digest in self.committed)).encode())
+        need(subject["name"] == "record" and named == own, "the subject of another record")
+        return None
+
+    def log_seen(self, value):
+        members(value, ["origin", "size", "root"])
+        return text(value["origin"]), whole(value["size"]), unhex(value["root"])
+
+    def rule(self, name):
+        """How many people a rule takes, as a decision states it: definition, quorum, denials."""
+        rules = self.body.get("rules")
+        rules = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+        for rule in rules:
+            if rule.get("rule") == name:
+                unhex(rule.get("definition"))
+                return rule["definition"], whole(rule.get("quorum"), 1), whole(rule.get("deny"), 1)
+        return None
+
+    def people(self):
+        """The commitments by which a vote names people."""
+        names = listed(self.body.get("people"), unhex)
+        need(1 <= len(names) <= 4 and names == sorted(set(names)), "whose vote it is")
+        return names
 
     def at(self, *path):
         value = self.body
@@ -253,8 +292,11 @@ class Statement:
         return self.body.get(name)
 
     def is_delegation(self):
-        """A root signs these; how a person's own keys changed, a writer does."""
         return self.kind == "key" and ("delegate" in self.body or "event" not in self.body)
+
+    def is_of_root(self):
+        """A root signs these; how a person's own keys changed, a writer does."""
+        return self.is_delegation() or self.kind == "key" and self.at("event") in EVENTS_OF_ROOT
 
     def delegate(self):
         try:
@@ -266,7 +308,7 @@ class Statement:
 # Votes (9) -------------------------------------------------------------------------------------------------------
 
 STATEMENT_TYPE = "https://remit.dev/approval-statement/v1"
-COVERED = "_type tenant question call rule definition choice shown expires approver reason".split()
+COVERED = "_type tenant question action rule definition choice shown expires approver reason".split()
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED, EXTENDED, RESERVED = 1, 4, 8, 16, 64, 128, 2 | 32
 
 
@@ -384,7 +426,7 @@ def key_name(name):
 
 class Key:
     def __init__(self, line):
-        parts = line.split("+", 2)
+        self.line, parts = line, line.split("+", 2)
         need(len(parts) == 3, "no verifier key")
         self.name, material = parts[0], unbase64(parts[2])
         need(key_name(self.name) and material, "no name")
@@ -661,7 +703,7 @@ def issued(certificate, issuer):
 class Trust:
     def __init__(self, content):
         need(len(content) <= 2**20, "too large")
-        optional = ["signers", "roots", "revoked", "accept", "require", "approvers", "timestampers"]
+        optional = ["signers", "roots", "revoked", "ended", "revoked_logs", "accept", "require", "approvers", "timestampers"]
         value = members(parse(content), ["v", "version", "tenant", "policy"], optional)
         need(whole(value["v"]) == 1, "unknown version")
         self.version, self.tenant = whole(value["version"], 1), text(value["tenant"])
@@ -679,6 +721,21 @@ class Trust:
         self.roots = listed(value.get("roots", []), lambda root: ranged(root, ["until"]))
         self.revoked = listed(value.get("revoked", []), lambda key: ranged(key, []))
         need(self.roots and len({root[:2] for root in self.roots}) == len(self.roots), "no roots, or one twice")
+
+        def end(value):
+            members(value, ["log", "size", "root"])
+            need(text(value["log"]) in origins, "a log that is not in the policy")
+            return value["log"], whole(value["size"], 1), unhex(value["root"])
+
+        def taken_back(value):
+            key = Key(text(members(value, ["key", "from"])["key"]))
+            known = [one for one in self.policy.logs if (one.name, one.algorithm, one.key) == (key.name, key.algorithm, key.key)]
+            need(known, "a key of a log that is not in the policy")
+            return known[0], whole(value["from"])
+
+        self.ended = listed(value.get("ended", []), end)
+        need(len({head[0] for head in self.ended}) == len(self.ended), "a log ends twice")
+        self.revoked_logs = listed(value.get("revoked_logs", []), taken_back)
         self.accept = set(listed(value.get("accept", []), text))
         need(self.accept and self.accept <= set(TYPES), "no types, or unknown ones")
         self.approvers = {}
@@ -783,6 +840,28 @@ class Bundle:
 # The checks (7) --------------------------------------------------------------------------------------------------
 
 
+def different(votes):
+    """How many people these votes are of. Two of one person share a commitment, a key or a disclosed name."""
+    seen, count = set(), 0
+    for vote in votes:
+        try:
+            marks = {name.hex() for name in vote.statement.people()}
+        except Malformed:
+            continue
+        key = vote.statement.at("assertion", "key")
+        marks |= {key} if key is not None else set()
+        for one in vote.disclosures:
+            try:
+                value = parse(unbase64url(one))
+            except Malformed:
+                continue
+            if isinstance(value, list) and len(value) >= 3 and value[1] == "approver":
+                marks.add(json.dumps(value[2], sort_keys=True))
+        count += not marks & seen
+        seen |= marks
+    return count
+
+
 class Court:
     def __init__(self, bundle, trust, memory):
         self.bundle, self.trust, self.memory, self.checks = bundle, trust, memory, []
@@ -794,9 +873,13 @@ class Court:
         for claim in bundle.claims:
             self.delegation(claim)
         self.known = {claim.envelope.digest: claim for claim in bundle.claims}
-        statements = [claim.statement for claim in bundle.claims if claim.statement]
-        added = [of for of in statements if of.kind == "key" and of.at("event") == "passkey_added"]
-        self.announced = {statement.at("key") for statement in added}
+        # What records say became of passkeys: which, whether it was added, and where.
+        self.told = []
+        for claim in bundle.claims:
+            of = claim.statement
+            if of and of.kind == "key" and of.at("event") in ADDS | TAKES:
+                keys = [of.at("key")] if of.at("key") is not None else []
+                self.told += [(key, of.at("event") in ADDS, claim.place) for key in keys + of.texts("keys")]
         of_kind = [claim.statement for claim in bundle.claims if claim.statement and claim.statement.kind == "execution"]
         self.receipts = Counter(digest for statement in of_kind for digest in statement.linked("decision"))
         for claim in bundle.claims:
@@ -843,6 +926,12 @@ class Court:
         if not logs:
             raise Answer(MISSING, "signed by no log that is known")
         need(not note.more, "lines that not every signature covers")
+        for origin, size, root in trust.ended:
+            if origin == note.origin and (note.size > size or note.size == size and note.root != root):
+                raise Answer(DIVERGES, "not the tree with which this log has ended")
+        revoked = [start for key, start in trust.revoked_logs if key in logs]
+        need(all(note.size <= start for start in revoked), "signed by a key of the log that was taken back")
+        note.revoked = bool(revoked)
         if not trust.algorithms <= {key.algorithm for key in logs}:
             raise Answer(MISSING, "not signed by all algorithms that are required")
         return seen, times
@@ -857,6 +946,8 @@ class Court:
         claim.existed_by = min(times) * 1000 if times else None
         claim.quorum = trust.policy.met(claim.seen) and len(claim.seen) >= trust.witnesses
         self.say("quorum", claim, HOLDS if claim.quorum else MISSING, f"{len(claim.seen)} of {len(trust.policy.witnesses)}")
+        if claim.note.revoked and not (claim.quorum and claim.seen):
+            raise Answer(MISSING, "its key was taken back later, and no witness has seen this before")
         if claim.statement:
             self.answer("inclusion", claim, self.inclusion)
 
@@ -888,7 +979,7 @@ class Court:
         need(envelope.signed_by(key), "the signature does not verify")
         claim.signed = True
         if statement:
-            need(bool(roots) == statement.is_delegation(), "a root signs delegations, and nothing else")
+            need(bool(roots) == statement.is_of_root(), "a root signs delegations and what becomes of the log, and nothing else")
             need(statement.writer == envelope.keyid, "the writer that is named did not sign")
             need(not statement.is_delegation() or statement.delegate(), "what is delegated is no key")
             self.answer("delegation", claim, lambda claim: self.counts(claim, roots, delegated, key))
@@ -927,15 +1018,51 @@ class Court:
             need(statement.at("intent") == decision.id, "the receipt of another decision")
             need(statement.at("result", "state") is not None, "no result")
         elif statement.kind == "approval":
-            asked = self.decision(claim)
-            if statement.at("choice") in ("ask_back", "escalate", "narrow"):
+            asked, rule = self.decision(claim), statement.at("rule")
+            if asked.kind == "grant":
+                need(asked.at("event") in ("requested", "narrowed"), "it was not asked")
+            else:
                 need(asked.at("verdict") == "ask", "it was not asked")
+            if statement.at("choice") in ("ask_back", "escalate", "narrow"):
                 return self.assurance(claim)
-            need(statement.at("rule") is not None and statement.at("choice") in ("approve", "deny"), "no vote")
-            need(asked.at("verdict") == "ask" and statement.at("rule") in asked.texts("asks"), "it was not asked")
+            need(rule is not None and statement.at("choice") in ("approve", "deny"), "no vote")
+            need(rule in asked.texts("asks") or rule == asked.at("rule"), "it was not asked")
+            need(asked.rule(rule), "how many people the rule takes is not said")
+            need(statement.at("statement", "definition") == asked.rule(rule)[0], "under another definition of the rule")
+            statement.people()
             self.assurance(claim)
         elif statement.kind == "decision" and statement.at("verdict") == "allow":
-            self.admission(statement)
+            self.admission(claim)
+        elif statement.kind == "key" and statement.at("event") in ("log_ended", "log_begun"):
+            self.succession(claim, statement.at("event") == "log_ended")
+
+    def succession(self, claim, ends):
+        """One log after the other: each of the two records names the other log."""
+        statement = claim.statement
+        if not claim.place:
+            raise Answer(MISSING, "no place is proven")
+        (log, index), heads = claim.place, [other.note.head for other in self.bundle.claims if other.place]
+        heads += list(self.memory) + self.trust.ended
+        need(statement.at("log") == log and (ends or index == 0), "it is about another log, or not its first leaf")
+        if ends:
+            if any(head[0] == log and head[1] > index + 1 for head in heads):
+                raise Answer(DIVERGES, "the log went on behind its end")
+            return
+        previous = members_any(statement.value("previous"))
+        end = text(previous.get("log")), whole(previous.get("size")), unhex(previous.get("root"))
+        if any(head[0] == end[0] and (head[1] > end[1] or head[1] == end[1] and head != end) for head in heads):
+            raise Answer(DIVERGES, "the log before it has another end")
+        linked = statement.linked("ended")
+        need(len(linked) == 1, "not one end of the log before it")
+        last = self.known.get(linked[0])
+        if not last or not last.place or not last.statement:
+            raise Answer(MISSING, "the end of the log before it is not proven in the bundle")
+        following = members_any(last.statement.value("next"))
+        stands = last.place == (end[0], end[1] - 1) and last.statement.at("event") == "log_ended"
+        need(stands and following.get("log") == log, "not the end of the log before it, or it names another log")
+        for names, origin in ((following.get("keys"), log), (previous.get("keys"), end[0])):
+            known = [key.line for key in self.trust.policy.logs if key.name == origin]
+            need(known and isinstance(names, list) and set(known) <= {name for name in names if isinstance(name, str)}, "other keys")
 
     def assurance(self, claim):
         """What stands behind a vote: a login, or a passkey that signed what it covers."""
@@ -949,8 +1076,9 @@ class Court:
             members(covered, COVERED, ["bounds", "principal", "arguments"])
             need(all(isinstance(value, str) for value in covered.values()), "what the vote covers is no texts")
             need(covered["_type"] == STATEMENT_TYPE, "what the vote covers is of another type")
-            for name in ("tenant", "question", "call", "rule", "choice", "expires"):
+            for name in ("tenant", "question", "rule", "choice", "expires"):
                 need(covered[name] == record.at(name), f"the vote covers another {name}")
+            need(unhex(covered["action"]) == record.action, "the vote covers another call")
             need(covered.get("bounds") == record.at("bounds"), "the vote covers other bounds")
             for name in ("definition", "shown", "approver", "reason"):
                 unhex(covered[name])
@@ -975,11 +1103,16 @@ class Court:
             return
         need(said == "passkey" and covered is not None, "neither attested nor signed")
         key = answered(assertion, covered)
+        told = [(at, added) for of, added, at in self.told if of == key]
+        log, index = claim.place or (None, None)
+        here = [(at[1], added) for at, added in told if at and at[0] == log]
+        before = [(at, added) for at, added in here if at < index]
+        need(not before or max(before)[1], "the passkey was taken away before")
         if key in self.trust.approvers:
             approver = shown.get("approver", (self.trust.approvers[key],))[0]
             need(approver == self.trust.approvers[key], "the passkey is another person's")
-        elif key not in self.announced:
-            raise Answer(MISSING, "signed by a passkey that nobody here knows")
+        elif not before and not any(added and (not at or at[0] != log) for at, added in told):
+            raise Answer(MISSING, "signed by a passkey that nobody here knew at that time")
 
     def decision(self, claim):
         statement, linked = claim.statement, claim.statement.linked("decision")
@@ -987,47 +1120,59 @@ class Court:
         found = self.known.get(linked[0])
         if not found or not found.statement:
             raise Answer(MISSING, "the decision is not in the bundle")
-        need(found.statement.kind == "decision" and found.statement.run == statement.run, "no decision of this run")
+        asked_for = statement.kind == "approval" and found.statement.kind == "grant"
+        need(found.statement.kind == "decision" or asked_for, "no decision")
+        need(statement.action and statement.action == found.statement.action, "about another call than its decision")
+        need(found.statement.run == statement.run, "no decision of this run")
         if claim.place and found.place and claim.place[0] == found.place[0]:
             need(claim.place[1] > found.place[1], "logged before its decision")
         need(statement.time + self.trust.skew >= found.statement.time, "written before its decision")
         return found.statement
 
-    def admission(self, statement):
-        linked, skew = statement.linked("approval"), self.trust.skew
-        votes = [self.known.get(digest) for digest in linked]
+    def admission(self, claim):
+        """Enough different people for each rule, counted by what stands in clear, and by what is disclosed."""
+        statement, skew, rules = claim.statement, self.trust.skew, claim.statement.texts("approvals")
+        if not rules:
+            return
+        votes = [self.known.get(digest) for digest in statement.linked("approval")]
         if not all(vote and vote.statement for vote in votes):
             raise Answer(MISSING, "an approval is not in the bundle")
-        votes = [vote.statement for vote in votes]
-        need(all(self.is_for(vote, statement) for vote in votes), "an approval of something else")
-        if not linked:
-            everybody = [claim.statement for claim in self.bundle.claims if claim.statement]
-            votes = [vote for vote in everybody if self.is_for(vote, statement)]
+        need(all(self.is_for(vote.statement, statement) for vote in votes), "an approval of another call")
+        need(votes, "it rests on approvals and refers to none")
 
-        def admits(vote):
+        def of(vote, name, rule, choice):
+            said = vote.statement
+            compared = vote.place and claim.place and vote.place[0] == claim.place[0]
+            earlier = not compared or vote.place[1] < claim.place[1]
+            under = said.at("rule") == name and said.at("statement", "definition") == rule[0]
+            return earlier and under and said.at("choice") == choice
+
+        def in_time(vote):
             try:
-                expires = instant(vote.at("expires"))
+                expires = instant(vote.statement.at("expires"))
             except Malformed:
                 return False
-            in_time = statement.time <= expires + skew and vote.time <= statement.time + skew
-            return vote.at("choice") == "approve" and in_time
+            return statement.time <= expires + skew and vote.statement.time <= statement.time + skew
 
-        for rule in statement.texts("approvals"):
-            of_rule = [vote for vote in votes if vote.at("rule") == rule]
-            if not of_rule:
-                raise Answer(MISSING, f"no approval under {rule}")
-            need(any(admits(vote) for vote in of_rule), "the approvals do not admit it")
+        for name in rules:
+            rule = statement.rule(name)
+            need(rule, "how many people the rule takes is not said")
+            yes = [vote for vote in votes if of(vote, name, rule, "approve") and in_time(vote)]
+            need(different(yes) >= rule[1], f"too few people under {name}")
+            questions = {vote.statement.at("question") for vote in votes}
+            every = [one for one in self.bundle.claims if one.statement and self.is_for(one.statement, statement)]
+            no = [vote for vote in every if of(vote, name, rule, "deny") and vote.statement.at("question") in questions]
+            need(different(no) < rule[2], f"denied under {name}")
 
     def is_for(self, vote, statement):
-        if vote.kind != "approval" or vote.run != statement.run:
-            return False
-        asked = [self.known.get(digest) for digest in vote.linked("decision")[:1]]
-        if not asked or not asked[0] or not asked[0].statement:
-            return True
-        paths = [("agent", "id"), ("tool", "name"), ("tool", "pin")]
-        return all(asked[0].statement.at(*path) == statement.at(*path) for path in paths)
+        """A vote for a run counts in its own run only."""
+        within = "bounds" not in vote.body or vote.run == statement.run
+        return vote.kind == "approval" and vote.action is not None and vote.action == statement.action and within
 
     def time(self, claim):
+        seen = claim.statement.seen
+        if claim.place and seen and seen[0] == claim.place[0]:
+            need(seen[1] <= claim.place[1], "its writer had seen a tree that holds it")
         for seen in (claim.existed_by, claim.anchor):
             need(seen is None or claim.statement.time <= seen + self.trust.skew, "written after somebody saw it")
 
@@ -1047,7 +1192,7 @@ class Court:
     def doubles(self):
         statements = [claim.statement for claim in self.bundle.claims if claim.statement]
         ids = [statement.id for statement in statements]
-        places = [(statement.writer, statement.seq) for statement in statements if not statement.is_delegation()]
+        places = [(statement.writer, statement.seq) for statement in statements if not statement.is_of_root()]
         if len(set(ids)) < len(ids) or len(set(places)) < len(places):
             self.say("story", None, FAILS, "two records with one id, or at one place of a sequence")
         votes = [statement.value("statement") for statement in statements if statement.kind == "approval"]
@@ -1076,6 +1221,11 @@ class Court:
 
         heads = {claim.note.head for claim in self.bundle.claims if claim.place}
         heads = sorted(heads | {head for head, _ in self.stamped})
+        for claim in self.bundle.claims:
+            head = claim.statement and claim.statement.seen
+            roots = {one[2] for one in [*heads, *self.memory] if head and one[:2] == head[:2]}
+            if roots:
+                self.say("consistency", claim, HOLDS if roots == {head[2]} else DIVERGES, "what its writer had seen")
         for a, b in zip(heads, heads[1:]):
             if a[0] == b[0]:
                 joined = HOLDS if above(a) & above(b) else MISSING

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use remit_core::Snapshot;
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{OperatorId, RecordId};
+use remit_evidence::record::Draft;
 use remit_evidence::writer::Writer;
 
 use crate::gate::Gate;
@@ -105,7 +106,9 @@ impl Gate {
         if !run.as_ref().is_some_and(own) {
             return Err(NotReported::Unknown);
         }
-        let draft = self.execution_draft(intent, settlement.decision, &settlement.run, None, &outcome, at);
+        let of = (&settlement.run, caller.user());
+        let draft = self.execution_draft(intent, settlement.decision, of, &outcome, at);
+        let draft = Draft { action: self.action_of(intent).await?, ..draft };
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         let charged = !matches!(outcome, Outcome::NotStarted { .. });
         self.ports.store.settle(Settlement { record: Some(record), at, charged, outcome, ..settlement }).await?;

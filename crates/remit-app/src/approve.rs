@@ -9,6 +9,7 @@ use remit_core::verdict::Refusal;
 use remit_evidence::webauthn::PublicKey;
 use remit_evidence::writer::SignedRecord;
 
+use crate::action::{Action, Salt};
 use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
@@ -334,20 +335,24 @@ pub(crate) struct Covers {
 /// The question for a call that needs these rules satisfied.
 pub(crate) fn question(
     snapshot: &Snapshot,
-    call: &Call,
+    (call, action): (&Call, &Action),
     record: &SignedRecord,
     rules: &[RuleId],
     refusal: &Refusal,
-    id: QuestionId,
+    (id, voters): (QuestionId, Salt),
     now: Timestamp,
 ) -> Question {
     let found: Vec<_> = rules.iter().filter_map(|rule| snapshot.rule(rule)).collect();
     // The shortest time counts: an approval must not outlive the rule that was quickest to lapse.
     let within = found.iter().map(|rule| rule.within_secs).min().unwrap_or(0);
     let expires_at = i64::try_from(within).ok().and_then(|s| now.checked_add(jiff::SignedDuration::from_secs(s)).ok());
+    let step_at = found.iter().filter_map(|rule| rule.next_step(now, 0)).min();
     Question {
         id,
         call: call.digest(),
+        action: action.digest,
+        salt: action.salt,
+        voters,
         intent: record.id.clone(),
         decision: record.digest,
         run: call.run.clone(),
@@ -369,7 +374,7 @@ pub(crate) fn question(
         votes: Vec::new(),
         remarks: Vec::new(),
         escalated: 0,
-        step_at: found.iter().filter_map(|rule| rule.next_step(now, 0)).min(),
+        step_at,
         uses: 0,
         used: false,
         narrowed: None,

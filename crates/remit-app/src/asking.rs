@@ -9,16 +9,19 @@ use remit_core::ids::{AgentId, OperatorId, QuestionId, RunId, UserId};
 use remit_core::json;
 use remit_core::verdict::{Code, Refusal};
 use remit_core::{Caller, Snapshot};
+use remit_evidence::record::Draft;
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
 use self::draft::{Drafted, Wanted, draft, entitled};
 use crate::access::{AccessRequest, RequestState};
+use crate::action::Action;
 use crate::approve::{self, NotTaken};
 use crate::ballot::{Ballot, Choice};
 use crate::gate::{Gate, unavailable};
 use crate::intent::CommitError;
 use crate::question::{Question, QuestionState};
+use crate::records::rules_body;
 
 /// Most requests of one agent that may wait for people at once: more would bury what matters.
 const OPEN_REQUESTS_MAX: usize = 10;
@@ -192,19 +195,23 @@ impl Gate {
         let Drafted { call, offer, terms, why } = drafted;
         let now = self.now();
         let id = crate::records::question_id(now, &self.ports.entropy.bytes());
-        let mut body = self.access_body(event, call.caller.calling_agent(), terms);
-        body.text("question", id.as_str())
-            .text("rule", offer.approval.as_str())
-            .text("call", &call.digest().to_string());
-        let mut said = vec![("why", json::quoted(why))];
+        let rules = [offer.approval.clone()];
+        let (mut body, words) = self.access_body(event, call.caller.calling_agent(), terms);
+        body.text("question", id.as_str()).text("rule", offer.approval.as_str());
+        rules_body(snapshot, &rules, &mut body);
+        let (salt, voters) = self.salts();
+        let action = Action::of(call, salt);
+        let mut said = vec![("action", action.text.clone()), ("why", json::quoted(why))];
         said.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
         said.extend(by.map(|by| ("operator", json::quoted(by.as_str()))));
         let links = before.map(|before| ("request", before.decision)).into_iter().collect();
-        let (ticket, record) = self.access_record(body, links, said, Some(&call.run), now);
+        let draft = self.access_draft((body, words), links, said, Some(&call.run), now);
+        let ticket = self.writer.ticket();
+        let draft = Draft { action: Some(action.digest), ..draft };
+        let record = self.writer.sign(&ticket, draft, &self.randomness());
         let reason = format!("agent:{} asks for {terms}", call.caller.calling_agent());
         let refusal = Refusal::new(Code::ApprovalRequired, reason);
-        let rules = [offer.approval.clone()];
-        let question = approve::question(snapshot, call, &record, &rules, &refusal, id, now);
+        let question = approve::question(snapshot, (call, &action), &record, &rules, &refusal, (id, voters), now);
         (question, ticket, record)
     }
 

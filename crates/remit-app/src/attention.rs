@@ -15,6 +15,7 @@ use remit_core::verdict::{Code, Decision, Refusal, Verdict as Decided};
 use remit_core::{Call, CaseFile, RunFacts, Snapshot};
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
 use crate::ports::listing::Waiting;
@@ -260,7 +261,9 @@ impl Gate {
             origins: Default::default(),
         };
         let ticket = self.writer.ticket();
-        let (draft, sealed) = self.planted_draft(&call, &file, &decision, now);
+        let (salt, voters) = self.salts();
+        let action = Action::of(&call, salt);
+        let (draft, sealed) = self.planted_draft((&call, &action), (&file, &snapshot), &decision, now);
         let mut record = self.writer.sign(&ticket, draft, &self.randomness());
         // The seal is committed to, and kept apart until it is over.
         let Some(seal) = record.disclosures.get(sealed).cloned() else { return Ok(false) };
@@ -268,6 +271,9 @@ impl Gate {
         let question = Question {
             id: self.question_id(),
             call: Digest::of(&self.ports.entropy.bytes()),
+            action: action.digest,
+            salt,
+            voters,
             intent: record.id.clone(),
             decision: record.digest,
             arguments: call.arguments.clone(),

@@ -19,6 +19,7 @@ use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
 use self::refused::shown;
+use crate::action::{Action, Salt};
 use crate::approve;
 use crate::gate::{Gate, Reply, Request, unavailable};
 use crate::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Unavailable};
@@ -54,6 +55,8 @@ pub(crate) struct Asked {
 /// One call on its way to a verdict.
 struct Passenger {
     call: Call,
+    /// The salt of its action, unless it was asked about before under another one.
+    salt: Salt,
     record: RecordId,
     ticket: Ticket,
     idempotency: Option<IdempotencyKey>,
@@ -71,8 +74,9 @@ impl Gate {
         let began = meter.tick();
         let call = self.resolve(&snapshot, asked, run).await?;
         meter.step(Step::Resolve, began);
+        let (salt, _) = self.salts();
         let passenger =
-            Passenger { call, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
+            Passenger { call, salt, record: self.record_id(), ticket: self.writer.ticket(), idempotency, purpose };
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
@@ -165,14 +169,16 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Settled, CommitError> {
         let call = &passenger.call;
+        let action = Action::of(call, case.salt.unwrap_or(passenger.salt));
         let (decision, mut draft) = match self.held_up(&decision.verdict, &call.tool, now) {
             None => {
-                let draft = self.decision_draft(&passenger.record, call, case, &decision, now);
+                let (called, facts) = ((call, &action), (case, snapshot));
+                let draft = self.decision_draft(&passenger.record, called, facts, &decision, now);
                 (decision, draft)
             }
             // No decision on the facts of the case, so that nobody replays it as one.
             Some(refusal) => {
-                let draft = self.refusal_draft(&passenger.record, call, &refusal, now);
+                let draft = self.refusal_draft(&passenger.record, (call, &action), &refusal, now);
                 (Decision { verdict: Verdict::Deny(refusal), ..decision }, draft)
             }
         };
@@ -189,7 +195,8 @@ impl Gate {
                 batched: self.habits.batch_reads && mild(&call.tool),
             },
             Verdict::Ask { rules, refusal } => {
-                let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), now);
+                let new = (self.question_id(), self.salts().1);
+                let mut question = approve::question(snapshot, (call, &action), &record, rules, refusal, new, now);
                 question.origins = self.origins(snapshot, call, case, &question).await?;
                 Effect::Hold(Box::new(question))
             }
@@ -200,7 +207,7 @@ impl Gate {
         if let Committed::Held(question) = &committed {
             self.ports.notifier.question_changed(question);
         }
-        Ok(Settled { committed, decision, digest })
+        Ok(Settled { committed, decision, digest, action: action.digest })
     }
 
     /// Why a call that is allowed does not go ahead: what happens must not stay out of the log for long.
@@ -300,7 +307,7 @@ impl Gate {
                 }
                 let settle_first =
                     labels != case.file.run.labels || passenger.idempotency.is_some() || !approvals.is_empty();
-                let permit = Permit::new(receipt, passenger.call, settled.digest, passage);
+                let permit = Permit::new(receipt, passenger.call, (settled.digest, settled.action), passage);
                 Ok(Admitted { permit, reservations, settle_first, told })
             }
             (Committed::Held(question), Verdict::Ask { refusal, .. }) => {
@@ -362,6 +369,7 @@ struct Settled {
     committed: Committed,
     decision: Decision,
     digest: Digest,
+    action: Digest,
 }
 
 /// The grants that could matter when this caller calls this tool.

@@ -157,7 +157,7 @@ impl Covered<'_> {
     pub fn statement(&self, nonce: &Nonce) -> String {
         let mut of = Object::new();
         of.text("_type", STATEMENT_TYPE).text("tenant", self.tenant.as_str());
-        of.text("question", self.question.id.as_str()).text("call", &self.question.call.to_string());
+        of.text("question", self.question.id.as_str()).text("action", &self.question.action.to_string());
         of.text("rule", self.rule.id.as_str()).text("definition", &self.rule.definition.to_string());
         of.text("choice", self.narrower.map_or(self.choice.as_str(), |_| NARROW))
             .text("shown", &self.shown.to_string());

@@ -396,8 +396,7 @@ impl Gate {
     /// When it cannot be recorded; the last one then stays in force.
     pub async fn put_into_force(&self, candidate: &Candidate, why: &str) -> Result<(), Unavailable> {
         self.activate(candidate.snapshot.clone(), why, Some(&candidate.sources)).await?;
-        self.stand_on(candidate.steering.clone());
-        Ok(())
+        self.steered_by(&candidate.steering).await
     }
 
     /// The texts that a change would put into force.

@@ -76,13 +76,14 @@ impl Gate {
         };
         let short = |text: &str| text.chars().take(REASON_BYTES_MAX / 4).collect::<String>();
         let (incident, reason) = (short(incident), short(reason));
-        let mut body = self.access_body("break_glass", &grant.agent, &grant.terms);
-        body.text("grant", grant.id.as_str()).text("break_glass", name.as_str()).text("incident", &incident);
+        let (mut body, mut words) = self.access_body("break_glass", &grant.agent, &grant.terms);
+        body.text("grant", grant.id.as_str()).text("break_glass", name.as_str());
+        words.put("/incident", incident.as_str());
         body.text("expires", &millis(grant.expires));
         body.texts("instead_of", glass.instead_of.iter().map(RuleId::as_str)).flag("review_due", true);
         let mut said = vec![("operator", json::quoted(approver.id.as_str())), ("reason", json::quoted(&reason))];
         said.extend(user.map(|user| ("user", json::quoted(user.as_str()))));
-        let (ticket, record) = self.access_record(body, Vec::new(), said, None, at);
+        let (ticket, record) = self.access_record((body, words), Vec::new(), said, None, at);
         let emergency =
             Emergency { by: approver.id.clone(), user: approver.user.clone(), incident, reason, review: None };
         let (emergency, digest) = (Some(emergency), record.digest);
@@ -140,12 +141,14 @@ impl Gate {
         let at: Timestamp = self.now();
         let note: String = note.chars().take(REASON_BYTES_MAX / 4).collect();
         let review = Review { by: approver.id.clone(), at, justified, note: note.clone() };
-        let mut body = self.access_body("reviewed", &given.grant.agent, &given.grant.terms);
-        body.text("grant", id.as_str()).text("incident", &emergency.incident).flag("justified", justified);
+        let (mut body, mut words) = self.access_body("reviewed", &given.grant.agent, &given.grant.terms);
+        body.text("grant", id.as_str()).flag("justified", justified);
+        words.put("/incident", emergency.incident.as_str());
         let used = self.used(&given.grant).await.map_err(|error| unavailable(&error))?;
         body.number("used", used);
-        let said = vec![("operator", json::quoted(approver.id.as_str())), ("reason", json::quoted(&note))];
-        let (ticket, record) = self.access_record(body, vec![("grant", given.record)], said, None, at);
+        let mut said = vec![("operator", json::quoted(approver.id.as_str())), ("reason", json::quoted(&note))];
+        said.extend(crate::grant::beneficiary(&given.grant));
+        let (ticket, record) = self.access_record((body, words), vec![("grant", given.record)], said, None, at);
         match store.review_grant(id, review, record).await {
             Ok(given) => Ok(given),
             Err(CommitError::Conflict(_)) => {

@@ -11,6 +11,7 @@ use remit_core::ids::{QuestionId, RecordId, RunId};
 use remit_core::registry::Tool;
 use remit_core::verdict::{Code, Refusal};
 use remit_core::{Caller, Snapshot};
+use remit_evidence::bundle::Head;
 use remit_evidence::writer::Writer;
 use serde_json::Value;
 
@@ -156,6 +157,11 @@ impl Gate {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Says which checkpoint of the log was published last; see [`Writer::saw`].
+    pub fn saw(&self, head: Head) {
+        self.writer.saw(head);
     }
 
     /// The ports.

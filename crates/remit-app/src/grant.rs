@@ -10,13 +10,14 @@ use remit_core::json::{self, Object};
 use remit_core::limits::REASON_BYTES_MAX;
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::{Draft, Kind};
+use remit_evidence::words::Words;
 use remit_evidence::writer::{SignedRecord, Ticket};
 
 use crate::access::{AccessRequest, End, Ending, Given, RequestState};
 use crate::gate::{Gate, unavailable};
 use crate::intent::{CommitError, Unavailable};
 use crate::question::{Question, QuestionState};
-use crate::records::{millis, plain};
+use crate::records::{millis, plain, terms_body};
 
 /// For how long a grant that is over stays listed as one that is not.
 const SETTLING: SignedDuration = SignedDuration::from_secs(1);
@@ -101,10 +102,11 @@ impl Gate {
             QuestionState::Approved => self.grant(&request, question, at).await,
             _ => {
                 let event = if state == QuestionState::Denied { "refused" } else { "lapsed" };
-                let mut body = self.access_body(event, &request.agent, &request.terms);
+                let (mut body, words) = self.access_body(event, &request.agent, &request.terms);
                 body.text("request", request.id.as_str()).text("rule", request.rule.as_str());
                 let links = approvals(question, false).chain([("request", request.record)]).collect();
-                let (ticket, record) = self.access_record(body, links, user(&request), Some(&question.run), at);
+                let (ticket, record) =
+                    self.access_record((body, words), links, user(&request), Some(&question.run), at);
                 let ended = self.ports.store.end_request(&request.id, at, record).await?;
                 if !ended {
                     self.writer.give_back(ticket);
@@ -128,12 +130,12 @@ impl Gate {
             unused_until: request.ends_unused().map(later),
             ground: Ground::Offer(request.rule.clone()),
         };
-        let mut body = self.access_body("granted", &grant.agent, &grant.terms);
+        let (mut body, words) = self.access_body("granted", &grant.agent, &grant.terms);
         body.text("grant", grant.id.as_str()).text("request", request.id.as_str());
         body.text("rule", request.rule.as_str()).text("expires", &millis(grant.expires));
         body.text_or_null("unused_until", grant.unused_until.map(millis).as_deref());
         let links = approvals(question, true).chain([("request", request.record)]).collect();
-        let (ticket, record) = self.access_record(body, links, user(request), Some(&question.run), at);
+        let (ticket, record) = self.access_record((body, words), links, user(request), Some(&question.run), at);
         let (request, digest) = (Some(request.id.clone()), record.digest);
         let given = Given { grant, request: request.clone(), given_at: at, emergency: None, record: digest, end: None };
         let Some(id) = request else { return Ok(false) };
@@ -153,12 +155,12 @@ impl Gate {
 
     async fn end(&self, given: &Given, end: End) -> Result<bool, Unavailable> {
         let used = self.used(&given.grant).await?;
-        let mut body = self.access_body(end.how.as_str(), &given.grant.agent, &given.grant.terms);
+        let (mut body, words) = self.access_body(end.how.as_str(), &given.grant.agent, &given.grant.terms);
         body.text("grant", given.grant.id.as_str()).number("used", used);
-        let mut said = Vec::new();
+        let mut said = beneficiary(&given.grant);
         said.extend(end.by.as_ref().map(|by| ("operator", json::quoted(by.as_str()))));
         said.extend(end.by.as_ref().map(|_| ("reason", json::quoted(&end.reason))));
-        let (ticket, record) = self.access_record(body, vec![("grant", given.record)], said, None, end.at);
+        let (ticket, record) = self.access_record((body, words), vec![("grant", given.record)], said, None, end.at);
         let ended = self.ports.store.end_grant(&given.grant.id, end, record).await?;
         if ended {
             self.ports.notifier.authority_changed();
@@ -168,25 +170,37 @@ impl Gate {
         Ok(ended)
     }
 
-    pub(crate) fn access_body(&self, event: &'static str, agent: &AgentId, terms: &Terms) -> Object {
-        let mut body = Object::new();
-        body.text("event", event).value("terms", &terms.to_json());
+    pub(crate) fn access_body(&self, event: &'static str, agent: &AgentId, terms: &Terms) -> (Object, Words) {
+        let (mut body, mut words) = (Object::new(), Words::default());
+        terms_body(terms, "", body.text("event", event), &mut words);
         body.object("agent", |body| {
             body.text("id", agent.as_str());
         });
-        body
+        (body, words)
+    }
+
+    pub(crate) fn access_draft(
+        &self,
+        (body, words): (Object, Words),
+        links: Vec<(&'static str, Digest)>,
+        mut disclosures: Vec<(&'static str, String)>,
+        run: Option<&RunId>,
+        at: Timestamp,
+    ) -> Draft {
+        let run = run.and_then(|run| self.named(run));
+        disclosures.extend(words.disclosure());
+        Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), at, body) }
     }
 
     pub(crate) fn access_record(
         &self,
-        body: Object,
+        said: (Object, Words),
         links: Vec<(&'static str, Digest)>,
         disclosures: Vec<(&'static str, String)>,
         run: Option<&RunId>,
         at: Timestamp,
     ) -> (Ticket, SignedRecord) {
-        let run = run.filter(|run| **run != self.unresolved_run()).cloned();
-        let draft = Draft { run, links, disclosures, ..plain(Kind::Grant, self.record_id(), at, body) };
+        let draft = self.access_draft(said, links, disclosures, run, at);
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
         (ticket, record)
@@ -195,6 +209,12 @@ impl Gate {
 
 fn user(request: &AccessRequest) -> Vec<(&'static str, String)> {
     request.user.iter().map(|user| ("user", json::quoted(user.as_str()))).collect()
+}
+
+/// For whom alone a grant is, as its records disclose it: by that an erasure finds them.
+pub(crate) fn beneficiary(grant: &AccessGrant) -> Vec<(&'static str, String)> {
+    let Whom::Exactly(Some(user)) = &grant.whom else { return Vec::new() };
+    vec![("user", json::quoted(user.as_str()))]
 }
 
 fn approvals(question: &Question, yes: bool) -> impl Iterator<Item = (&'static str, Digest)> + '_ {

@@ -7,6 +7,7 @@ use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, User
 use remit_core::labels::Labels;
 use remit_evidence::writer::SignedRecord;
 
+use crate::action::Salt;
 use crate::outcome::Outcome;
 use crate::question::{Narrowed, Question};
 
@@ -35,6 +36,8 @@ pub struct Case {
     pub basis: Basis,
     /// A question that is already open for exactly this call.
     pub open_question: Option<QuestionId>,
+    /// The salt under which exactly this call was asked about last, if it was and may still be made.
+    pub salt: Option<Salt>,
     /// What a person has put in the place of exactly this call, when one has.
     pub narrowed: Option<Narrowed>,
 }

@@ -6,6 +6,11 @@
 use remit_core::ids::Digest;
 use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::tile::Tile;
+use remit_evidence::log::vkey::VerifierKey;
+use remit_evidence::writer::SignedRecord;
+
+use crate::intent::Unavailable;
+use crate::ports::Store;
 
 /// The head of the log: the tree that was signed last. It is the one truth about what was signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,42 @@ impl Head {
     pub fn mark(&self) -> Mark {
         Mark { origin: self.origin.clone(), size: self.edge.size(), root: self.edge.root() }
     }
+}
+
+/// A log after the first one of its store: it goes on where the one before it has ended, under keys of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// The name of the log.
+    pub origin: String,
+    /// Its verifier keys.
+    pub keys: Vec<VerifierKey>,
+    /// How many records stand before its first leaf.
+    pub first: u64,
+    /// The final head of the log before it.
+    pub ended: Head,
+    /// The verifier keys of that log.
+    pub ended_keys: Vec<VerifierKey>,
+}
+
+/// From one log to the next. Each of the two records names the other log, so that neither can be put in the
+/// place of another one unseen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The log that begins, with the final head of the one that ends.
+    pub epoch: Epoch,
+    /// The last leaf of the log that ends: it names the next one and its keys.
+    pub last: SignedRecord,
+    /// The first leaf of the log that begins: it commits to the final checkpoint.
+    pub first: SignedRecord,
+}
+
+/// How many records are under a head, of whichever log.
+///
+/// # Errors
+/// When the store is unavailable.
+pub async fn sealed(store: &dyn Store) -> Result<u64, Unavailable> {
+    let first = store.epochs().await?.last().map_or(0, |epoch| epoch.first);
+    Ok(first + store.head().await?.map_or(0, |head| head.edge.size()))
 }
 
 /// A tree, in one line.
@@ -97,4 +138,11 @@ pub trait Guard: Send + Sync {
     /// # Errors
     /// When it is unknown which mark stands.
     fn raise(&self, mark: &Mark) -> Result<(), LedgerError>;
+
+    /// Replaces the final mark of a log by the first one of the log after it, durable on return. When it holds
+    /// anything else than that final mark, it is [`Broken`](LedgerError::Broken).
+    ///
+    /// # Errors
+    /// As [`Guard::raise`].
+    fn pass_on(&self, ended: &Mark, begun: &Mark) -> Result<(), LedgerError>;
 }

@@ -4,6 +4,7 @@
 //! `perform.rs` goes the rest of the way.
 
 pub mod access;
+pub mod action;
 pub mod attention;
 pub mod ballot;
 pub mod change;

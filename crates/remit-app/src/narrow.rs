@@ -19,6 +19,7 @@ use remit_core::{Snapshot, decide};
 use remit_evidence::writer::{SignedRecord, Ticket};
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::approve::{self, Covers, NotTaken};
 use crate::ballot::{Ballot, Cast, Choice, Nonce, Proof};
 use crate::converse::not_taken;
@@ -58,6 +59,7 @@ pub struct NarrowedCall {
 struct Asking<'a> {
     snapshot: &'a Snapshot,
     call: &'a Call,
+    action: &'a Action,
     case: &'a Case,
     decision: &'a Decision,
     /// Whether what it stands in place of had to be denied. Then nothing may come of it either.
@@ -111,12 +113,14 @@ impl Gate {
         let cast = Cast { statement, nonce, signed, sight: covers.sight };
         let case = self.load(&snapshot, &call, now).await.map_err(refused)?;
         let decision = decide(&snapshot, &call, &case.file, now);
+        let action = Action::of(&call, case.salt.unwrap_or_else(|| self.salts().0));
         let mut narrowed = Narrowed { arguments: call.arguments.clone(), next: None, reason: reason.clone(), at: now };
         let asks = match &decision.verdict {
             Verdict::Deny(refusal) => return Err(NotTaken::WouldBeRefused(Box::new(refusal.clone()))),
             Verdict::Allow { .. } => None,
             Verdict::Ask { .. } => {
-                let asking = Asking { snapshot: &snapshot, call: &call, case: &case, decision: &decision, canary, now };
+                let (snapshot, call, action, case, decision) = (&*snapshot, &call, &action, &case, &decision);
+                let asking = Asking { snapshot, call, action, case, decision, canary, now };
                 let (open, asks) = self.asking(&asking).await?;
                 narrowed.next = Some(open);
                 asks
@@ -124,7 +128,7 @@ impl Gate {
         };
         let by =
             NarrowedBy { approver, principal: covers.principal.as_ref(), rule: &covers.asked.id, factor, cast: &cast };
-        let closed = self.put_in_place(&by, &question, &call, narrowed, asks).await?;
+        let closed = self.put_in_place(&by, &question, (&call, action.digest), narrowed, asks).await?;
         let Some(next) = closed.narrowed.as_ref().and_then(|narrowed| narrowed.next.clone()) else {
             return Ok(NarrowedCall { closed, next: None });
         };
@@ -219,16 +223,17 @@ impl Gate {
         &self,
         asking: &Asking<'_>,
     ) -> Result<(QuestionId, Option<(Question, SignedRecord, Ticket)>), NotTaken> {
-        let Asking { snapshot, call, case, decision, canary, now } = asking;
+        let Asking { snapshot, call, action, case, decision, canary, now } = asking;
         let Verdict::Ask { rules, refusal } = &decision.verdict else { return Err(NotTaken::Changed) };
         let known = match &case.open_question {
             Some(id) => self.ports.store.question(id).await?,
             None => None,
         };
         let ticket = self.writer.ticket();
-        let draft = self.decision_draft(&self.record_id(), call, case, decision, *now);
+        let draft = self.decision_draft(&self.record_id(), (call, action), (case, snapshot), decision, *now);
         let record = self.writer.sign(&ticket, draft, &self.randomness());
-        let mut question = approve::question(snapshot, call, &record, rules, refusal, self.question_id(), *now);
+        let new = (self.question_id(), self.salts().1);
+        let mut question = approve::question(snapshot, (call, action), &record, rules, refusal, new, *now);
         if *canary {
             question.call = Digest::from_bytes(self.ports.entropy.bytes());
         }
@@ -249,7 +254,7 @@ impl Gate {
         &self,
         by: &NarrowedBy<'_>,
         question: &Question,
-        call: &Call,
+        call: (&Call, Digest),
         narrowed: Narrowed,
         asks: Option<(Question, SignedRecord, Ticket)>,
     ) -> Result<Question, NotTaken> {

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use remit_core::approval::Factor;
+use remit_core::authority::weakening::Steering;
 use remit_core::ids::{Digest, OperatorId};
 use remit_evidence::webauthn::PublicKey;
 
@@ -224,6 +225,7 @@ impl Gate {
         change: AccountChange,
     ) -> Result<(), CommitError> {
         let now = self.now();
+        let mut gone = Vec::new();
         let key = match &change {
             AccountChange::PasskeyAdded { passkey, .. } => Some((Digest::of(&passkey.id), passkey.key.clone())),
             AccountChange::PasskeyRemoved { id, .. } => {
@@ -231,11 +233,44 @@ impl Gate {
                 let (_, passkey) = known.ok_or(CommitError::Conflict("passkey"))?;
                 Some((Digest::of(id), passkey.key))
             }
+            AccountChange::Invited(_) => {
+                let account = self.ports.store.account(operator).await?;
+                gone.extend(account.into_iter().flat_map(|account| account.passkeys).map(|passkey| passkey.key));
+                None
+            }
             _ => None,
         };
-        let draft = self.account_draft(operator, by, change.as_str(), key, now);
+        let draft = self.account_draft((operator, by), change.as_str(), key, &gone, now);
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         self.ports.store.change_account(operator, change, now, record).await
+    }
+
+    /// Says who steers from now on. Whoever leaves or comes back with passkeys is recorded with them: a verifier knows by
+    /// that when their votes counted.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub(crate) async fn steered_by(&self, after: &Steering) -> Result<(), Unavailable> {
+        let before = self.steering();
+        self.stand_on(after.clone());
+        let among = |steering: &Steering, id: &OperatorId| {
+            steering.people.iter().any(|person| person.id == *id && !person.revoked)
+        };
+        for account in self.ports.store.accounts().await? {
+            let event = match (among(&before, &account.operator), among(after, &account.operator)) {
+                (true, false) => "person_removed",
+                (false, true) => "person_returned",
+                _ => continue,
+            };
+            let keys: Vec<PublicKey> = account.passkeys.into_iter().map(|passkey| passkey.key).collect();
+            if !keys.is_empty() {
+                let of = (&account.operator, &account.operator);
+                let draft = self.account_draft(of, event, None, &keys, self.now());
+                let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
+                self.ports.store.append(record).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The session, when it is one still. `used` says whether a person did something: a page that keeps itself

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use futures_util::future::{Either, select};
 use remit_core::registry::Tool;
 use remit_core::verdict::Code;
+use remit_evidence::record::Draft;
 use serde_json::Value;
 
 use crate::authorize::Admitted;
@@ -22,8 +23,9 @@ impl Gate {
         cancelled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     ) -> Reply {
         let Admitted { permit, reservations, settle_first, told } = admitted;
-        let (intent, decision) = (permit.intent().clone(), permit.decision());
+        let (intent, decision, action) = (permit.intent().clone(), permit.decision(), permit.action());
         let (tool, run) = (permit.tool().clone(), permit.call().run.clone());
+        let user = permit.call().caller.user().cloned();
         let traceparent = permit.passage().traceparent.clone();
         let meter = &self.ports.meter;
         let began = meter.tick();
@@ -52,7 +54,8 @@ impl Gate {
         let began = meter.tick();
         let outcome = validated(&tool, outcome);
         let at = self.now();
-        let draft = self.execution_draft(&intent, decision, &run, traceparent, &outcome, at);
+        let draft = self.execution_draft(&intent, decision, (&run, user.as_ref()), &outcome, at);
+        let draft = Draft { action: Some(action), traceparent, ..draft };
         let settlement = Settlement {
             intent: intent.clone(),
             record: Some(self.writer.sign(&self.writer.ticket(), draft, &self.randomness())),

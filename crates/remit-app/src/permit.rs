@@ -32,6 +32,7 @@ pub struct Permit {
     receipt: Receipt,
     call: Call,
     decision: Digest,
+    action: Digest,
     passage: Passage,
 }
 
@@ -69,8 +70,13 @@ impl std::fmt::Debug for Progress {
 
 impl Permit {
     /// The one place where a permit comes into being.
-    pub(crate) const fn new(receipt: Receipt, call: Call, decision: Digest, passage: Passage) -> Self {
-        Self { receipt, call, decision, passage }
+    pub(crate) const fn new(
+        receipt: Receipt,
+        call: Call,
+        (decision, action): (Digest, Digest),
+        passage: Passage,
+    ) -> Self {
+        Self { receipt, call, decision, action, passage }
     }
 
     /// The tool to call.
@@ -101,6 +107,12 @@ impl Permit {
     #[must_use]
     pub const fn decision(&self) -> Digest {
         self.decision
+    }
+
+    /// What the records of the call name it by.
+    #[must_use]
+    pub const fn action(&self) -> Digest {
+        self.action
     }
 
     /// The call itself.

@@ -4,6 +4,7 @@
 mod attention;
 mod changes;
 mod delegations;
+mod epochs;
 mod grants;
 pub mod listing;
 mod outbox;
@@ -35,6 +36,7 @@ use crate::secret::Secret;
 pub use attention::Attention;
 pub use changes::Changes;
 pub use delegations::Delegations;
+pub use epochs::Epochs;
 pub use grants::Grants;
 pub use listing::Listing;
 pub use outbox::Outbox;
@@ -50,7 +52,19 @@ pub use stamps::Stamps;
 /// fsync has failed nothing is known about the file any more, so every later deed fails too.
 #[async_trait]
 pub trait Store:
-    People + Questions + Grants + Outbox + Listing + Changes + Delegations + Reviews + Attention + Stamps + Send + Sync
+    People
+    + Questions
+    + Grants
+    + Outbox
+    + Listing
+    + Changes
+    + Delegations
+    + Reviews
+    + Attention
+    + Stamps
+    + Epochs
+    + Send
+    + Sync
 {
     /// Reads everything one decision needs, as of one moment.
     async fn load_case(&self, query: &CaseQuery<'_>) -> Result<Case, Unavailable>;
@@ -158,7 +172,7 @@ pub trait Store:
     /// [`Store::records`]. Only of records that survive a crash of the machine: what is batched is made
     /// durable first, or left out.
     async fn leaves(&self, after: u64, limit: u32) -> Result<Vec<Leaf>, Unavailable>;
-    /// The head of the log; `None` before the first one.
+    /// The head of the log that is signed now, which is the last one ([`Epochs`]); `None` before its first.
     async fn head(&self) -> Result<Option<Head>, Unavailable>;
     /// Replaces the head, if it still is `from` (its tree, whatever its note) and `to` is of the same log
     /// and either larger or the same tree; else it is a [`CommitError::Conflict`] and nothing has

@@ -17,7 +17,7 @@ use remit_evidence::writer::SignedRecord;
 use serde_json::Value;
 
 use crate::intent::Unavailable;
-use crate::ledger::Tiles;
+use crate::ledger::{LedgerError, Tiles};
 use crate::ports::{RecordFilter, Store};
 use crate::seal::{Reader, Unread};
 use crate::stamp::Stamped;
@@ -59,67 +59,88 @@ pub enum NoProof {
     Unavailable(#[from] Unavailable),
 }
 
-/// Makes bundles from the store and the published log.
+/// Makes bundles from the store and the published logs.
 #[derive(Clone)]
 pub struct Prover {
-    /// The records.
-    pub store: Arc<dyn Store>,
-    /// The published log.
+    store: Arc<dyn Store>,
+    logs: Vec<LogFiles>,
+}
+
+/// One log, as it is published.
+#[derive(Clone)]
+pub struct LogFiles {
+    /// Its name.
+    pub origin: String,
+    /// How many records stand before its first leaf.
+    pub first: u64,
+    /// Its files.
     pub tiles: Arc<dyn Tiles>,
 }
 
-/// What is wanted, with its places and the stamps over them: what [`Prover::prove`] makes a bundle of.
+/// What is wanted, by how many records stand before it, and the stamps over it: what [`Prover::prove`] makes a bundle of.
 pub struct Gathered {
     records: BTreeMap<u64, SignedRecord>,
     stamps: Vec<Stamped>,
 }
 
 impl Prover {
+    /// One over these logs, in their order.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, logs: Vec<LogFiles>) -> Self {
+        Self { store, logs }
+    }
+
+    /// The checkpoint of the last log that everybody sees.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn published(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.logs.last().map_or(Ok(None), |log| log.tiles.published())
+    }
+
+    /// Which leaf of its log a record is that has so many records before it.
+    #[must_use]
+    pub fn leaf(&self, place: u64) -> u64 {
+        let first = self.logs.iter().rev().map(|log| log.first).find(|first| *first <= place);
+        place - first.unwrap_or(0)
+    }
+
     /// Makes the bundle, disclosing the values of these names and no others. Reads files, so it is not for a
     /// thread on which others are waited for.
     ///
     /// # Errors
     /// See [`NoProof`].
     pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
-        let note = self.note()?;
-        let head = Head::stated(&note).map_err(|error| NoProof::Ledger(error.to_string()))?;
-        let size = head.size;
-        if gathered.records.last_key_value().is_some_and(|(index, _)| *index >= size) {
-            return Err(NoProof::NotSealed);
-        }
-        let hashes = TiledHashes { reader: Once::over(self.tiles.as_ref()), size };
-        let claims = gathered.records.into_iter().map(|(index, record)| {
-            let path = inclusion(index, size, &hashes).map_err(|error| NoProof::Ledger(error.to_string()))?;
-            let proof = Proof { extra: None, index, path, checkpoint: note.clone() };
-            Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
-        });
-        let claims = claims.collect::<Result<_, NoProof>>()?;
+        let (mut rest, mut claims) = (gathered.records, Vec::new());
         let (mut timestamps, mut growth) = (Vec::new(), Vec::new());
-        for stamped in gathered.stamps {
-            let wrong =
-                |error: &dyn std::fmt::Display| NoProof::Ledger(format!("a checkpoint that was stamped: {error}"));
-            let checkpoint = Note::parse(stamped.note.as_bytes()).map_err(|error| wrong(&error))?;
-            let old = Head::stated(&checkpoint).map_err(|error| wrong(&error))?;
-            // Proofs stand in the tree that is published; a stamp holds for them if that grew from the stamped one.
-            if old.size > size {
-                continue;
+        // The last log first: what is left belongs to those before it.
+        for log in self.logs.iter().rev() {
+            let own = rest.split_off(&log.first);
+            if !own.is_empty() {
+                let read = Published::read(log)?;
+                claims.push(read.claims(own, shown)?);
+                for stamped in gathered.stamps.iter().filter(|stamped| stamped.origin == log.origin) {
+                    timestamps.extend(read.token(stamped, &mut growth)?);
+                }
             }
-            if old.size < size {
-                let path = consistency(old.size, size, &hashes).map_err(|error| wrong(&error))?;
-                growth.push(Growth { old, new: head.clone(), path });
-            }
-            timestamps.push(Token { checkpoint, rfc3161: stamped.token });
         }
-        Ok(Bundle { timestamps, ..Bundle::of(claims, growth) })
+        Ok(Bundle { timestamps, ..Bundle::of(claims.into_iter().rev().flatten().collect(), growth) })
     }
 
-    /// The checkpoint that everybody sees.
-    fn note(&self) -> Result<Note, NoProof> {
-        let published = self.tiles.published().map_err(|error| NoProof::Ledger(error.to_string()))?;
-        Note::parse(&published.ok_or(NoProof::NotSealed)?).map_err(|error| NoProof::Ledger(error.to_string()))
+    /// The leaves on both sides of each turn that lies between these places, or at them.
+    async fn turns(&self, places: &BTreeSet<u64>) -> Result<Vec<(u64, SignedRecord)>, NoProof> {
+        let (Some(least), Some(most)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
+        let between = |first: &u64| *first > 0 && *least <= *first && *first <= *most + 1;
+        let mut found = Vec::new();
+        for first in self.logs.iter().map(|log| log.first).filter(between) {
+            let after = first.saturating_sub(1);
+            let filter = RecordFilter { after, limit: 2, ..RecordFilter::default() };
+            found.extend((after..).zip(self.store.records(&filter).await?));
+        }
+        Ok(found)
     }
 
-    /// What is wanted and what it rests on.
+    /// What is wanted and what it rests on. Where it stands in several logs, the turns between them come along.
     ///
     /// # Errors
     /// See [`NoProof`].
@@ -132,17 +153,21 @@ impl Prover {
         if all.is_empty() {
             return Err(NoProof::Unknown);
         }
+        let wanted: BTreeSet<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let authorities: BTreeSet<Digest> = all.iter().filter_map(authority).collect();
         let in_force = |policy: &SignedRecord| announced(policy).is_some_and(|digest| authorities.contains(&digest));
         all.extend(self.select(of_kind(Kind::Policy), in_force).await?);
-        // Whose a passkey is that signed a vote, a verifier knows from the record that added it.
+        self.complete(&mut all).await?;
+        // Whose a passkey is that signed a vote, and whether it counted, a verifier knows from what became of it.
         let signed: BTreeSet<String> = all.iter().filter_map(|record| passkey(record, "/assertion/key")).collect();
         if !signed.is_empty() {
-            let added = |key: &SignedRecord| {
-                let event = predicate(key).get("event").is_some_and(|event| event == "passkey_added");
-                event && passkey(key, "/key").is_some_and(|key| signed.contains(&key))
+            let told = |key: &SignedRecord| {
+                let keys = predicate(key);
+                let gone = keys.get("keys").and_then(Value::as_array).into_iter().flatten();
+                let named = keys.get("key").into_iter().chain(gone).filter_map(Value::as_str);
+                keys.get("event").is_some() && named.into_iter().any(|key| signed.contains(key))
             };
-            all.extend(self.select(of_kind(Kind::Key), added).await?);
+            all.extend(self.select(of_kind(Kind::Key), told).await?);
         }
         // Last, for all of these have writers, too.
         let writers: BTreeSet<String> = all.iter().map(|record| record.writer.clone()).collect();
@@ -154,27 +179,59 @@ impl Prover {
         let ids: Vec<RecordId> = all.iter().map(|record| record.id.clone()).collect();
         let places = self.store.places(&ids).await?;
         let placed = places.into_iter().zip(all).map(|(index, record)| Ok((index.ok_or(NoProof::Unknown)?, record)));
-        let records: BTreeMap<u64, SignedRecord> = placed.collect::<Result<_, NoProof>>()?;
+        let mut records = placed.collect::<Result<BTreeMap<_, _>, NoProof>>()?;
+        // What was announced again in a later log, nothing here rests on.
+        let last = records.iter().rev().find(|(_, record)| wanted.contains(&record.id)).map(|(at, _)| *at);
+        let later = self.logs.iter().map(|log| log.first).find(|first| Some(*first) > last);
+        records.retain(|at, _| later.is_none_or(|later| *at < later));
+        records.extend(self.turns(&records.keys().copied().collect()).await?);
+        if records.len() > CLAIMS_MAX {
+            return Err(NoProof::TooMany(records.len()));
+        }
         let stamps = self.stamps(records.keys().copied()).await?;
         Ok(Gathered { records, stamps })
     }
 
-    /// The first stamp over each of these leaves of the log that is sealed now; they come in order.
-    async fn stamps(&self, leaves: impl Iterator<Item = u64>) -> Result<Vec<Stamped>, NoProof> {
-        let Some(head) = self.store.head().await? else { return Ok(Vec::new()) };
+    /// The first stamp over each of these records; they come in order.
+    async fn stamps(&self, places: impl Iterator<Item = u64>) -> Result<Vec<Stamped>, NoProof> {
         let mut found: Vec<Stamped> = Vec::new();
-        for leaf in leaves {
-            if found.last().is_some_and(|last| leaf < last.size) {
+        for place in places {
+            let Some(log) = self.logs.iter().rev().find(|log| log.first <= place) else { continue };
+            let leaf = place - log.first;
+            if found.last().is_some_and(|last| last.origin == log.origin && leaf < last.size) {
                 continue;
             }
-            let Some(stamped) = self.store.stamp_over(&head.origin, leaf).await? else { break };
-            found.push(stamped);
+            found.extend(self.store.stamp_over(&log.origin, leaf).await?);
         }
-        // The last one is over all that the others are over, and so each later one is over what an earlier one is.
+        // The last one of a log is over all that the others are over, and so each later one is over what an
+        // earlier one is.
         let step = found.len().div_ceil(STAMPS_MAX).max(1);
-        let mut kept: Vec<Stamped> = found.into_iter().rev().step_by(step).collect();
-        kept.reverse();
-        Ok(kept)
+        let last_of =
+            |at: usize| found.get(at + 1).is_none_or(|next| Some(&next.origin) != found.get(at).map(|of| &of.origin));
+        let kept: Vec<bool> =
+            (0..found.len()).map(|at| last_of(at) || (found.len() - 1 - at).is_multiple_of(step)).collect();
+        let mut kept = kept.into_iter();
+        found.retain(|_| kept.next().unwrap_or(true));
+        Ok(found)
+    }
+
+    /// Adds the votes that admissions rest on, and what asked for them, where those stand in other runs: a held call may
+    /// be made when its run is over.
+    async fn complete(&self, all: &mut Vec<SignedRecord>) -> Result<(), NoProof> {
+        loop {
+            let known: BTreeSet<Digest> = all.iter().map(|record| record.digest).collect();
+            let rests = |record: &&SignedRecord| matches!(record.kind, Kind::Decision | Kind::Approval);
+            let named: BTreeSet<Digest> = all.iter().filter(rests).flat_map(links).collect();
+            let absent: BTreeSet<Digest> = named.difference(&known).copied().collect();
+            if absent.is_empty() {
+                return Ok(());
+            }
+            let found = self.select(RecordFilter::default(), |record| absent.contains(&record.digest)).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            all.extend(found);
+        }
     }
 
     async fn of_run(&self, run: &RunId) -> Result<Vec<SignedRecord>, NoProof> {
@@ -246,6 +303,59 @@ impl Prover {
                 return Ok(chosen);
             }
         }
+    }
+}
+
+/// A log as it is published.
+struct Published<'t> {
+    first: u64,
+    note: Note,
+    head: Head,
+    hashes: TiledHashes<Once<'t>>,
+}
+
+fn unread(error: &dyn std::fmt::Display) -> NoProof {
+    NoProof::Ledger(error.to_string())
+}
+
+impl<'t> Published<'t> {
+    fn read(log: &'t LogFiles) -> Result<Self, NoProof> {
+        let published = log.tiles.published().map_err(|error| unread(&error))?.ok_or(NoProof::NotSealed)?;
+        let note = Note::parse(&published).map_err(|error| unread(&error))?;
+        let head = Head::stated(&note).map_err(|error| unread(&error))?;
+        let hashes = TiledHashes { reader: Once::over(log.tiles.as_ref()), size: head.size };
+        Ok(Self { first: log.first, note, head, hashes })
+    }
+
+    /// The claims of these records, which all stand in this log.
+    fn claims(&self, records: BTreeMap<u64, SignedRecord>, shown: &[&str]) -> Result<Vec<Claim>, NoProof> {
+        let size = self.head.size;
+        if records.last_key_value().is_some_and(|(at, _)| at - self.first >= size) {
+            return Err(NoProof::NotSealed);
+        }
+        let claims = records.into_iter().map(|(at, record)| {
+            let index = at - self.first;
+            let path = inclusion(index, size, &self.hashes).map_err(|error| unread(&error))?;
+            let proof = Proof { extra: None, index, path, checkpoint: self.note.clone() };
+            Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
+        });
+        claims.collect()
+    }
+
+    /// A stamp over this log, with the proof that it grew from what was stamped.
+    fn token(&self, stamped: &Stamped, growth: &mut Vec<Growth>) -> Result<Option<Token>, NoProof> {
+        let wrong = |error: &dyn std::fmt::Display| unread(&format!("a checkpoint that was stamped: {error}"));
+        let checkpoint = Note::parse(stamped.note.as_bytes()).map_err(|error| wrong(&error))?;
+        let old = Head::stated(&checkpoint).map_err(|error| wrong(&error))?;
+        // Proofs stand in the tree that is published; a stamp holds for them if that grew from the stamped one.
+        if old.size > self.head.size {
+            return Ok(None);
+        }
+        if old.size < self.head.size {
+            let path = consistency(old.size, self.head.size, &self.hashes).map_err(|error| wrong(&error))?;
+            growth.push(Growth { old, new: self.head.clone(), path });
+        }
+        Ok(Some(Token { checkpoint, rfc3161: stamped.token.clone() }))
     }
 }
 

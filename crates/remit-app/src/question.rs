@@ -7,6 +7,7 @@ use remit_core::origin::Origin;
 use remit_core::verdict;
 use serde_json::Value;
 
+use crate::action::Salt;
 use crate::preview::Preview;
 
 /// What a held call waits for: who, how many, by when, for exactly which call.
@@ -16,6 +17,12 @@ pub struct Question {
     pub id: QuestionId,
     /// The exact call.
     pub call: Digest,
+    /// What its records name it by.
+    pub action: Digest,
+    /// The salt of that: whoever makes the call again does so under the same one.
+    pub salt: Salt,
+    /// The salt under which records name those who vote. It stands in none.
+    pub voters: Salt,
     /// The decision record that asked.
     pub intent: RecordId,
     /// The digest of that record.
@@ -354,6 +361,19 @@ impl Vote {
     #[must_use]
     pub fn is_by(&self, operator: &OperatorId, user: Option<&UserId>) -> bool {
         self.people().any(|person| same_person(person, (operator, user)))
+    }
+
+    /// Whoever casts it, and in whose place, as commitments under this salt: two votes that share one cannot both count.
+    #[must_use]
+    pub fn named(&self, salt: &Salt) -> Vec<String> {
+        let people = self.people().flat_map(|(operator, user)| {
+            let user = user.map(|user| salt.commit("user", user.as_str()));
+            std::iter::once(salt.commit("operator", operator.as_str())).chain(user)
+        });
+        let mut named: Vec<String> = people.map(|digest| digest.to_string()).collect();
+        named.sort();
+        named.dedup();
+        named
     }
 
     fn people(&self) -> impl Iterator<Item = (&OperatorId, Option<&UserId>)> {

@@ -5,17 +5,19 @@ pub(crate) mod people;
 
 use jiff::Timestamp;
 use remit_core::Call;
-use remit_core::access::{AccessGrant, Ground};
+use remit_core::access::{AccessGrant, Ground, Terms};
 use remit_core::halt::HaltTarget;
 use remit_core::ids::{
     AgentId, ChangeId, Digest, GrantId, ProposalId, QuestionId, RecordId, RuleId, RunId, TeamId, UserId, WorkflowId,
 };
 use remit_core::json::{self, Object};
-use remit_core::verdict::{Code, Decision, Refusal, Verdict};
+use remit_core::verdict::{Decision, Refusal, Verdict};
 use remit_core::{CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Entropy, Kind};
+use remit_evidence::words::Words;
 use serde_json::Value;
 
+use crate::action::Action;
 use crate::authorize::Asked;
 use crate::gate::Gate;
 use crate::hold::HoldTarget;
@@ -25,16 +27,11 @@ use crate::run::Run;
 
 impl Gate {
     pub(crate) fn randomness(&self) -> Entropy {
-        let bytes = self.ports.entropy.bytes();
-        let (mut nonce, mut salt) = ([0; 16], [0; 16]);
-        nonce.copy_from_slice(&bytes[..16]);
-        salt.copy_from_slice(&bytes[16..]);
-        Entropy { nonce, salt }
+        randomness(&*self.ports.entropy)
     }
 
     pub(crate) fn record_id(&self) -> RecordId {
-        // ULIDs are of the alphabet that identifiers allow.
-        id("rec", self.now(), &self.ports.entropy.bytes(), RecordId::parse)
+        record_id(self.now(), &self.ports.entropy.bytes())
     }
 
     pub(crate) fn run_id(&self) -> RunId {
@@ -46,35 +43,45 @@ impl Gate {
         id("none", Timestamp::UNIX_EPOCH, &[0; 32], RunId::parse)
     }
 
+    /// The run as records name it: what was asked for outside of any is of none.
+    pub(crate) fn named(&self, run: &RunId) -> Option<RunId> {
+        Some(run).filter(|run| **run != self.unresolved_run()).cloned()
+    }
+
     pub(crate) fn decision_draft(
         &self,
         id: &RecordId,
-        call: &Call,
-        case: &Case,
+        (call, action): (&Call, &Action),
+        (case, snapshot): (&Case, &Snapshot),
         decision: &Decision,
         now: Timestamp,
     ) -> Draft {
-        let body = decision_body(call, &case.file, decision);
-        self.draft(Kind::Decision, id.clone(), now, body, call)
+        self.draft(id.clone(), now, decision_body(call, &case.file, snapshot, decision), (call, action))
     }
 
-    pub(crate) fn refusal_draft(&self, id: &RecordId, call: &Call, refusal: &Refusal, now: Timestamp) -> Draft {
-        let mut body = call_body(call);
-        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, body));
-        self.draft(Kind::Decision, id.clone(), now, body, call)
+    pub(crate) fn refusal_draft(
+        &self,
+        id: &RecordId,
+        (call, action): (&Call, &Action),
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Draft {
+        let (mut body, mut words) = (call_body(call), Words::default());
+        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, "/refusal", body, &mut words));
+        self.draft(id.clone(), now, (body, words), (call, action))
     }
 
     pub(crate) fn unresolved_draft(&self, id: &RecordId, asked: &Asked, refusal: &Refusal, now: Timestamp) -> Draft {
-        let mut body = Object::new();
+        let (mut body, mut words) = (Object::new(), Words::default());
         body.object("agent", |agent| {
             agent.text("id", asked.caller.calling_agent().as_str());
         });
-        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, body));
+        body.text("verdict", "deny").object("refusal", |body| refusal_body(refusal, "/refusal", body, &mut words));
         let mut requested = Object::new();
         requested.text("tool", &asked.tool).value("arguments", &asked.arguments);
         let mut disclosures = vec![("requested", requested.finish())];
         disclosures.extend(asked.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
-        disclosures.push(("reason", json::quoted(bounded(&refusal.reason))));
+        disclosures.extend(words.disclosure());
         let traceparent = asked.traceparent.clone();
         Draft { disclosures, traceparent, ..plain(Kind::Decision, id.clone(), now, body) }
     }
@@ -83,16 +90,19 @@ impl Gate {
         &self,
         intent: &RecordId,
         decision: Digest,
-        run: &RunId,
-        traceparent: Option<String>,
+        (run, user): (&RunId, Option<&UserId>),
         outcome: &Outcome,
         now: Timestamp,
     ) -> Draft {
-        let mut body = Object::new();
-        body.text("intent", intent.as_str()).object("result", |body| outcome_body(outcome, body));
+        let (mut body, mut words) = (Object::new(), Words::default());
+        body.text("intent", intent.as_str()).object("result", |body| outcome_body(outcome, body, &mut words));
+        // Whoever is erased is found by their name, and what was answered goes with it.
+        let mut disclosures = Vec::new();
+        disclosures.extend(user.map(|user| ("user", json::quoted(user.as_str()))));
+        disclosures.extend(words.disclosure());
         Draft {
             run: Some(run.clone()),
-            traceparent,
+            disclosures,
             links: vec![("decision", decision)],
             ..plain(Kind::Execution, self.record_id(), now, body)
         }
@@ -105,14 +115,16 @@ impl Gate {
             agent.text("id", run.agent.as_str());
         });
         body.text_or_null("workflow", run.workflow.as_ref().map(WorkflowId::as_str));
-        body.text_or_null("environment", run.environment.as_deref());
-        body.text_or_null("release_phase", run.release_phase.as_deref());
+        let mut words = Words::default();
+        words.put_some("/environment", run.environment.as_deref());
+        words.put_some("/release_phase", run.release_phase.as_deref());
         if closed.is_some() {
             body.number("calls", run.calls);
         }
         let mut disclosures = Vec::new();
         disclosures.extend(run.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(run.intent.as_ref().map(|intent| ("intent", json::quoted(intent))));
+        disclosures.extend(words.disclosure());
         let at = closed.unwrap_or(run.opened_at);
         Draft { run: Some(run.id.clone()), disclosures, ..plain(Kind::Run, self.record_id(), at, body) }
     }
@@ -179,18 +191,27 @@ impl Gate {
         plain(Kind::Key, self.record_id(), now, body)
     }
 
-    fn draft(&self, kind: Kind, id: RecordId, now: Timestamp, body: Object, call: &Call) -> Draft {
+    fn draft(
+        &self,
+        id: RecordId,
+        now: Timestamp,
+        (body, words): (Object, Words),
+        (call, action): (&Call, &Action),
+    ) -> Draft {
         let arguments = call.canonical_arguments().to_owned();
-        let mut disclosures = vec![("arguments", arguments), ("resource", json::quoted(&call.resource.name()))];
+        let resource = json::quoted(&call.resource.name());
+        let mut disclosures = vec![("action", action.text.clone()), ("arguments", arguments), ("resource", resource)];
         disclosures.extend(call.caller.user().map(|user| ("user", json::quoted(user.as_str()))));
-        Draft { run: Some(call.run.clone()), disclosures, ..plain(kind, id, now, body) }
+        disclosures.extend(words.disclosure());
+        let (run, action) = (Some(call.run.clone()), Some(action.digest));
+        Draft { run, action, disclosures, ..plain(Kind::Decision, id, now, body) }
     }
 }
 
 /// What a decision record says about its decision: all of it follows from the call, the facts and the
 /// authority, so that `replay` can write it again and compare.
-pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -> Object {
-    let mut body = call_body(call);
+pub(crate) fn decision_body(call: &Call, file: &CaseFile, snapshot: &Snapshot, decision: &Decision) -> (Object, Words) {
+    let (mut body, mut words) = (call_body(call), Words::default());
     body.text("verdict", decision.verdict.as_str());
     body.object("policy", |policy| {
         policy.text("snapshot", &decision.snapshot.to_string()).text("engine", "cedar/4");
@@ -203,30 +224,46 @@ pub(crate) fn decision_body(call: &Call, file: &CaseFile, decision: &Decision) -
                 reserved.number("limit", r.limit);
             });
             body.texts("approvals", approvals.iter().map(RuleId::as_str));
+            rules_body(snapshot, approvals, &mut body);
             None
         }
         Verdict::Ask { rules, refusal } => {
             body.texts("asks", rules.iter().map(RuleId::as_str));
+            rules_body(snapshot, rules, &mut body);
             Some(refusal)
         }
         Verdict::Deny(refusal) => Some(refusal),
     };
     if let Some(refusal) = refused {
-        body.object("refusal", |body| refusal_body(refusal, body));
+        body.object("refusal", |body| refusal_body(refusal, "/refusal", body, &mut words));
     }
     if !decision.observed.is_empty() {
-        body.objects("observed", &decision.observed, refusal_body);
+        body.objects("observed", decision.observed.iter().enumerate(), |(at, refusal), body| {
+            refusal_body(refusal, &format!("/observed/{at}"), body, &mut words);
+        });
     }
     if !decision.warnings.is_empty() {
         body.texts("warnings", decision.warnings.iter().map(|key| &key.0));
     }
-    body.object("facts", |body| facts(file, body));
-    body
+    body.object("facts", |body| facts(file, body, &mut words));
+    (body, words)
+}
+
+/// How many people each of these rules takes, so that their votes can be counted by whoever has the records only.
+pub(crate) fn rules_body(snapshot: &Snapshot, rules: &[RuleId], body: &mut Object) {
+    let known = rules.iter().filter_map(|rule| snapshot.rule(rule));
+    if !rules.is_empty() {
+        body.objects("rules", known, |rule, body| {
+            body.text("rule", rule.id.as_str()).text("definition", &rule.digest().to_string());
+            body.number("quorum", u64::from(rule.quorum)).number("deny", u64::from(rule.deny));
+        });
+    }
 }
 
 pub(crate) fn plain(kind: Kind, id: RecordId, now: Timestamp, body: Object) -> Draft {
-    let (run, traceparent) = (None, None);
-    Draft { kind, id, time: millis(now), run, traceparent, links: Vec::new(), body, disclosures: Vec::new() }
+    let (run, traceparent, action) = (None, None, None);
+    let (links, disclosures) = (Vec::new(), Vec::new());
+    Draft { kind, id, time: millis(now), run, traceparent, action, links, body, disclosures }
 }
 
 fn call_body(call: &Call) -> Object {
@@ -247,10 +284,11 @@ fn call_body(call: &Call) -> Object {
     body
 }
 
-/// What a refusal says. The reason of invalid input repeats what was sent, so it is a disclosure.
-fn refusal_body(refusal: &Refusal, body: &mut Object) {
-    let reason = if refusal.code == Code::InputInvalid { refusal.code.meaning() } else { &refusal.reason };
-    body.text("code", refusal.code.as_str()).text("reason", bounded(reason)).text("remedy", bounded(&refusal.remedy));
+/// What a refusal says. Its reason may repeat what a person wrote or what was sent.
+fn refusal_body(refusal: &Refusal, place: &str, body: &mut Object, words: &mut Words) {
+    words.put(format!("{place}/reason"), bounded(&refusal.reason));
+    words.put(format!("{place}/remedy"), bounded(&refusal.remedy));
+    body.text("code", refusal.code.as_str());
     body.text_or_null("factor", refusal.factor.as_ref().map(ToString::to_string).as_deref());
     if !refusal.may_request.is_empty() {
         body.texts("may_request", refusal.may_request.iter().map(|offer| &offer.id));
@@ -263,40 +301,43 @@ pub(crate) fn bounded(text: &str) -> &str {
 }
 
 /// The facts the decision was made from, so that it can be made again.
-fn facts(case: &CaseFile, body: &mut Object) {
+fn facts(case: &CaseFile, body: &mut Object, words: &mut Words) {
     body.object("run", |run| {
         run.texts("labels", case.run.labels.words()).number("calls", case.run.calls);
         run.number("spend_micro_usd", case.run.spend).flag("closed", case.run.closed);
-        run.text_or_null("environment", case.run.environment.as_deref());
-        run.text_or_null("release_phase", case.run.release_phase.as_deref());
     });
+    words.put_some("/facts/run/environment", case.run.environment.as_deref());
+    words.put_some("/facts/run/release_phase", case.run.release_phase.as_deref());
     body.objects("budgets", &case.budgets, |state, budget| {
         budget.text("key", &state.budget.key.0).text("span", &state.span.id).number("limit", state.budget.limit);
         budget.number("settled", state.settled).number("reserved", state.reserved);
         budget.flag("object_known", state.object_known);
     });
     body.texts("approved", case.approved.iter().map(RuleId::as_str));
-    body.text_or_null("refused", case.refused.as_deref());
-    if let Some(why) = &case.narrowed {
-        body.text("narrowed", why);
-    }
+    words.put_some("/facts/refused", case.refused.as_deref());
+    words.put_some("/facts/narrowed", case.narrowed.as_deref());
     if !case.origins.is_empty() {
-        body.objects("origins", &case.origins, |(argument, origin), body| {
-            body.text("argument", argument).text("origin", origin.as_str());
+        body.objects("origins", case.origins.iter().enumerate(), |(at, (argument, origin)), body| {
+            words.put(format!("/facts/origins/{at}/argument"), argument.as_str());
+            body.text("origin", origin.as_str());
         });
     }
-    body.objects("halts", &case.halts, |halt, body| {
-        body.text("target", &halt.target.to_string()).text("reason", &halt.reason);
+    body.objects("halts", case.halts.iter().enumerate(), |(at, halt), body| {
+        words.put(format!("/facts/halts/{at}/reason"), halt.reason.as_str());
+        body.text("target", &halt.target.to_string());
     });
     if !case.grants.is_empty() {
-        body.objects("grants", &case.grants, grant_body);
+        body.objects("grants", case.grants.iter().enumerate(), |(at, grant), body| {
+            grant_body(grant, &format!("/facts/grants/{at}"), body, words);
+        });
     }
 }
 
 /// A grant as a decision rests on it. For whom it is does not stand here: it concerns the caller, or it
 /// would not be a fact of the case.
-fn grant_body(grant: &AccessGrant, body: &mut Object) {
-    body.text("id", grant.id.as_str()).value("terms", &grant.terms.to_json()).text("expires", &millis(grant.expires));
+fn grant_body(grant: &AccessGrant, place: &str, body: &mut Object, words: &mut Words) {
+    body.text("id", grant.id.as_str()).text("expires", &millis(grant.expires));
+    terms_body(&grant.terms, place, body, words);
     body.text_or_null("unused_until", grant.unused_until.map(millis).as_deref());
     let kind = match &grant.ground {
         Ground::Offer(_) => "rule",
@@ -305,20 +346,44 @@ fn grant_body(grant: &AccessGrant, body: &mut Object) {
     body.text(kind, grant.ground.name().as_str());
 }
 
-fn outcome_body(outcome: &Outcome, body: &mut Object) {
+/// Terms, but for the values of their bounds: whoever asks writes those.
+pub(crate) fn terms_body(terms: &Terms, place: &str, body: &mut Object, words: &mut Words) {
+    let mut json = terms.to_json();
+    let bounds = json.as_object_mut().and_then(|json| json.remove("where"));
+    words.put_some(&format!("{place}/terms/where"), bounds);
+    body.value("terms", &json);
+}
+
+/// What came of a call. The digest of a short answer would tell it to whoever can guess, so it is none of this.
+fn outcome_body(outcome: &Outcome, body: &mut Object, words: &mut Words) {
     body.text("state", outcome.state());
     match outcome {
         Outcome::Completed(Answer::Result(result)) => {
             body.flag("is_error", result.get("isError").and_then(Value::as_bool).unwrap_or(false));
-            body.text("digest", &Digest::of(json::canonical(result).as_bytes()).to_string());
+            words.put("/result/digest", Digest::of(json::canonical(result).as_bytes()).to_string());
         }
         Outcome::Completed(Answer::Error { code, .. }) => {
             body.flag("is_error", true).raw("rpc_code", &code.to_string());
         }
         Outcome::NotStarted { code, reason } | Outcome::Unknown { code, reason } => {
-            body.text("code", code.as_str()).text("reason", bounded(reason));
+            body.text("code", code.as_str());
+            words.put("/result/reason", bounded(reason));
         }
     }
+}
+
+/// For one record.
+pub(crate) fn randomness(entropy: &dyn crate::ports::Entropy) -> Entropy {
+    let bytes = entropy.bytes();
+    let (mut nonce, mut salt) = ([0; 16], [0; 16]);
+    nonce.copy_from_slice(&bytes[..16]);
+    salt.copy_from_slice(&bytes[16..]);
+    Entropy { nonce, salt }
+}
+
+pub(crate) fn record_id(now: Timestamp, entropy: &[u8; 32]) -> RecordId {
+    // ULIDs are of the alphabet that identifiers allow.
+    id("rec", now, entropy, RecordId::parse)
 }
 
 pub(crate) fn grant_id(now: Timestamp, entropy: &[u8; 32]) -> GrantId {

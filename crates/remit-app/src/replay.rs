@@ -10,6 +10,7 @@ use remit_core::json;
 use remit_core::labels::Labels;
 use remit_core::origin::Origin;
 use remit_core::{Call, Caller, CaseFile, RunFacts, Snapshot, decide};
+use remit_evidence::words::whole;
 use serde_json::Value;
 
 use crate::records::decision_body;
@@ -65,12 +66,15 @@ pub fn replay(
     if committed != disclosed.len() {
         return Err(Unreplayable::Withheld);
     }
+    let predicate = &whole(predicate.clone(), disclosed);
     let now: Timestamp = text(predicate, "time")?.parse().map_err(|_| Unreplayable::Malformed("time"))?;
     let call = call(snapshot, predicate, disclosed)?;
     let file = case_file(snapshot, &call, predicate, now)?;
     let decision = decide(snapshot, &call, &file, now);
-    let again = json::parse(decision_body(&call, &file, &decision).finish().as_bytes());
-    let again = again.map_err(|_| Unreplayable::Malformed("the replayed decision"))?;
+    let (body, words) = decision_body(&call, &file, snapshot, &decision);
+    let read = |text: &str| json::parse(text.as_bytes()).map_err(|_| Unreplayable::Malformed("the replayed decision"));
+    let words = words.disclosure().map(|(name, text)| Ok((name.to_owned(), read(&text)?))).transpose()?;
+    let again = whole(read(&body.finish())?, words.as_slice());
     Ok(differences(predicate, &again))
 }
 

@@ -7,10 +7,12 @@
 //! goes ahead when it has not happened for too long (`lag.rs`).
 
 mod cosign;
+mod ended;
 mod lag;
 mod outcome;
 mod reader;
 mod stand;
+mod turn;
 
 use std::sync::Arc;
 
@@ -21,11 +23,12 @@ use remit_evidence::log::leaf::{LEAF_BYTES, Leaf};
 use remit_evidence::log::merkle::Frontier;
 use remit_evidence::log::note::NoteSigner;
 use remit_evidence::log::tile::{Content, Tile, WIDTH_FULL};
+use remit_evidence::log::vkey::VerifierKey;
 
 use crate::intent::CommitError;
-use crate::ledger::{Guard, Head, Tiles};
+use crate::ledger::{Epoch, Guard, Head, Mark, Tiles};
 use crate::ports::{Clock, Store};
-use crate::prove::Prover;
+use crate::prove::{LogFiles, Prover};
 
 use outcome::Stop;
 
@@ -33,6 +36,7 @@ pub use cosign::Cosigner;
 pub use lag::Lag;
 pub use outcome::{Lost, Report, Sealed};
 pub use reader::{Reader, Unread};
+pub use turn::{Next, NotTurned, revocation};
 
 /// Most leaves in one step of the head. It bounds memory; what is left over is sealed in the next round.
 const LEAVES_MAX: u32 = 16_384;
@@ -60,6 +64,16 @@ pub struct Tools {
 pub struct Sealer {
     tools: Tools,
     origin: String,
+    /// The keys that its notes are signed with.
+    keys: Vec<VerifierKey>,
+    /// How many records stand before its first leaf.
+    first: u64,
+    /// Its final head, when it has ended: then nothing is signed any more.
+    ended: Option<Head>,
+    /// The final mark of the log before it.
+    succeeds: Option<Mark>,
+    /// That log, as long as something is left to do for it.
+    before: Option<Box<Sealer>>,
     cosigners: Vec<Cosigner>,
     quorum: usize,
     /// None: what stands has to be read anew.
@@ -82,8 +96,31 @@ impl Sealer {
     /// A sealer that has looked at nothing yet. `quorum` of the cosigners are enough.
     #[must_use]
     pub fn new(origin: &str, tools: Tools, cosigners: Vec<Cosigner>, quorum: usize) -> Self {
-        let (origin, lag) = (origin.to_owned(), Arc::default());
-        Self { tools, origin, cosigners, quorum, stand: None, lost: None, lag, swept: false, remarks: Vec::new() }
+        let keys = tools.signers.iter().map(|signer| signer.key().clone()).collect();
+        Self {
+            tools,
+            origin: origin.to_owned(),
+            keys,
+            first: 0,
+            ended: None,
+            succeeds: None,
+            before: None,
+            cosigners,
+            quorum,
+            stand: None,
+            lost: None,
+            lag: Arc::default(),
+            swept: false,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// This one, behind the log that ended where it begins. `before` finishes that log: its files, its guard and
+    /// its witnesses.
+    #[must_use]
+    pub fn behind(self, epoch: &Epoch, before: Self) -> Self {
+        let succeeds = Some(epoch.ended.mark());
+        Self { first: epoch.first, succeeds, before: Some(Box::new(before)), ..self }
     }
 
     /// Says there how far the log is behind.
@@ -117,13 +154,14 @@ impl Sealer {
     }
 
     async fn advance(&mut self) -> Result<Sealed, Stop> {
+        self.finish_before().await?;
         let stand = match self.stand.take() {
             Some(stand) => stand,
             None => self.take_up().await?,
         };
         let now = self.tools.clock.now();
         let edge = stand.head.as_ref().map_or_else(Frontier::default, |head| head.edge.clone());
-        let leaves = self.tools.store.leaves(edge.size(), LEAVES_MAX).await?;
+        let leaves = self.tools.store.leaves(self.first + edge.size(), LEAVES_MAX).await?;
         let more = leaves.len() >= LEAVES_MAX as usize;
         if leaves.is_empty() && !stand.is_due(now) {
             self.lag.caught_up(now);
@@ -145,7 +183,11 @@ impl Sealer {
             self.sweep(head.edge.size());
         }
         let report = Report {
-            size: head.edge.size(),
+            head: remit_evidence::bundle::Head {
+                origin: self.origin.clone(),
+                size: head.edge.size(),
+                root: head.edge.root(),
+            },
             fresh: leaves.len(),
             more,
             at: now,
@@ -197,9 +239,13 @@ impl Sealer {
 
     /// The guard first: what it does not know of, nobody else does.
     fn publish(&self, head: &Head) -> Result<(), Stop> {
-        let mark = head.mark();
-        if self.tools.guard.last()?.as_ref() != Some(&mark) {
-            self.tools.guard.raise(&mark)?;
+        let (mark, last) = (head.mark(), self.tools.guard.last()?);
+        match &last {
+            Some(last) if *last == mark => {}
+            // It has been passed on to the next log.
+            Some(last) if self.ended.is_some() && last.origin != self.origin => {}
+            Some(last) if self.succeeds.as_ref() == Some(last) => self.tools.guard.pass_on(last, &mark)?,
+            _ => self.tools.guard.raise(&mark)?,
         }
         Ok(self.tools.tiles.publish(&head.note)?)
     }
@@ -234,7 +280,8 @@ impl Sealer {
     /// What proves places in this log.
     #[must_use]
     pub fn prover(&self) -> Prover {
-        Prover { store: self.tools.store.clone(), tiles: self.tools.tiles.clone() }
+        let log = LogFiles { origin: self.origin.clone(), first: self.first, tiles: self.tools.tiles.clone() };
+        Prover::new(self.tools.store.clone(), vec![log])
     }
 
     fn reader(&self) -> Reader<'_> {

@@ -15,7 +15,8 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Only the code that writes it to the upstream's connection may call this.
+    /// The text itself. Only the code that writes it to the upstream's connection, or gives it to a
+    /// token as its PIN, may call this.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,6 +1,8 @@
 //! After a crash: calls that were admitted and never settled.
 
 use jiff::Timestamp;
+use remit_core::ids::{Digest, RecordId};
+use remit_evidence::record::{Draft, action_of};
 
 use crate::gate::Gate;
 use crate::intent::{Settlement, Unavailable};
@@ -17,10 +19,18 @@ impl Gate {
         for settlement in unsettled {
             let at = self.now();
             let Settlement { intent, decision, run, outcome, .. } = &settlement;
-            let draft = self.execution_draft(intent, *decision, run, None, outcome, at);
+            let user = self.ports.store.run(run).await?.and_then(|run| run.user);
+            let draft = self.execution_draft(intent, *decision, (run, user.as_ref()), outcome, at);
+            let draft = Draft { action: self.action_of(intent).await?, ..draft };
             let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
             self.ports.store.settle(Settlement { record: Some(record), at, ..settlement }).await?;
         }
         Ok(count)
+    }
+
+    /// What the records of a call that was decided name it by.
+    pub(crate) async fn action_of(&self, intent: &RecordId) -> Result<Option<Digest>, Unavailable> {
+        let record = self.ports.store.record(intent).await?;
+        Ok(record.and_then(|record| action_of(&record.envelope)))
     }
 }

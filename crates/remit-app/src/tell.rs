@@ -351,6 +351,7 @@ fn distinct(channels: impl Iterator<Item = ChannelId>) -> Vec<ChannelId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Salt;
 
     fn channel(name: &str) -> ChannelId {
         ChannelId::parse(name).expect("a channel")
@@ -386,6 +387,9 @@ mod tests {
             arguments: serde_json::json!({"text": "see www.evil.example"}),
             resource: "production/billing".into(),
             cost: 0,
+            action: Salt::NONE.commit("a", "call"),
+            salt: Salt::NONE,
+            voters: Salt::NONE,
             reason: "more than 50 USD".into(),
             origins: Vec::new(),
             preview: None,

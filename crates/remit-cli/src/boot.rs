@@ -18,6 +18,7 @@ use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, Sto
 use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
+use remit_core::ids::TenantId;
 use remit_evidence::writer::Writer;
 use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
@@ -38,7 +39,9 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::commands::ledger::trust;
+use crate::commands::ledger::{Place, trust};
+use crate::ledger::Workshop;
+use crate::logs::Logs;
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
 use crate::{ledger, notify, upstreams};
@@ -223,20 +226,23 @@ impl Booted {
         // What people decided before the last end is completed before the first call.
         gate.tend_grants().await.map_err(unavailable)?;
         let reloader = Arc::new(Reloader::new(folder, gate.clone(), fleet.clone(), references, metrics.clone()));
+        let logs = Logs::of(&settings, folder, store.as_ref()).await?;
         let witnesses = ledger::witnesses(&settings)?;
-        let stamper = ledger::stamper(&settings, folder, store.clone())?;
+        let stamper = ledger::stamper(&settings, folder, &logs, store.clone())?;
         let lag = Arc::new(Lag::of(store.as_ref(), Machine.now()).await.map_err(unavailable)?);
         lag.bind(config.settings.ledger.unsealed);
         gate.heeds(lag.clone());
-        let sealer = ledger::sealer(&settings, folder, &place, store.clone(), witnesses)?.telling(lag);
-        let prover = sealer.prover();
+        let workshop = Workshop { settings: &settings, folder, store: store.clone(), witnesses };
+        let (sealer, prover) = (workshop.sealer(&logs)?.telling(lag), logs.prover(store.clone())?);
         let mut edge_settings = edge_settings(&settings, address, url, session_key);
         edge_settings.ledger = match &settings.ledger.files {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
         let keyring = keyring(&config.keys, &config.settings);
-        let sealing = Sealing::start(sealer, metrics.clone()).map_err(|error| Failure::Io("sealing".into(), error))?;
+        let writer = gate.clone();
+        let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
+            .map_err(|error| Failure::Io("sealing".into(), error))?;
         let stamping = stamper.map(|stamper| Stamping::start(stamper, metrics.clone())).transpose();
         let stamping = stamping.map_err(|error| Failure::Io("stamping".into(), error))?;
         let retiring = Retiring::start(gate.clone(), retention(&settings));
@@ -251,7 +257,7 @@ impl Booted {
         let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
         let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
-        let trust = trust::of(folder, &settings)?;
+        let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
@@ -261,6 +267,12 @@ impl Booted {
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// Whose records these are: the authority in force says so, if there is one.
+pub async fn tenant(config: &Config, store: &dyn Store) -> Result<TenantId, Failure> {
+    let last = in_force(store, config).await.map_err(|error| Failure::said(error.to_string()))?;
+    Ok(last.as_ref().unwrap_or(config).settings.tenant.clone())
 }
 
 /// The configuration that came into force last, compiled from the texts that its record discloses; nothing where

@@ -5,65 +5,95 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use remit_app::ledger::Tiles;
+use remit_app::ledger::Epoch;
 use remit_app::ports::Store;
 use remit_app::seal::{Cosigner, Sealer, Tools};
 use remit_app::stamp::{self, Stamper};
 use remit_app::witness::Witness;
-use remit_config::settings::{Bucket, LedgerFiles, Settings, Timestamps};
-use remit_evidence::log::note::NoteSigner;
+use remit_config::settings::{Bucket, Settings, Timestamps};
 use remit_evidence::log::vkey::VerifierKey;
 use remit_evidence::stamp::{Timestamper, nameable};
 use remit_server::keys::Machine;
-use remit_server::ledger::bucket::{Access, LedgerBucket};
-use remit_server::ledger::folder::LedgerFolder;
+use remit_server::ledger::bucket::Access;
 use remit_server::ledger::guard::GuardFile;
-use remit_server::ledger::keys;
 use remit_server::ledger::patience::Patience;
 use remit_server::ledger::timestamper;
 use remit_server::witness::client::{Address, Remote};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::log_keys::{Key, LogKeys};
+use crate::logs::Logs;
 use crate::terminal::Failure;
 use crate::{boot, upstreams};
 
 /// How long one exchange with a witness may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// The sealer of this folder's log. `place` is where its keys lie; each of these witnesses must be one
-/// that the folder lists, by the name of its key.
-pub fn sealer(
-    settings: &Settings,
-    folder: &Path,
-    place: &Path,
-    store: Arc<dyn Store>,
-    witnesses: Vec<Arc<dyn Witness>>,
-) -> Result<Sealer, Failure> {
-    let ledger = &settings.ledger;
-    let io = |what: &Path| {
-        let what = what.display().to_string();
-        move |error| Failure::Io(what, error)
-    };
-    let state = boot::state_of(folder);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(io(&state))?;
-    let guard = folder.join(&ledger.guard);
-    let signers = keys::in_folder(place, &ledger.origin).map_err(|error| Failure::said(error.to_string()))?;
-    let tools = Tools {
-        store,
-        tiles: tiles(settings, folder)?,
-        guard: Arc::new(GuardFile::at(&guard).map_err(io(&guard))?),
-        clock: Arc::new(Machine),
-        signers: signers.into_iter().map(|key| Box::new(key) as Box<dyn NoteSigner + Send + Sync>).collect(),
-    };
-    let keys = witness_keys(settings)?;
-    let mut cosigners = Vec::new();
-    for witness in witnesses {
-        let key = keys.iter().find(|key| key.name() == witness.name());
-        let key = key.ok_or_else(|| Failure::said(format!("the witness `{}` is not listed", witness.name())))?;
-        cosigners.push(Cosigner::new(Arc::new(Patience::with(witness)), key.clone()));
+/// The parts from which sealers of a folder are made.
+pub struct Workshop<'a> {
+    pub settings: &'a Settings,
+    pub folder: &'a Path,
+    pub store: Arc<dyn Store>,
+    /// Those who are asked. Each must be one that the folder lists, by the name of its key.
+    pub witnesses: Vec<Arc<dyn Witness>>,
+}
+
+impl Workshop<'_> {
+    /// The sealer of the log that is signed now. The log before it is finished by it, if anything is left to do.
+    pub fn sealer(&self, logs: &Logs<'_>) -> Result<Sealer, Failure> {
+        let keys = LogKeys::of(self.settings, self.folder, logs.origin());
+        let signers = keys.open()?;
+        let own = |epoch: &Epoch| signers.iter().map(|key| key.key()).eq(&epoch.keys);
+        if logs.last().is_some_and(|epoch| !own(epoch)) {
+            return Err(Failure::said(format!(
+                "the keys of the log `{}` are others than it was begun with ({}): where its Ed25519 key is now, \
+                 remit.yaml says as `ledger: key:`",
+                logs.origin(),
+                keys.places().join(", ")
+            )));
+        }
+        let tools = self.tools(logs, logs.origin(), signers)?;
+        let sealer = Sealer::new(logs.origin(), tools, self.cosigners()?, self.settings.ledger.quorum);
+        match logs.last() {
+            Some(epoch) => Ok(sealer.behind(epoch, self.finisher(logs, logs.before_last(), epoch)?)),
+            None => Ok(sealer),
+        }
     }
-    Ok(Sealer::new(&ledger.origin, tools, cosigners, ledger.quorum))
+
+    /// What finishes the log, behind so many records, that ended where this one begins.
+    pub fn finisher(&self, logs: &Logs<'_>, first: u64, epoch: &Epoch) -> Result<Sealer, Failure> {
+        let tools = self.tools(logs, &epoch.ended.origin, Vec::new())?;
+        let (keys, quorum) = (&epoch.ended_keys, self.settings.ledger.quorum);
+        Ok(Sealer::of_ended(first, epoch.ended.clone(), keys, tools, self.cosigners()?, quorum))
+    }
+
+    fn tools(&self, logs: &Logs<'_>, origin: &str, signers: Vec<Key>) -> Result<Tools, Failure> {
+        let io = |what: &Path| {
+            let what = what.display().to_string();
+            move |error| Failure::Io(what, error)
+        };
+        let state = boot::state_of(self.folder);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(io(&state))?;
+        let guard = self.folder.join(&self.settings.ledger.guard);
+        Ok(Tools {
+            store: Arc::clone(&self.store),
+            tiles: logs.tiles(origin)?,
+            guard: Arc::new(GuardFile::at(&guard).map_err(io(&guard))?),
+            clock: Arc::new(Machine),
+            signers,
+        })
+    }
+
+    fn cosigners(&self) -> Result<Vec<Cosigner>, Failure> {
+        let keys = witness_keys(self.settings)?;
+        let cosigner = |witness: &Arc<dyn Witness>| {
+            let key = keys.iter().find(|key| key.name() == witness.name());
+            let key = key.ok_or_else(|| Failure::said(format!("the witness `{}` is not listed", witness.name())))?;
+            Ok(Cosigner::new(Arc::new(Patience::with(Arc::clone(witness))), key.clone()))
+        };
+        self.witnesses.iter().map(cosigner).collect()
+    }
 }
 
 /// The witnesses that are asked.
@@ -80,18 +110,23 @@ pub fn witnesses(settings: &Settings) -> Result<Vec<Arc<dyn Witness>>, Failure> 
 }
 
 /// What has this folder's checkpoints stamped; none when nobody does.
-pub fn stamper(settings: &Settings, folder: &Path, store: Arc<dyn Store>) -> Result<Option<Stamper>, Failure> {
+pub fn stamper(
+    settings: &Settings,
+    folder: &Path,
+    logs: &Logs<'_>,
+    store: Arc<dyn Store>,
+) -> Result<Option<Stamper>, Failure> {
     let Some(timestamps) = &settings.ledger.timestamps else { return Ok(None) };
     let remote = timestamper::Remote::new(&timestamps.url);
     let tools = stamp::Tools {
         store,
-        tiles: tiles(settings, folder)?,
+        tiles: logs.tiles(logs.origin())?,
         clock: Arc::new(Machine),
         entropy: Arc::new(Machine),
         timestamping: Arc::new(remote.map_err(Failure::said)?),
     };
     let every = jiff::SignedDuration::from_secs(i64::try_from(timestamps.every_secs).unwrap_or(i64::MAX));
-    Ok(Some(Stamper::new(&settings.ledger.origin, tools, timestamper(timestamps, folder)?, every)))
+    Ok(Some(Stamper::new(logs.origin(), tools, timestamper(timestamps, folder)?, every)))
 }
 
 /// The timestamper that the folder names, by the host it is asked at.
@@ -109,22 +144,8 @@ pub fn timestamper(timestamps: &Timestamps, folder: &Path) -> Result<Timestamper
     Ok(Timestamper { name, certificate })
 }
 
-/// The files of this folder's log, wherever they are.
-pub fn tiles(settings: &Settings, folder: &Path) -> Result<Arc<dyn Tiles>, Failure> {
-    Ok(match &settings.ledger.files {
-        LedgerFiles::Folder(path) => {
-            let path = folder.join(path);
-            let opened = LedgerFolder::open(&path);
-            Arc::new(opened.map_err(|error| Failure::Io(path.display().to_string(), error))?)
-        }
-        LedgerFiles::Bucket(bucket) => {
-            let opened = LedgerBucket::open(&access(bucket, folder));
-            Arc::new(opened.map_err(|error| Failure::said(format!("the bucket of the ledger: {error}")))?)
-        }
-    })
-}
-
-fn access(bucket: &Bucket, folder: &Path) -> Access {
+/// How the bucket of a ledger is reached.
+pub fn access(bucket: &Bucket, folder: &Path) -> Access {
     Access {
         endpoint: bucket.endpoint.clone(),
         region: bucket.region.clone(),

@@ -11,6 +11,8 @@ pub mod sample;
 pub mod terminal;
 
 mod ledger;
+mod log_keys;
+mod logs;
 mod notify;
 mod otlp;
 mod reload;

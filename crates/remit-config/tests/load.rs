@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use house::{FILES, changed, folder};
 use remit_config::keys::{MayDeclare, Role};
 use remit_config::settings::notify::{ChannelKind, Security};
-use remit_config::settings::{Authentication, LedgerFiles, Records, StorePlace, Transport};
+use remit_config::settings::{Authentication, LedgerFiles, LogKey, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::approval::{Distinct, Factor, Voter};
@@ -165,6 +165,30 @@ fn a_faulty_bucket_is_said_where_it_stands() {
         let bucket = house::LEDGER_BUCKET.replacen(from, to, 1);
         assert_ne!(bucket, house::LEDGER_BUCKET, "{from}");
         let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &bucket));
+        if found != *expected {
+            wrong.push(format!("expected {expected}\n   found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_key_of_a_log_may_be_in_a_token() {
+    assert_eq!(good().settings.ledger.key, LogKey::Files);
+    let config = load(&changed("remit.yaml", house::LEDGER_FOLDER, house::LEDGER_TOKEN));
+    let config = config.unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let LogKey::Token(token) = config.settings.ledger.key else { panic!("{:?}", config.settings.ledger) };
+    assert_eq!((token.token.as_str(), token.label.as_str()), ("remit", "log 2026"));
+    assert_eq!(token.module, PathBuf::from("/usr/lib/softhsm/libsofthsm2.so"));
+    assert_eq!(token.pin, CredentialSource::File("/run/secrets/ledger-pin".into()));
+    for text in [house::LEDGER_TOKEN, "  key: files\n"] {
+        let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::LEDGER_FOLDER, text)).expect("yaml");
+        assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
+        load(&changed("remit.yaml", house::LEDGER_FOLDER, text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    }
+    let mut wrong = Vec::new();
+    for (from, to, expected) in bad::TOKENS {
+        let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &house::LEDGER_TOKEN.replacen(from, to, 1)));
         if found != *expected {
             wrong.push(format!("expected {expected}\n   found {found}"));
         }

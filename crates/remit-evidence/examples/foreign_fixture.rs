@@ -153,6 +153,7 @@ fn record(writer: &Writer, at: u16) -> Fallible<SignedRecord> {
         time: "2026-11-21T10:00:00.000Z".into(),
         run: None,
         traceparent: None,
+        action: None,
         links: Vec::new(),
         body,
         disclosures: vec![("arguments", format!("{{\"amount\":{at}}}"))],

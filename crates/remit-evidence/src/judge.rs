@@ -8,9 +8,11 @@ mod anchor;
 mod heads;
 mod keys;
 mod place;
+mod quorum;
 mod report;
 mod statement;
 mod story;
+mod succession;
 mod vote;
 
 pub use report::{Anchor, Check, Finding, Level, Outcome, Report, Step, Verdict};
@@ -38,6 +40,7 @@ pub fn judge(bytes: &[u8], trust: &Trust, memory: &[Head]) -> Report {
     let signed: Vec<bool> = read.iter().map(|read| court.key(read, &delegations, trust)).collect();
     read.iter().for_each(|read| court.disclosures(read));
     court.story(&read, trust);
+    court.succession(&read, trust, memory);
     let (stamped, unnamed) = court.stamps(&bundle, trust);
     let steps = court.growth(&bundle, memory);
     let heads = court.heads(&steps, &read, &stamped, memory);
@@ -104,9 +107,19 @@ impl Court {
         self.say(Step::Disclosures, Some(read.at), outcome, detail);
     }
 
-    /// What the gateway's clock said against what the earliest witness and the earliest timestamper said.
+    /// What the gateway's clock said against what the earliest witness and the earliest timestamper said, and what its
+    /// writer had seen against where the record stands: it was written behind all that it knew of.
     fn time(&mut self, read: &Read<'_>, anchor: Option<&Anchor>, trust: &Trust) {
         let (Some(statement), Some(place)) = (&read.statement, &read.place) else { return };
+        if let Some(seen) = statement.seen.as_ref().filter(|seen| seen.origin == place.head.origin) {
+            let (outcome, what) = if seen.size <= place.index {
+                (Outcome::Holds, "behind them")
+            } else {
+                (Outcome::Fails, "not behind them")
+            };
+            let detail = format!("its writer had seen {} leaves, and it stands {what}", seen.size);
+            self.say(Step::Time, Some(read.at), outcome, detail);
+        }
         let skew = i64::try_from(trust.require.skew_s * 1000).unwrap_or(i64::MAX);
         let seen = place.existed_by.map(|at| (at, "a witness saw it"));
         let stamped = anchor.map(|anchor| (anchor.at, "a timestamper saw it"));
@@ -158,11 +171,15 @@ fn limits(read: &[Read<'_>], claims: &[Finding], forgetful: bool, unnamed: usize
         limits.push(
             "that the approver signed where a login vouches: only a passkey's signature is the person's own".into(),
         );
+        limits.push(
+            "that those who voted had the teams that their rule asks for: the texts of the authority say so".into(),
+        );
+        limits.push("that people are different whom the gateway names apart: only their own keys would show it".into());
     }
-    let matched = |read: &Read<'_>| read.statement.as_ref().is_some_and(story::names_rules_only);
-    if read.iter().any(matched) {
-        limits
-            .push("which approval a decision used: it names rules, and approvals were matched by rule and run".into());
+    let signed =
+        |read: &Read<'_>| read.statement.as_ref().is_some_and(|statement| statement.value("/assertion").is_some());
+    if read.iter().any(signed) {
+        limits.push("that no passkey was taken away before its vote: only the records in the bundle say so".into());
     }
     limits
 }

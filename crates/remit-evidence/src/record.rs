@@ -4,6 +4,9 @@ use remit_core::ids::{Digest, RecordId, RunId, TenantId};
 use remit_core::json::{self, Object};
 use serde_json::Value;
 
+use crate::bundle::Head;
+use crate::dsse::Envelope;
+
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -74,6 +77,23 @@ impl Kind {
     }
 }
 
+/// What the subject of a record is called: the action of the call it is about …
+pub const ACTION: &str = "action";
+/// … or the record itself.
+pub const OWN: &str = "record";
+
+/// The action that a record is about, as its subject says; `None` when it is about no call.
+#[must_use]
+pub fn action_of(envelope: &Envelope) -> Option<Digest> {
+    let statement = json::parse(&envelope.payload).ok()?;
+    let subject = statement.get("subject")?.get(0)?;
+    let is_action = subject.get("name")? == ACTION;
+    Digest::from_hex(subject.pointer("/digest/sha256")?.as_str()?).filter(|_| is_action)
+}
+/// Events of key records that the gateway's root signs, besides delegations: a log ended, the next one began, a
+/// log's key was taken back.
+pub const EVENTS_OF_ROOT: [&str; 3] = ["log_ended", "log_begun", "log_key_revoked"];
+
 /// A record before it is signed.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -87,6 +107,8 @@ pub struct Draft {
     pub run: Option<RunId>,
     /// The trace it belongs to, if any.
     pub traceparent: Option<String>,
+    /// The call it is about, by its salted digest, if it is about one.
+    pub action: Option<Digest>,
     /// Records it refers to: relation and digest.
     pub links: Vec<(&'static str, Digest)>,
     /// What the kind itself says.
@@ -112,9 +134,17 @@ pub(crate) struct Statement {
     pub disclosures: Vec<String>,
 }
 
-/// Writes the statement (in-toto v1) in canonical form. The subject names the action by a digest
-/// over the record's own commitments, so that nobody can guess arguments from it.
-pub(crate) fn statement(draft: Draft, tenant: &TenantId, writer_key: &str, seq: u64, entropy: &Entropy) -> Statement {
+/// Where a record stands in a writer's work: whose it is, by which key, at which place, after which checkpoint.
+pub(crate) struct Pen<'a> {
+    pub tenant: &'a TenantId,
+    pub key: &'a str,
+    pub seq: u64,
+    pub seen: Option<&'a Head>,
+}
+
+/// Writes the statement (in-toto v1) in canonical form. The subject of what is about a call is the call's action, the
+/// same for all records of it; of anything else, a digest over the record's own commitments.
+pub(crate) fn statement(draft: Draft, pen: &Pen<'_>, entropy: &Entropy) -> Statement {
     let mut disclosures = Vec::with_capacity(draft.disclosures.len());
     let mut digests = Vec::with_capacity(draft.disclosures.len());
     for (at, (name, value)) in (0u64..).zip(draft.disclosures) {
@@ -125,13 +155,21 @@ pub(crate) fn statement(draft: Draft, tenant: &TenantId, writer_key: &str, seq: 
     }
     digests.sort();
     let nonce = hex(&entropy.nonce);
-    let action = Digest::of(format!("{nonce}{}", digests.concat()).as_bytes());
+    let (subject, name) = match draft.action {
+        Some(action) => (action, ACTION),
+        None => (Digest::of(format!("{nonce}{}", digests.concat()).as_bytes()), OWN),
+    };
     let mut predicate = draft.body;
     predicate.number("v", 1).text("kind", draft.kind.as_str()).text("record_id", draft.id.as_str());
-    predicate.text("nonce", &nonce).text("tenant", tenant.as_str()).text("time", &draft.time);
+    predicate.text("nonce", &nonce).text("tenant", pen.tenant.as_str()).text("time", &draft.time);
     predicate.object("writer", |writer| {
-        writer.text("key", writer_key).number("seq", seq);
+        writer.text("key", pen.key).number("seq", pen.seq);
     });
+    if let Some(head) = pen.seen {
+        predicate.object("log_seen", |seen| {
+            seen.text("origin", &head.origin).number("size", head.size).text("root", &head.root.to_string());
+        });
+    }
     if let Some(run) = &draft.run {
         predicate.object("run", |of| {
             of.text("id", run.as_str());
@@ -149,7 +187,7 @@ pub(crate) fn statement(draft: Draft, tenant: &TenantId, writer_key: &str, seq: 
     // The members stand in canonical order.
     let payload = format!(
         "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicate\":{},\"predicateType\":\"{}\",\
-         \"subject\":[{{\"digest\":{{\"sha256\":\"{action}\"}},\"name\":\"action\"}}]}}",
+         \"subject\":[{{\"digest\":{{\"sha256\":\"{subject}\"}},\"name\":\"{name}\"}}]}}",
         predicate.finish(),
         draft.kind.predicate_type(),
     );
@@ -195,12 +233,15 @@ mod tests {
             time: "2026-11-21T10:00:00.000Z".into(),
             run: Some(RunId::parse("run_1").expect("id")),
             traceparent: Some("00-a-b-01".into()),
+            action: Some(Digest::of(b"action")),
             links: vec![("decision", Digest::of(b"x"))],
             body,
             disclosures: vec![("arguments", "{\"amount\":5}".into()), ("user", json::quoted("ada"))],
         };
         let tenant = TenantId::parse("acme").expect("id");
-        let made = statement(draft, &tenant, "key", 7, &Entropy { nonce: [7; 16], salt: [9; 16] });
+        let seen = Head { origin: "log.example/remit".into(), size: 4, root: Digest::of(b"root") };
+        let pen = Pen { tenant: &tenant, key: "key", seq: 7, seen: Some(&seen) };
+        let made = statement(draft, &pen, &Entropy { nonce: [7; 16], salt: [9; 16] });
         let value = json::parse(&made.payload).expect("JSON");
         assert_eq!(json::canonical(&value).as_bytes(), made.payload, "canonical");
         let frozen = include_str!("../tests/vectors/statement.json").trim_end();

@@ -9,6 +9,7 @@ use remit_core::ids::Digest;
 use remit_core::json;
 use serde_json::Value;
 
+use crate::bundle::Head;
 use crate::log::policy::{Policy, PolicyError};
 use crate::log::vkey::{Algorithm, VerifierKey, ed25519};
 use crate::members::{Malformed, Members, digest, whole};
@@ -25,7 +26,7 @@ pub const TREE_SIZE_MIN: u64 = 2;
 /// How far clocks may be apart unless the document says otherwise, in seconds.
 pub const SKEW_S: u64 = 300;
 const SKEW_S_MAX: u64 = 86_400;
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 13] = [
     "v",
     "version",
     "tenant",
@@ -33,6 +34,8 @@ const MEMBERS: [&str; 11] = [
     "signers",
     "roots",
     "revoked",
+    "ended",
+    "revoked_logs",
     "accept",
     "require",
     "approvers",
@@ -82,6 +85,16 @@ pub struct Revoked {
     pub from: u64,
 }
 
+/// A log's key that fell into other hands: what it signed over more leaves than these is nobody's word, and over
+/// fewer only what a witness has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedLog {
+    /// The key, under the origin of its log.
+    pub key: VerifierKey,
+    /// The first leaf for which it does not count.
+    pub from: u64,
+}
+
 /// What a proof must show beyond the policy's quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Require {
@@ -121,6 +134,10 @@ pub struct Trust {
     pub roots: Vec<Root>,
     /// Writer keys that were taken back.
     pub revoked: Vec<Revoked>,
+    /// Logs that have ended, each with its final tree: another one that large, or a larger one, is a second history.
+    pub ended: Vec<Head>,
+    /// Keys of logs that were taken back.
+    pub revoked_logs: Vec<RevokedLog>,
     /// The kinds of record that are accepted.
     pub accept: BTreeSet<Kind>,
     /// What a proof must show.
@@ -154,6 +171,8 @@ impl Trust {
         let signers = each(members.list("signers")?, |value| key(value, "a signer"))?;
         let roots = each(members.list("roots")?, |value| root(value, &origins))?;
         let revoked = each(members.list("revoked")?, |value| revocation(value, &origins))?;
+        let ended = each(members.list("ended")?, |value| end(value, &origins))?;
+        let revoked_logs = each(members.list("revoked_logs")?, |value| revoked_log(value, &policy))?;
         let accept = each(members.list("accept")?, |value| {
             Kind::ALL
                 .into_iter()
@@ -174,6 +193,10 @@ impl Trust {
         if roots.is_empty() || accept.is_empty() || ranges.len() != roots.len() {
             return Err(Malformed("it needs roots, each once for a log, and types to accept".into()).into());
         }
+        // INVARIANT (one end for each log): the second would say what the first denies.
+        if ended.iter().map(|head| &head.origin).collect::<BTreeSet<_>>().len() != ended.len() {
+            return Err(Malformed("a log ends twice".into()).into());
+        }
         let require = require(members.value("require"))?;
         let (accept, fingerprint) = (accept.into_iter().collect(), Digest::of(bytes));
         Ok(Self {
@@ -183,6 +206,8 @@ impl Trust {
             signers,
             roots,
             revoked,
+            ended,
+            revoked_logs,
             accept,
             require,
             approvers,
@@ -223,6 +248,21 @@ fn revocation(value: &Value, origins: &BTreeSet<&str>) -> Result<Revoked, Malfor
     let members = Members::of("a revoked key", value, &["key", "log", "from"])?;
     let key = key(members.member("key", Some)?, "a revoked key")?;
     Ok(Revoked { key, log: log(&members, origins)?, from: members.number("from")? })
+}
+
+fn end(value: &Value, origins: &BTreeSet<&str>) -> Result<Head, Malformed> {
+    let members = Members::of("a log that has ended", value, &["log", "size", "root"])?;
+    let size = members.member("size", |value| whole(value).filter(|size| *size > 0))?;
+    Ok(Head { origin: log(&members, origins)?, size, root: members.digest("root")? })
+}
+
+fn revoked_log(value: &Value, policy: &Policy) -> Result<RevokedLog, Malformed> {
+    let members = Members::of("a revoked key of a log", value, &["key", "from"])?;
+    let key = members.member("key", |value| VerifierKey::parse(value.as_str()?).ok())?;
+    if policy.logs().all(|known| *known != key) {
+        return Err(Malformed("a revoked key of a log is not in the policy".into()));
+    }
+    Ok(RevokedLog { key, from: members.number("from")? })
 }
 
 fn timestamper(value: &Value) -> Result<Timestamper, Malformed> {

@@ -8,7 +8,7 @@ use remit_core::json;
 use serde_json::Value;
 
 use crate::dsse::{Envelope, MalformedEnvelope, keyid, pae};
-use crate::record::Kind;
+use crate::record::{EVENTS_OF_ROOT, Kind};
 
 /// Why a record does not verify.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,14 +75,14 @@ impl Trust {
         key.verify_strict(&pae(&envelope.payload), &signature).map_err(|_| Invalid::Signature)?;
         let root = *root;
         let verified = read(envelope)?;
-        // A root signs delegations and nothing else; a writer signs everything else.
-        if root != verified.is_delegation() {
+        // A root signs delegations and what becomes of the log; a writer signs everything else.
+        if root != verified.is_of_root() {
             return Err(Invalid::Statement("this key may not sign this kind of record".into()));
         }
         if !root && verified.writer.0 != *named {
             return Err(Invalid::Statement("the writer named is not the one who signed".into()));
         }
-        if root {
+        if verified.is_delegation() {
             let delegated = verified.predicate.get("delegate").and_then(Value::as_str).and_then(Digest::from_hex);
             let delegated = delegated.ok_or_else(|| Invalid::Statement("no delegated key".into()))?;
             let key = VerifyingKey::from_bytes(delegated.as_bytes())
@@ -94,12 +94,18 @@ impl Trust {
 }
 
 impl Verified {
-    /// Whether this is for a root to sign: a key record that delegates, and does not say how a person's own
-    /// keys changed.
+    /// Whether this is a key record that delegates, and does not say how other keys changed.
     #[must_use]
     pub fn is_delegation(&self) -> bool {
-        let of_a_person = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
-        self.kind == Kind::Key && !of_a_person
+        let of_others = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
+        self.kind == Kind::Key && !of_others
+    }
+
+    /// Whether this is for a root to sign.
+    #[must_use]
+    pub fn is_of_root(&self) -> bool {
+        let event = self.predicate.get("event").and_then(Value::as_str);
+        self.is_delegation() || self.kind == Kind::Key && event.is_some_and(|event| EVENTS_OF_ROOT.contains(&event))
     }
 
     /// Whether these disclosed values are those the record committed to. Values may be withheld;
@@ -165,8 +171,8 @@ pub fn examine(records: &[Verified]) -> Findings {
     let mut settled: BTreeSet<Digest> = BTreeSet::new();
     for record in records {
         *findings.counts.entry(record.kind).or_default() += 1;
-        // A delegation is signed by the root and stands outside the writer's sequence.
-        if !record.is_delegation() && !places.entry(&record.writer.0).or_default().insert(record.writer.1) {
+        // What the root signs stands outside the writer's sequence.
+        if !record.is_of_root() && !places.entry(&record.writer.0).or_default().insert(record.writer.1) {
             findings.doubles.push(record.writer.clone());
         }
         for (rel, digest) in &record.links {
@@ -223,6 +229,7 @@ mod tests {
             time: "2026-11-21T10:00:00.000Z".into(),
             run: None,
             traceparent: None,
+            action: None,
             links: Vec::new(),
             body: members(&body),
             disclosures: vec![("arguments", "{\"amount\":5}".into())],

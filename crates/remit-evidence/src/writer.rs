@@ -2,12 +2,14 @@
 //! record that was lost, and everybody can see that it was.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use remit_core::ids::{Digest, RecordId, RunId, TenantId};
 
+use crate::bundle::Head;
 use crate::dsse::{Envelope, Signature, keyid, pae};
-use crate::record::{Draft, Entropy, Kind, statement};
+use crate::record::{Draft, Entropy, Kind, Pen, statement};
 
 /// Signs with a key that never leaves it.
 pub trait Sign: Send + Sync {
@@ -54,6 +56,8 @@ pub struct Writer {
     /// Places whose record was not stored after all. They are taken again before new ones, so that
     /// only a record that was really lost leaves a gap.
     returned: Mutex<Vec<u64>>,
+    /// The last checkpoint that was published as far as this writer knows.
+    seen: ArcSwapOption<Head>,
 }
 
 impl Writer {
@@ -61,7 +65,14 @@ impl Writer {
     #[must_use]
     pub fn new(signer: Box<dyn Sign>, tenant: TenantId) -> Self {
         let keyid = keyid(&signer.public_key());
-        Self { signer, keyid, tenant, next: AtomicU64::new(0), returned: Mutex::default() }
+        Self {
+            signer,
+            keyid,
+            tenant,
+            next: AtomicU64::new(0),
+            returned: Mutex::default(),
+            seen: ArcSwapOption::empty(),
+        }
     }
 
     /// A writer whose key has been used before: its sequence goes on from here.
@@ -82,6 +93,11 @@ impl Writer {
         &self.tenant
     }
 
+    /// Says which checkpoint was published last: records that are written from now on say that they came after it.
+    pub fn saw(&self, head: Head) {
+        self.seen.store(Some(Arc::new(head)));
+    }
+
     /// Takes the next place in the sequence.
     #[must_use]
     pub fn ticket(&self) -> Ticket {
@@ -99,7 +115,9 @@ impl Writer {
     #[must_use]
     pub fn sign(&self, ticket: &Ticket, draft: Draft, entropy: &Entropy) -> SignedRecord {
         let (id, kind, run, time) = (draft.id.clone(), draft.kind, draft.run.clone(), draft.time.clone());
-        let made = statement(draft, &self.tenant, &self.keyid, ticket.0, entropy);
+        let seen = self.seen.load();
+        let pen = Pen { tenant: &self.tenant, key: &self.keyid, seq: ticket.0, seen: seen.as_deref() };
+        let made = statement(draft, &pen, entropy);
         let encoding = pae(&made.payload);
         let signature = Signature { keyid: self.keyid.clone(), bytes: self.signer.sign(&encoding) };
         let digest = Digest::of(&encoding);

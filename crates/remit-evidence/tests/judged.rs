@@ -89,6 +89,50 @@ fn a_receipt_is_of_its_own_decision_and_the_only_one() {
 }
 
 #[test]
+fn the_records_of_a_call_name_one_call() {
+    check(&named("approval_of_another_call"));
+    check(&named("approval_that_covers_another_call"));
+    check(&named("approval_linked_of_another_call"));
+    check(&named("receipt_of_another_call"));
+}
+
+#[test]
+fn a_quorum_is_of_different_people() {
+    check(&named("quorum_by_one_person_twice"));
+    check(&named("quorum_by_one_name_twice"));
+    check(&named("quorum_by_one_user_under_two_names"));
+    check(&named("quorum_by_one_key_twice"));
+    check(&named("quorum_by_somebody_and_who_stands_in"));
+    check(&named("quorum_of_one_too_few"));
+    check(&named("quorum_unstated"));
+}
+
+#[test]
+fn a_verdict_says_who_signed_and_for_whom_a_login_vouches() {
+    let report = judged(&named("quorum_of_two_signed_and_attested"));
+    let told = "admitted under `large` by 2 people of 2 needed: 1 signed, for 1 a login vouches";
+    assert!(report.checks.iter().any(|check| check.step == Step::Story && check.detail == told), "{report:#?}");
+    assert!(report.limits.iter().any(|limit| limit.contains("that people are different")));
+    assert!(report.limits.iter().any(|limit| limit.contains("no passkey was taken away")));
+}
+
+#[test]
+fn a_removed_passkey_counts_before_its_removal_and_not_after() {
+    check(&named("vote_by_a_removed_key"));
+    check(&named("vote_by_a_key_that_an_invitation_took"));
+    check(&named("vote_before_its_key_was_removed"));
+    check(&named("vote_by_a_key_that_came_back"));
+}
+
+#[test]
+fn no_record_was_written_after_a_checkpoint_that_holds_it() {
+    check(&named("seen_before_itself"));
+    check(&named("seen_itself"));
+    check(&named("seen_beyond_itself"));
+    check(&named("seen_another_tree"));
+}
+
+#[test]
 fn a_record_of_another_tenant_is_none_of_ours() {
     check(&named("another_tenant"));
 }

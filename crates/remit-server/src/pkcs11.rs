@@ -9,12 +9,12 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
+use remit_app::secret::Secret;
 use remit_evidence::log::note::NoteSigner;
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
-use zeroize::Zeroizing;
 
 /// Why a key in a token cannot be used. The text is for operators, and never holds the PIN.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,9 +46,12 @@ impl TokenKey {
     ///
     /// # Errors
     /// When driver, token, key or PIN are not what they should be, and when the pair is no Ed25519 key.
-    pub fn open(place: Place<'_>, pin: &Zeroizing<String>, name: &str) -> Result<Self, TokenUnusable> {
+    pub fn open(place: Place<'_>, pin: &Secret, name: &str) -> Result<Self, TokenUnusable> {
         let Place { module, token, label } = place;
         let failed = |what: &str, error: &dyn std::fmt::Display| TokenUnusable(format!("{what}: {error}"));
+        if !module.is_file() {
+            return Err(TokenUnusable(format!("there is no driver at `{}`", module.display())));
+        }
         let driver = Pkcs11::new(module).map_err(|error| failed(&module.display().to_string(), &error))?;
         match driver.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another key of this process uses the same driver.
@@ -62,16 +65,21 @@ impl TokenKey {
         let slot = slots.into_iter().find(named);
         let slot = slot.ok_or_else(|| TokenUnusable(format!("there is no token `{token}`")))?;
         let session = driver.open_ro_session(slot).map_err(|error| failed("a session", &error))?;
-        let login = session.login(UserType::User, Some(&AuthPin::from(pin.as_str().to_owned())));
+        let login = session.login(UserType::User, Some(&AuthPin::from(pin.expose().to_owned())));
         match login {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+            // Trying again would lock the token.
+            Err(Error::Pkcs11(RvError::PinIncorrect, _)) => {
+                return Err(TokenUnusable(format!("the PIN is not that of the token `{token}`")));
+            }
             Err(error) => return Err(failed("the login", &error)),
         }
         let public = only(&session, ObjectClass::PUBLIC_KEY, label)?;
         let private = only(&session, ObjectClass::PRIVATE_KEY, label)?;
-        let point = session.get_attributes(public, &[AttributeType::EcPoint]);
-        let point = point.map_err(|error| failed("the public key", &error))?;
-        let point = point.iter().find_map(|attribute| match attribute {
+        let wanted = [AttributeType::KeyType, AttributeType::EcPoint];
+        let found = session.get_attributes(public, &wanted).map_err(|error| failed("the public key", &error))?;
+        let edwards = found.contains(&Attribute::KeyType(KeyType::EC_EDWARDS));
+        let point = found.iter().filter(|_| edwards).find_map(|attribute| match attribute {
             Attribute::EcPoint(point) => raw(point),
             _ => None,
         });

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use remit_app::ledger::sealed;
 use remit_core::unsealed::Then;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -80,8 +81,7 @@ async fn metrics(State(edge): State<Arc<Edge>>) -> Response {
         let age = backlog.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         edge.metrics.reviews(backlog.waiting, age);
     }
-    if let (Ok(head), Ok(records)) = (store.head().await, store.count().await) {
-        let sealed = head.map_or(0, |head| head.edge.size());
+    if let (Ok(sealed), Ok(records)) = (sealed(&**store).await, store.count().await) {
         let now = edge.gate.ports().clock.now();
         let waited = edge.gate.lag().map_or(0, |lag| lag.secs(now));
         edge.metrics.ledger(sealed, records, waited, now);

@@ -9,12 +9,13 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
 use cryptoki::session::UserType;
+use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
+use remit_app::secret::Secret;
 use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::NoteSigner;
 use remit_server::pkcs11::{Place, TokenKey};
-use zeroize::Zeroizing;
 
 const PIN: &str = "1234";
 /// `edwards25519` as a DER printable string (PKCS#11 3.0, 2.3.5).
@@ -28,7 +29,8 @@ fn furnish(driver: &Path) {
     assert!(made.expect("softhsm2-util").status.success());
     let pkcs11 = Pkcs11::new(driver).expect("the driver");
     pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).expect("initialised");
-    let slot = pkcs11.get_slots_with_initialized_token().expect("slots")[0];
+    let named = |slot: &Slot| pkcs11.get_token_info(*slot).is_ok_and(|token| token.label().trim_end() == "remit");
+    let slot = pkcs11.get_slots_with_token().expect("slots").into_iter().find(named).expect("the token");
     let session = pkcs11.open_rw_session(slot).expect("a session");
     session.login(UserType::User, Some(&AuthPin::from(PIN.to_owned()))).expect("the login");
     for label in ["log", "double", "double"] {
@@ -46,7 +48,7 @@ fn a_token_signs_checkpoints_and_refuses_what_it_should() {
     };
     furnish(&driver);
     let place = |token, label| Place { module: &driver, token, label };
-    let pin = |text: &str| Zeroizing::new(text.to_owned());
+    let pin = |text: &str| Secret::new(text.to_owned());
     let origin = "remit.example/log";
     for (token, label, code, why) in
         [("other", "log", PIN, "no token"), ("remit", "none", PIN, "no key"), ("remit", "double", PIN, "several keys")]

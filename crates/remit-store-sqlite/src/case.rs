@@ -39,6 +39,7 @@ pub(crate) fn at_hand(book: &Book, query: &CaseQuery<'_>, halts: &Halts) -> Opti
         },
         basis: Basis { halts: halts_version, run: version, grants: 0, approvals },
         open_question: None,
+        salt: None,
         narrowed: None,
     })
 }
@@ -64,9 +65,14 @@ pub(crate) fn load(
     let live = questions::live(db, &query.call, query.now)?;
     let refused = live.iter().rev().find_map(|question| question.denial(query.now));
     let narrowed = live.iter().rev().find_map(|question| question.narrowed.clone());
+    // What was approved under another salt was approved in a race that somebody else has won: the records of the call
+    // that is made could not name it.
+    let salt = live.last().map(|question| question.salt);
     let mut approvals = Vec::new();
     for (rule, definition, quorum) in query.rules {
-        if let Some(question) = live.iter().find(|q| satisfies(q, query, rule, definition, *quorum)) {
+        if let Some(question) =
+            live.iter().find(|q| Some(q.salt) == salt && satisfies(q, query, rule, definition, *quorum))
+        {
             approvals.push((rule.clone(), question.id.clone()));
         }
     }
@@ -84,6 +90,7 @@ pub(crate) fn load(
         },
         basis: Basis { halts: halts.version, run: page.version, grants: 0, approvals },
         open_question: open.map(|question| question.id.clone()),
+        salt,
         narrowed,
     })
 }

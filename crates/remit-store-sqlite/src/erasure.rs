@@ -41,6 +41,12 @@ pub(crate) fn erase(desk: &Desk<'_>, erasure: &Erasure, record: &SignedRecord) -
     for id in &asked {
         questions::forget(db, &QuestionId::parse(id)?, erasure.now)?;
     }
+    // Records name voters by commitments under this salt: without it nobody can be looked for among them.
+    db.prepare_cached(
+        "UPDATE questions SET voters = zeroblob(16) WHERE id IN
+           (SELECT question FROM votes WHERE operator = ?1 OR user = ?1 OR behalf = ?1 OR behalf_user = ?1)",
+    )?
+    .execute([person])?;
     let votes = db
         .prepare_cached(
             "UPDATE votes SET operator = 'erased-' || position, user = NULL, reason = ''

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use remit_app::action::Salt;
 use remit_app::delivery::{Delivery, Event};
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::{Narrowing, Questions};
@@ -24,7 +25,8 @@ use crate::writer::Desk;
 use crate::{outbox, records};
 
 const SELECT: &str = "SELECT id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at, \
-                      expires_at, used, escalated, uses, narrowed, preview, step_at FROM questions";
+                      expires_at, used, escalated, uses, narrowed, preview, step_at, action, salt, \
+                      voters FROM questions";
 
 /// Stores a question, or keeps an open one for the same call that asks the same.
 ///
@@ -61,7 +63,8 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
     desk.book().will_ask(question.call);
     db.prepare_cached(
         "INSERT INTO questions (id, call, intent, decision, run, agent, tool, arguments, particulars, asked_at,
-           expires_at, preview, step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+           expires_at, preview, step_at, action, salt, voters)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         question.id.as_str(),
@@ -77,6 +80,9 @@ pub(crate) fn insert(desk: &Desk<'_>, question: &Question) -> Result<(), Failure
         micros(question.expires_at),
         question.preview.as_ref().map(preview_column),
         question.step_at.map(micros),
+        &question.action.as_bytes()[..],
+        &question.salt.as_bytes()[..],
+        &question.voters.as_bytes()[..],
     ])?;
     outbox::owe(db, &Delivery::owed(question))?;
     Ok(())
@@ -151,10 +157,11 @@ pub(crate) fn answer(db: &Connection, vote: &Vote, record: &SignedRecord) -> Res
     Ok(question)
 }
 
-/// Forgets what was asked and for whom. Which rules and how people voted stays. It is over at the latest now.
+/// Forgets what was asked, for whom, and what was said about it. Which rules and how people voted stays. It is over at the latest now.
 pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result<(), Failure> {
     let Some(question) = one(db, id)? else { return Ok(()) };
     db.prepare_cached("DELETE FROM remarks WHERE question = ?1")?.execute([id.as_str()])?;
+    db.prepare_cached("UPDATE votes SET reason = '' WHERE question = ?1")?.execute([id.as_str()])?;
     let bare = Question {
         user: None,
         parties: CallParties { user: None, ..question.parties },
@@ -167,7 +174,8 @@ pub(crate) fn forget(db: &Connection, id: &QuestionId, now: Timestamp) -> Result
     let narrowed = bare.narrowed.clone();
     let narrowed = narrowed.map(|of| Narrowed { arguments: Value::Null, reason: String::new(), ..of });
     db.prepare_cached(
-        "UPDATE questions SET call = ?2, arguments = 'null', particulars = ?3, expires_at = ?4, narrowed = ?5, preview = NULL WHERE id = ?1",
+        "UPDATE questions SET call = ?2, salt = zeroblob(16), arguments = 'null', particulars = ?3, expires_at = ?4,
+           narrowed = ?5, preview = NULL WHERE id = ?1",
     )?
     .execute(params![
         id.as_str(),
@@ -239,6 +247,9 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Question>,
         let mut question = Question {
             id: QuestionId::parse(&text(0)?)?,
             call: digest(row.get(1)?)?,
+            action: digest(row.get(17)?)?,
+            salt: Salt::new(row.get(18)?),
+            voters: Salt::new(row.get(19)?),
             intent: RecordId::parse(&text(2)?)?,
             decision: digest(row.get(3)?)?,
             run: RunId::parse(&text(4)?)?,

@@ -87,21 +87,38 @@ WHEN new.disclosures <> '' OR new.payload <> old.payload OR new.signature <> old
 BEGIN SELECT RAISE(ABORT, 'a signed payload never changes'); END;
 CREATE INDEX records_by_run ON records (run, position) WHERE run IS NOT NULL;
 
--- The head of the log over the records: the tree that was signed last, with its right edge (the roots of
--- its complete subtrees, 32 bytes each) and the signed checkpoint. It never shrinks and never forks.
+-- The heads of the logs over the records, one for each log, which has so many records before its first leaf: the
+-- tree that was signed last, with its right edge (the roots of its complete subtrees, 32 bytes each) and the
+-- signed checkpoint. A log never shrinks and never forks, and one that has ended never goes on.
 CREATE TABLE log_head (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  origin TEXT NOT NULL,
+  first INTEGER PRIMARY KEY,
+  origin TEXT NOT NULL UNIQUE,
   size INTEGER NOT NULL CHECK (size >= 0),
   root BLOB NOT NULL CHECK (length(root) = 32),
   peaks BLOB NOT NULL CHECK (length(peaks) % 32 = 0),
   note TEXT NOT NULL
 ) STRICT;
 CREATE TRIGGER log_head_follows BEFORE UPDATE ON log_head
-WHEN new.origin <> old.origin OR new.size < old.size OR (new.size = old.size AND new.root <> old.root)
+WHEN new.first <> old.first OR new.origin <> old.origin OR new.size < old.size
+  OR (new.size = old.size AND new.root <> old.root)
 BEGIN SELECT RAISE(ABORT, 'the log never shrinks and never forks'); END;
 CREATE TRIGGER log_head_stays BEFORE DELETE ON log_head
 BEGIN SELECT RAISE(ABORT, 'the head of the log is never deleted'); END;
+
+-- The logs after the first one. Keys are verifier keys, a line each; `ended_keys` are those of the log before.
+CREATE TABLE log_epochs (
+  first INTEGER PRIMARY KEY CHECK (first > 0),
+  origin TEXT NOT NULL UNIQUE,
+  keys TEXT NOT NULL,
+  ended_keys TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER log_head_ends BEFORE UPDATE ON log_head
+WHEN old.first < (SELECT max(first) FROM log_epochs)
+BEGIN SELECT RAISE(ABORT, 'a log that has ended never goes on'); END;
+CREATE TRIGGER log_epochs_stand BEFORE UPDATE ON log_epochs
+BEGIN SELECT RAISE(ABORT, 'the row of logs never changes'); END;
+CREATE TRIGGER log_epochs_stay BEFORE DELETE ON log_epochs
+BEGIN SELECT RAISE(ABORT, 'the row of logs never changes'); END;
 
 -- Admitted calls, each at the position of its decision record. A call is settled once: then it has an
 -- outcome, and only then.
@@ -185,6 +202,9 @@ CREATE TABLE questions (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   call BLOB NOT NULL CHECK (length(call) = 32),
+  action BLOB NOT NULL CHECK (length(action) = 32),
+  salt BLOB NOT NULL CHECK (length(salt) = 16),
+  voters BLOB NOT NULL CHECK (length(voters) = 16),
   intent TEXT NOT NULL,
   decision BLOB NOT NULL CHECK (length(decision) = 32),
   run TEXT NOT NULL,

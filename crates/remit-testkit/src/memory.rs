@@ -4,6 +4,7 @@
 
 mod care;
 mod changes;
+mod epochs;
 mod erasure;
 mod grants;
 mod listing;
@@ -64,11 +65,13 @@ impl Store for MemoryStore {
         let state = self.open()?;
         let unknown = || Unavailable(format!("there is no run `{}`", query.run));
         let (run, version) = state.runs.iter().find(|(run, _)| run.id == *query.run).ok_or_else(unknown)?;
+        let salt = state.live(query.call, query.now).next_back().map(|question| question.salt);
         let mut approvals = Vec::new();
         for (rule, definition, quorum) in query.rules {
             let satisfied = state.live(query.call, query.now).find(|q| {
                 let asked = q.rules.iter().find(|asked| asked.id == *rule && asked.definition == *definition);
-                q.usable(query.run, query.now)
+                Some(q.salt) == salt
+                    && q.usable(query.run, query.now)
                     && asked.is_some_and(|asked| q.yes(rule) >= asked.quorum.max(*quorum) as usize)
             });
             approvals.extend(satisfied.map(|question| (rule.clone(), question.id.clone())));
@@ -97,6 +100,7 @@ impl Store for MemoryStore {
             },
             basis: Basis { halts: state.halts_changed, run: *version, grants: 0, approvals },
             open_question: open,
+            salt,
             narrowed,
         })
     }
@@ -361,7 +365,8 @@ impl Store for MemoryStore {
         let same = state.head.as_ref().map(Head::mark) == from.map(Head::mark);
         let follows = from
             .is_none_or(|from| from.origin == to.origin && (from.edge.size() < to.edge.size() || from.edge == to.edge));
-        if !same || !follows {
+        let named = state.epochs.last().is_none_or(|epoch| epoch.origin == to.origin);
+        if !same || !follows || !named {
             return Err(CommitError::Conflict("head"));
         }
         let fate = state.on_advance.as_ref().and_then(|ask| ask());

@@ -294,7 +294,9 @@ impl House {
             let predicate = statement["predicate"].take();
             match record.kind {
                 Kind::Grant => {
-                    assert!(!predicate.to_string().contains("@acme"), "people stand beside the record: {predicate}");
+                    let said = ["@acme", "INC-7", "customers have to know"];
+                    let said = said.iter().find(|said| predicate.to_string().contains(*said));
+                    assert_eq!(said, None, "people and their words stand beside the record: {predicate}");
                     events.push(predicate["event"].clone());
                 }
                 Kind::Decision => {

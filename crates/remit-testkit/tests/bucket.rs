@@ -53,7 +53,7 @@ async fn seals_in_this_runtime() {
             signers: vec![Box::new(Signer::ed25519(ORIGIN, Algorithm::Ed25519, &[7; 32]).expect("a key"))],
         };
         let sealer = Sealer::new(ORIGIN, tools, Vec::new(), 0);
-        let sealing = Sealing::start(sealer, Arc::new(Metrics::default())).expect("a thread");
+        let sealing = Sealing::start(sealer, Arc::new(Metrics::default()), |_| ()).expect("a thread");
         for _ in 0..300 {
             store.append(trial.record(Kind::Policy, None)).await.expect("appended");
         }

@@ -15,7 +15,7 @@ use remit_app::retain::{Retention, Walk};
 use remit_cli::boot::Running;
 use remit_cli::rehearse::{Rehearsal, play};
 use remit_config::Scenario;
-use remit_core::ids::{OperatorId, UserId};
+use remit_core::ids::{Digest, OperatorId, UserId};
 use remit_core::registry::Class;
 use remit_evidence::record::{Kind, disclosed};
 use remit_evidence::verify::{Trust, Verified, examine};
@@ -219,6 +219,48 @@ async fn an_erasure_takes_the_values_and_leaves_the_proofs() {
     let rebuilt = open(&world.file);
     assert_eq!(rebuilt.count().await.expect("counted"), after.len() as u64 + 1);
     assert_eq!(found(&world.file, &texts), Vec::<String>::new());
+}
+
+/// What others wrote about somebody stands in that somebody's records too, when a call of theirs was refused for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_wrote_is_in_no_signed_text_and_goes_with_whom_it_is_about() {
+    let mut world = World::new().await;
+    let refund = "{ payment: P-5, amount: 200 }";
+    let mut steps = step("refund", ADA, refund, "nothing", "ask");
+    steps.push_str("  - deny: { by: bob, reason: ERIKA-IS-A-CHEAT }\n");
+    steps.push_str(&step("refund", ADA, refund, "nothing", "deny"));
+    steps.push_str("  - halt: agent:desk\n");
+    steps.push_str(&step("get_customer", ADA, "{ id: C-ERIKA }", "nothing", "deny"));
+    steps.push_str("  - resume: agent:desk\n");
+    steps.push_str(&step("get_customer", ADA, "{ id: C-ERIKA }", "ERIKA-ANSWER", "allow"));
+    world.play(&steps).await;
+    let texts: Vec<String> = ["ERIKA", "refused this call", "agent:desk is halted"].map(ToOwned::to_owned).into();
+    let digest = json!({"content": [{"type": "text", "text": "ERIKA-ANSWER"}]});
+    let digest = Digest::of(remit_core::json::canonical(&digest).as_bytes()).to_string();
+    let told = |records: &[SignedRecord]| {
+        let values: Vec<_> = records.iter().flat_map(|record| disclosed(&record.disclosures)).collect();
+        let words = values.into_iter().filter(|(name, _)| name == "words").map(|(_, words)| words.to_string());
+        words.collect::<String>()
+    };
+    let before = world.records().await;
+    for record in &before {
+        let payload = String::from_utf8_lossy(&record.envelope.payload);
+        let wrote = texts.iter().chain([&digest]).find(|text| payload.contains(text.as_str()));
+        assert_eq!(wrote, None, "{payload}");
+    }
+    let words = told(&before);
+    assert!(
+        ["a person refused this call: ERIKA-IS-A-CHEAT", "/facts/halts/0/reason", "/facts/refused", &digest]
+            .iter()
+            .all(|text| words.contains(*text)),
+        "{words}"
+    );
+    let (ada, by) = (id(UserId::parse, ADA), id(OperatorId::parse, "olga"));
+    world.stage.gate().erase(&ada, &by, "T-1", true).await.expect("it is erased");
+    let left = found(&world.file, &[texts, vec![ADA.to_owned(), digest]].concat());
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(told(&world.records().await), "");
+    world.examined().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use remit_app::ports::Store as _;
-use remit_app::prove::{Prover, Wanted};
+use remit_app::prove::{LogFiles, Prover, Wanted};
 use remit_cli::boot::Running;
 use remit_core::halt::HaltTarget;
 use remit_core::ids::OperatorId;
@@ -101,7 +101,8 @@ async fn bundle(place: &Path, last: bool) -> Bundle {
     let tiles = Arc::new(LedgerFolder::open(&place.join(".remit/ledger")).expect("it opens"));
     let records = store.records(&Default::default()).await.expect("read");
     let record = if last { records.last() } else { records.first() }.expect("a record").id.clone();
-    let prover = Prover { store, tiles };
+    let origin = store.head().await.expect("read").expect("a head").origin;
+    let prover = Prover::new(store, vec![LogFiles { origin, first: 0, tiles }]);
     let gathered = prover.gather(&Wanted::Record(record)).await.expect("gathered");
     prover.prove(gathered, &[]).expect("proven")
 }

@@ -6,6 +6,7 @@ use remit_core::verdict::Refusal;
 use remit_evidence::writer::SignedRecord;
 
 use super::{Asked, Passenger};
+use crate::action::Action;
 use crate::gate::{Gate, Reply};
 use crate::intent::{Basis, Effect, Intent};
 
@@ -23,7 +24,8 @@ impl Gate {
     /// Refuses a call on which no decision was written, on the record.
     pub(super) async fn refuse(&self, passenger: &Passenger, refusal: Refusal) -> Reply {
         let Passenger { call, record, ticket, .. } = passenger;
-        let draft = self.refusal_draft(record, call, &refusal, self.now());
+        let action = Action::of(call, passenger.salt);
+        let draft = self.refusal_draft(record, (call, &action), &refusal, self.now());
         let record = self.writer.sign(ticket, draft, &self.randomness());
         let tool = call.tool.name.to_string();
         self.record_refusal(record, &call.caller, call.digest(), &tool, call.run.clone(), refusal).await

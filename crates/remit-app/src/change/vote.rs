@@ -197,7 +197,7 @@ impl Gate {
             Ok(change) => {
                 if let Some(candidate) = enough {
                     self.snapshot.store(candidate.snapshot.clone());
-                    self.stand_on(candidate.steering.clone());
+                    self.steered_by(&candidate.steering).await?;
                 }
                 self.ports.notifier.authority_changed();
                 Ok(change)

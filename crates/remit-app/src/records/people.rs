@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use remit_core::ids::{Digest, OperatorId, QuestionId, RuleId};
 use remit_core::json::{self, Object};
 use remit_core::verdict::Decision;
-use remit_core::{Call, CaseFile};
+use remit_core::{Call, CaseFile, Snapshot};
 use remit_evidence::record::{Draft, Kind};
 use remit_evidence::webauthn::PublicKey;
 
 use super::{decision_body, millis, plain};
+use crate::action::Action;
 use crate::attention::{Canary, Verdict as Ended};
 use crate::ballot::{Cast, NARROW, Proof};
 use crate::delegation::Delegation;
@@ -21,7 +22,6 @@ impl Gate {
     pub(crate) fn approval_draft(&self, question: &Question, vote: &Vote, cast: &Cast) -> Draft {
         let mut body = Object::new();
         body.text("question", question.id.as_str()).text("rule", vote.rule.as_str());
-        body.text("call", &question.call.to_string());
         body.text("choice", if vote.approve { "approve" } else { "deny" });
         body.text("expires", &millis(question.expires_at)).text("factor", vote.factor.as_str());
         body.raw("statement", &cast.statement);
@@ -31,6 +31,7 @@ impl Gate {
         if vote.behalf.is_some() {
             body.flag("in_place", true);
         }
+        body.texts("people", vote.named(&question.voters));
         stands_behind(cast.signed.as_ref(), &mut body);
         let behalf = vote.behalf.as_ref().map(|(principal, _)| ("principal", json::quoted(principal.as_str())));
         let mut disclosures = vec![
@@ -44,7 +45,8 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(behalf);
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), vote.at, body)
@@ -79,7 +81,7 @@ impl Gate {
         question: &Question,
         by: &NarrowedBy<'_>,
         narrowed: &Narrowed,
-        call: &Call,
+        (call, action): (&Call, Digest),
         next: Option<Digest>,
     ) -> Draft {
         let NarrowedBy { approver, principal, rule, factor, cast } = by;
@@ -90,7 +92,7 @@ impl Gate {
             if principal.is_some() {
                 body.flag("in_place", true);
             }
-            body.text("narrower", &call.digest().to_string());
+            body.text("narrower", &action.to_string());
             body.text_or_null("next", narrowed.next.as_ref().map(QuestionId::as_str));
         });
         draft.links.extend(next.map(|decision| ("narrowed", decision)));
@@ -116,14 +118,15 @@ impl Gate {
         more: impl FnOnce(&mut Object),
     ) -> Draft {
         let mut body = Object::new();
-        body.text("question", question.id.as_str()).text("choice", choice).text("call", &question.call.to_string());
+        body.text("question", question.id.as_str()).text("choice", choice);
         more(&mut body);
         let mut disclosures = Vec::new();
         disclosures.extend(by.map(|by| ("approver", json::quoted(by.as_str()))));
         disclosures.push(("reason", json::quoted(text)));
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
+            action: Some(question.action),
             links: vec![("decision", question.decision)],
             disclosures,
             ..plain(Kind::Approval, self.record_id(), now, body)
@@ -141,7 +144,7 @@ impl Gate {
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         let links = vec![("decision", question.decision)];
         Draft {
-            run: Some(question.run.clone()),
+            run: self.named(&question.run),
             links,
             disclosures,
             ..plain(Kind::Run, self.record_id(), remark.at, body)
@@ -178,13 +181,13 @@ impl Gate {
     /// second part of the answer says, marks it, and is kept apart until it is over.
     pub(crate) fn planted_draft(
         &self,
-        call: &Call,
-        file: &CaseFile,
+        (call, action): (&Call, &Action),
+        (file, snapshot): (&CaseFile, &Snapshot),
         decision: &Decision,
         now: Timestamp,
     ) -> (Draft, usize) {
-        let body = decision_body(call, file, decision);
-        let mut draft = self.draft(Kind::Decision, self.record_id(), now, body, call);
+        let said = decision_body(call, file, snapshot, decision);
+        let mut draft = self.draft(self.record_id(), now, said, (call, action));
         draft.disclosures.push(("canary", "true".to_owned()));
         let at = draft.disclosures.len() - 1;
         (draft, at)
@@ -203,19 +206,22 @@ impl Gate {
     }
 
     /// How a person's own keys changed. A credential's id is a pseudonym of its owner, so its digest stands
-    /// there; the key must be in clear, for signatures are checked against it.
+    /// there; the key must be in clear, for signatures are checked against it, and so must those that went with it.
     pub(crate) fn account_draft(
         &self,
-        operator: &OperatorId,
-        by: &OperatorId,
+        (operator, by): (&OperatorId, &OperatorId),
         event: &str,
         key: Option<(Digest, PublicKey)>,
+        gone: &[PublicKey],
         now: Timestamp,
     ) -> Draft {
         let mut body = Object::new();
         body.text("event", event);
         if let Some((credential, key)) = key {
             body.text("credential", &credential.to_string()).text("key", &key.to_string());
+        }
+        if !gone.is_empty() {
+            body.texts("keys", gone.iter().map(ToString::to_string));
         }
         let mut disclosures = vec![("operator", json::quoted(operator.as_str()))];
         if by != operator {

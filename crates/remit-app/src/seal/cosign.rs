@@ -36,6 +36,11 @@ impl Cosigner {
         Self { witness, key, seen: 0, failures: 0, rest: 0 }
     }
 
+    /// The key it cosigns with.
+    pub(super) const fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
     /// Asks for a cosignature; a second time when it has seen another size than was thought.
     async fn ask(&self, head: &Head, note: &Note, reader: Reader<'_>) -> Result<Vec<SignatureLine>, Declined> {
         let size = head.edge.size();

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use remit_core::unsealed::Unsealed;
 
 use crate::intent::Unavailable;
+use crate::ledger::sealed;
 use crate::ports::{RecordFilter, Store};
 
 /// How long records may have waited to be sealed, and how long they may wait.
@@ -32,7 +33,7 @@ impl Lag {
     /// # Errors
     /// When the store cannot say.
     pub async fn of(store: &dyn Store, now: Timestamp) -> Result<Self, Unavailable> {
-        let sealed = store.head().await?.map_or(0, |head| head.edge.size());
+        let sealed = sealed(store).await?;
         let filter = RecordFilter { after: sealed, limit: 1, ..RecordFilter::default() };
         let lag = Self::default();
         let since = match store.records(&filter).await?.first() {

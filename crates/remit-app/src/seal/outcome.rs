@@ -1,6 +1,7 @@
 //! What comes of a round of sealing, and which errors end it for good.
 
 use jiff::Timestamp;
+use remit_evidence::bundle::Head;
 use remit_evidence::log::growth::Stuck;
 use remit_evidence::log::tile::TileError;
 
@@ -24,8 +25,8 @@ pub enum Sealed {
 /// A checkpoint that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How many leaves the log has.
-    pub size: u64,
+    /// Which tree it is of.
+    pub head: Head,
     /// How many of them are new.
     pub fresh: usize,
     /// Whether more records may wait already.
@@ -94,6 +95,16 @@ impl Lost {
 pub(super) enum Stop {
     Later(String),
     Lost(Lost),
+}
+
+impl Stop {
+    /// Why, in words.
+    pub(super) fn told(self) -> String {
+        match self {
+            Self::Later(why) => why,
+            Self::Lost(lost) => lost.to_string(),
+        }
+    }
 }
 
 impl From<Unavailable> for Stop {

@@ -22,10 +22,14 @@ pub(super) struct Known {
 
 impl Sealer {
     pub(super) async fn take_up(&mut self) -> Result<Stand, Stop> {
-        let head = self.tools.store.head().await?;
+        let head = match &self.ended {
+            Some(head) => Some(head.clone()),
+            None => self.tools.store.head().await?,
+        };
         let published = self.published()?;
-        let guarded = self.tools.guard.last()?.map(|mark| Known { who: "the guard".into(), mark });
+        let guarded = self.tools.guard.last()?;
         let unguarded = guarded.is_none();
+        let guarded = guarded.filter(|mark| !self.is_passed(mark)).map(|mark| Known { who: "the guard".into(), mark });
         let mut known = self.witnessed().await;
         known.extend(published.clone().map(|mark| Known { who: "the published checkpoint".into(), mark }));
         known.extend(guarded);
@@ -38,7 +42,7 @@ impl Sealer {
                 return Err(Lost::Behind { who: who.clone(), theirs: mark.size, ours }.into());
             }
         }
-        if self.tools.store.count().await? < ours {
+        if self.tools.store.count().await? < self.first + ours {
             return Err(damaged("the store has fewer records than were sealed".into()));
         }
         if let Some(head) = head.as_ref().filter(|_| unguarded) {
@@ -55,6 +59,12 @@ impl Sealer {
         Ok(Stand { head, signed: None })
     }
 
+    /// Whether the guard is with the log on the other side of a turn: still with the one before, or already with
+    /// the one behind.
+    fn is_passed(&self, guarded: &Mark) -> bool {
+        self.succeeds.as_ref() == Some(guarded) || (self.ended.is_some() && guarded.origin != self.origin)
+    }
+
     /// The tree of the published checkpoint, which one of our keys must have signed.
     fn published(&self) -> Result<Option<Mark>, Stop> {
         let bytes = self.tools.tiles.published()?;
@@ -65,15 +75,19 @@ impl Sealer {
 
     /// The tree that this note of ours is about.
     pub(super) fn mark(&self, note: &Note) -> Result<Mark, String> {
-        let keys = self.tools.signers.iter().map(|signer| signer.key());
-        let opened = Checkpoint::open(note, keys, []).map_err(|error| error.to_string())?.checkpoint;
+        let opened = Checkpoint::open(note, &self.keys, []).map_err(|error| error.to_string())?.checkpoint;
         Ok(Mark { origin: opened.origin, size: opened.size, root: opened.root })
     }
 
-    /// The head must have been signed by the keys that are to sign the next one: a log has one pair.
+    /// The head must have been signed by all the keys that are to sign the next one: a log has one pair.
     fn check_own(&self, head: &Head) -> Result<(), Stop> {
         let note = Note::parse(head.note.as_bytes()).map_err(|error| error.to_string());
-        let mark = note.and_then(|note| self.mark(&note)).map_err(|error| {
+        let signed = |note: Note| match note.seals(&self.keys) {
+            Ok(seals) if seals.len() < self.keys.len() => Err("it is not signed by all of its keys".to_owned()),
+            Ok(_) => self.mark(&note),
+            Err(error) => Err(error.to_string()),
+        };
+        let mark = note.and_then(signed).map_err(|error| {
             damaged(format!(
                 "the head is none of ours ({error}): restore its keys, or begin a new store under another origin"
             ))
@@ -90,7 +104,8 @@ impl Sealer {
         while edge.size() < head.edge.size() {
             let aligned = (edge.size() / REBUILD_LEAVES + 1) * REBUILD_LEAVES;
             let wanted = aligned.min(head.edge.size()) - edge.size();
-            let leaves = self.tools.store.leaves(edge.size(), u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
+            let leaves =
+                self.tools.store.leaves(self.first + edge.size(), u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
             if leaves.is_empty() {
                 return Err(damaged(format!(
                     "the store has {} records and its head has {}",

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use clap::Args;
 use remit_config::Config;
 use remit_config::settings::{Authentication, LedgerFiles, StorePlace};
+use remit_store_sqlite::SqliteStore;
 
 use crate::boot;
 use crate::client::Access;
 use crate::ledger;
+use crate::log_keys::LogKeys;
+use crate::logs::Logs;
 use crate::notify;
-use crate::terminal::{Failure, Outcome, counted, say, text};
+use crate::terminal::{Failure, Outcome, block_on, counted, say, text};
 use crate::upstreams;
 
 /// Look at a set-up and say what is wrong with it.
@@ -144,17 +147,37 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
         }
         _ => {}
     }
-    if let LedgerFiles::Bucket(bucket) = &config.settings.ledger.files {
-        let read = ledger::tiles(&config.settings, folder).map_err(|error| error.to_string());
-        let read = read.and_then(|tiles| tiles.published().map_err(|error| error.to_string()));
-        chart.note("ledger", read.map(|_| format!("s3://{}/{} can be read", bucket.name, bucket.prefix)))?;
-    }
+    logs(chart, folder, config)?;
     if let Some(timestamps) = &config.settings.ledger.timestamps {
         let found = ledger::timestamper(timestamps, folder).map_err(|error| error.to_string());
         chart.note("timestamps", found.map(|timestamper| format!("{} by its certificate", timestamper.name)))?;
     }
     if let Authentication::Anonymous(agent) = &config.settings.authentication {
         say(format!("      everybody on this machine is agent `{agent}`: fine for a try, nothing else"))?;
+    }
+    Ok(())
+}
+
+fn logs(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
+    let settings = &config.settings;
+    let store = boot::store_of(folder, settings);
+    // Before the first start there is the first log.
+    let logs = if store.exists() {
+        let store = SqliteStore::inspect(&store).map_err(|error| Failure::said(error.to_string()));
+        store.and_then(|store| block_on(Logs::of(settings, folder, &store))?)
+    } else {
+        Ok(Logs::none(settings, folder))
+    };
+    let logs = match logs {
+        Ok(logs) => logs,
+        Err(error) => return chart.note("logs", Err(error.to_string())),
+    };
+    let checked = LogKeys::of(settings, folder, logs.origin()).check();
+    chart.note("log keys", checked.map_err(|error| error.to_string()))?;
+    if let LedgerFiles::Bucket(bucket) = &settings.ledger.files {
+        let read = logs.tiles(logs.origin()).map_err(|error| error.to_string());
+        let read = read.and_then(|tiles| tiles.published().map_err(|error| error.to_string()));
+        chart.note("ledger", read.map(|_| format!("s3://{}/{} can be read", bucket.name, bucket.prefix)))?;
     }
     Ok(())
 }

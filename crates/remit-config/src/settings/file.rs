@@ -112,6 +112,10 @@ pub(crate) struct LedgerFile {
     pub folder: Option<At<String>>,
     /// Or: the bucket of its files, in an object store that speaks S3.
     pub bucket: Option<At<BucketFile>>,
+    /// Where the log's Ed25519 key is: `files`, beside the store, or in a token. Default: `files`.
+    pub key: Option<At<LogKeyFile>>,
+    /// Where that of the next log is, which `remit ledger rotate` begins. Default: `files`, unless `key` is in a token.
+    pub next_key: Option<At<LogKeyFile>>,
     /// The file that remembers what was signed last. It belongs on another volume, in no backup with the store. Default: `.remit/last_signed`.
     pub guard: Option<At<String>>,
     /// Who cosigns checkpoints.
@@ -160,6 +164,32 @@ pub(crate) enum ThenWord {
     Reads,
     /// All.
     GoOn,
+}
+
+/// Where a log's Ed25519 key is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum LogKeyFile {
+    /// In a file beside the store, made when it is missing.
+    Files,
+    /// In a token, which never gives it away.
+    Pkcs11(TokenFile),
+}
+
+/// A key pair in a PKCS#11 token: a hardware module, a smart card, a key service behind its driver.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct TokenFile {
+    /// The driver, a shared library: `/usr/lib/softhsm/libsofthsm2.so`.
+    pub module: At<String>,
+    /// The label of the token.
+    pub token: At<String>,
+    /// The label of the Ed25519 key pair in it.
+    pub label: At<String>,
+    /// Where the PIN is found: `env:LEDGER_PIN` or `file:/run/secrets/ledger-pin`.
+    pub pin: At<String>,
 }
 
 /// A bucket in an object store that speaks S3. It must refuse a conditional write (`If-None-Match: *`) of what is there.

@@ -7,8 +7,8 @@ use remit_core::unsealed::{Then, Unsealed};
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{BucketFile, LedgerFile, ThenWord, UnsealedFile, WitnessFile};
-use crate::settings::{Ledger, LedgerFiles, Witness, bucket, timestamps};
+use crate::settings::file::{BucketFile, LedgerFile, LogKeyFile, ThenWord, UnsealedFile, WitnessFile};
+use crate::settings::{Ledger, LedgerFiles, LogKey, Witness, bucket, log_key, timestamps};
 
 const FOLDER: &str = ".remit/ledger";
 const GUARD: &str = ".remit/last_signed";
@@ -20,6 +20,8 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         origin: None,
         folder: None,
         bucket: None,
+        key: None,
+        next_key: None,
         guard: None,
         witnesses: Vec::new(),
         quorum: None,
@@ -31,6 +33,9 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
         report.read(&origin, |text| is_name(text).then(|| text.to_owned()), "the name of a log", help)
     });
     let files = files(file.folder, file.bucket, report);
+    // What stands in for a faulty key is never used: a fault was said.
+    let key = log_key::check(file.key.as_ref(), report).unwrap_or(LogKey::Files);
+    let next_key = file.next_key.as_ref().and_then(|at| next_key(at, &key, report));
     let guard = path(file.guard, GUARD, report);
     let mut witnesses: Vec<Witness> = Vec::new();
     for at in &file.witnesses {
@@ -45,7 +50,22 @@ pub(crate) fn check(file: Option<LedgerFile>, tenant: &str, report: &mut Report<
     let unsealed = unsealed(file.unsealed, report);
     let timestamps = file.timestamps.as_ref().and_then(|at| timestamps::check(at, report));
     let origin = origin.unwrap_or_else(|| format!("remit/{tenant}"));
-    Ledger { origin, files, guard, witnesses, quorum, unsealed, timestamps }
+    Ledger { origin, files, key, next_key, guard, witnesses, quorum, unsealed, timestamps }
+}
+
+/// INVARIANT (one key, one log): a pair in a token does not change by itself, so the next log has another one.
+fn next_key(at: &At<LogKeyFile>, key: &LogKey, report: &mut Report<'_>) -> Option<LogKey> {
+    let next = log_key::check(Some(at), report)?;
+    if let (LogKey::Token(next), LogKey::Token(key)) = (&next, key)
+        && (&next.token, &next.label) == (&key.token, &key.label)
+    {
+        report.fault(
+            at,
+            "this is the key of the log that is signed now",
+            "make a new pair in the token, under a label of its own",
+        );
+    }
+    Some(next)
 }
 
 fn unsealed(file: Option<UnsealedFile>, report: &mut Report<'_>) -> Unsealed {

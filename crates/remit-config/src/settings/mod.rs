@@ -9,6 +9,7 @@ mod check;
 mod console;
 pub(crate) mod file;
 mod ledger;
+mod log_key;
 pub mod notify;
 mod retention;
 mod risk;
@@ -130,6 +131,10 @@ pub struct Ledger {
     pub origin: String,
     /// Where its files are.
     pub files: LedgerFiles,
+    /// Where its Ed25519 key is.
+    pub key: LogKey,
+    /// Where that of the next log is, if it is said.
+    pub next_key: Option<LogKey>,
     /// The file that remembers what was signed last.
     pub guard: PathBuf,
     /// Who cosigns.
@@ -151,6 +156,28 @@ pub struct Timestamps {
     pub certificate: PathBuf,
     /// How long it is left alone between two stamps, in seconds.
     pub every_secs: u64,
+}
+
+/// Where the Ed25519 key of a log is. Its ML-DSA-44 key is always in a file: tokens do not have that yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogKey {
+    /// In a file beside the store.
+    Files,
+    /// In a token.
+    Token(Token),
+}
+
+/// A key pair in a PKCS#11 token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The driver, a shared library, by its full path.
+    pub module: PathBuf,
+    /// The label of the token.
+    pub token: String,
+    /// The label of the key pair.
+    pub label: String,
+    /// Where the PIN is found.
+    pub pin: CredentialSource,
 }
 
 /// Where the files of the log are.

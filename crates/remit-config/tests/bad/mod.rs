@@ -693,6 +693,32 @@ pub const BUCKETS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What is changed in the token of a log's key to what, and all that is said about it.
+pub const TOKENS: &[(&str, &str, &str)] = &[
+    (
+        "/usr/lib/softhsm/",
+        "",
+        "remit.yaml:30:15: `libsofthsm2.so` is not a driver (write its full path: `/usr/lib/softhsm/libsofthsm2.so`)",
+    ),
+    (
+        "token: remit",
+        "token: ''",
+        "remit.yaml:31:14: `` is not the label of a token (write it as `pkcs11-tool --list-slots` shows it)",
+    ),
+    (
+        "label: log 2026",
+        "label: \"a\\nb\"",
+        "remit.yaml:32:14: `a b` is not the label of a key (write it as `pkcs11-tool --list-objects` shows it)",
+    ),
+    (
+        "file:/run/secrets/ledger-pin",
+        "'1234'",
+        "remit.yaml:33:12: this says not where the credential is found (write `env:NAME`, `file:/run/secrets/name` or `file:.remit/name`; the secret itself never stands in a file that belongs into git)",
+    ),
+    ("      label: log 2026\n", "", "remit.yaml:30:7: `label` is missing (add it to this block)"),
+    ("pkcs11:", "hsm:", "remit.yaml:29:5: unknown word `hsm` (one of `files`, `pkcs11`)"),
+];
+
 /// What is changed in who stamps the ledger to what, and all that is said about it.
 pub const TIMESTAMPS: &[(&str, &str, &str)] = &[
     (

@@ -107,6 +107,14 @@ pub const LEDGER_BUCKET: &str = "  bucket:
     secret_key: file:/run/secrets/ledger
 ";
 
+pub const LEDGER_TOKEN: &str = "  key:
+    pkcs11:
+      module: /usr/lib/softhsm/libsofthsm2.so
+      token: remit
+      label: log 2026
+      pin: file:/run/secrets/ledger-pin
+";
+
 pub const KEYS: &str = r#"agents:
   - id: k1
     agent: support-bot

@@ -72,12 +72,30 @@ impl Court {
         let places: BTreeSet<&Head> = read.iter().filter_map(|read| Some(&read.place.as_ref()?.head)).collect();
         let heads = places.iter().copied().chain(stamped.iter().map(|stamped| &stamped.head)).collect();
         self.within(&heads, steps);
+        read.iter().for_each(|read| self.agreed(read, &heads, memory));
         if !memory.is_empty() {
             let mut seen: Vec<&Head> = memory.iter().collect();
             seen.sort();
             heads.iter().for_each(|head| self.against(head, &seen, steps));
         }
         places.into_iter().cloned().collect()
+    }
+
+    /// The tree that a record's writer had seen is the one that is known at this size, if one is.
+    fn agreed(&mut self, read: &Read<'_>, heads: &BTreeSet<&Head>, memory: &[Head]) {
+        let Some(seen) = read.statement.as_ref().and_then(|statement| statement.seen.as_ref()) else { return };
+        let known = || heads.iter().copied().chain(memory);
+        let mut known = known().filter(|head| head.origin == seen.origin && head.size == seen.size).peekable();
+        if known.peek().is_none() {
+            return;
+        }
+        let (outcome, what) = if known.all(|head| head.root == seen.root) {
+            (Outcome::Holds, "the tree that is known")
+        } else {
+            (Outcome::Diverges, "another tree than is known")
+        };
+        let detail = format!("at {} leaves its writer had seen {what}", seen.size);
+        self.say(Step::Consistency, Some(read.at), outcome, detail);
     }
 
     fn within<'h>(&mut self, heads: &BTreeSet<&'h Head>, steps: &Steps<'h>) {

@@ -1,5 +1,5 @@
 //! Who may have signed a record, and where that key counts. A root of the trust document signs
-//! delegations and nothing else; a writer key counts behind the leaf of its delegation. Owns that order.
+//! delegations and what becomes of the log; a writer key counts behind the leaf of its delegation. Owns that order.
 
 use std::collections::HashMap;
 
@@ -63,8 +63,8 @@ impl Court {
             return false;
         }
         let Some(statement) = &read.statement else { return true };
-        let wrong = if roots.is_empty() == statement.is_delegation() {
-            Some("a root signs delegations and nothing else; nobody else signs them")
+        let wrong = if roots.is_empty() == statement.is_of_root() {
+            Some("a root signs delegations and what becomes of the log, and nothing else; nobody else signs those")
         } else if statement.writer != envelope.signature.keyid {
             Some("the writer that is named is not the one that signed")
         } else if statement.is_delegation() && statement.delegate().is_none_or(|key| ed25519(&key).is_none()) {

@@ -12,7 +12,7 @@ use crate::log::merkle::verify_inclusion;
 use crate::log::note::{Note, NoteError};
 use crate::log::proof::Proof;
 use crate::log::vkey::{Algorithm, VerifierKey};
-use crate::trust::Trust;
+use crate::trust::{RevokedLog, Trust};
 
 /// A place in a tree that a known log has signed.
 pub(super) struct Place {
@@ -55,6 +55,11 @@ impl Court {
         }
         self.say(Step::Checkpoint, Some(at), Outcome::Holds, format!("the log {origin} signed its {size} leaves"));
         let place = self.witnesses(at, proof, &opened, trust);
+        if !(place.quorum && place.seen > 0) && revocations(&opened, trust).next().is_some() {
+            let detail = "its key was taken back later, and no witness has seen this before";
+            self.say(Step::Checkpoint, Some(at), Outcome::Missing, detail);
+            return None;
+        }
         let (head, index) = (&place.head, place.index);
         let leaf = Leaf::of(&claim.envelope, statement?.seq).map(|leaf| leaf.hash());
         let proven = leaf.is_ok_and(|leaf| verify_inclusion(&leaf, index, head.size, &proof.path, &head.root).is_ok());
@@ -96,6 +101,17 @@ pub(super) fn open<'t>(note: &Note, trust: &'t Trust) -> Result<Opened<'t>, (Out
         // An ML-DSA signature does not cover them, so nobody may rely on them, and nobody needs them.
         return Err((Outcome::Fails, "the checkpoint has lines that not every signature covers".into()));
     }
+    let Checkpoint { origin, size, root, .. } = &opened.checkpoint;
+    if trust
+        .ended
+        .iter()
+        .any(|end| end.origin == *origin && (end.size < *size || end.size == *size && end.root != *root))
+    {
+        return Err((Outcome::Diverges, "not the tree with which this log has ended".into()));
+    }
+    if revocations(&opened, trust).any(|revoked| revoked.from < *size) {
+        return Err((Outcome::Fails, "signed by a key of the log that was taken back for its last leaves".into()));
+    }
     let own =
         |seal: &&crate::log::note::Seal<'_>| logs.contains(&seal.key) && seal.key.name() == opened.checkpoint.origin;
     let algorithms: BTreeSet<Algorithm> = opened.seals.iter().filter(own).map(|seal| seal.key.algorithm()).collect();
@@ -103,4 +119,9 @@ pub(super) fn open<'t>(note: &Note, trust: &'t Trust) -> Result<Opened<'t>, (Out
         return Err((Outcome::Missing, "the log has not signed by all algorithms that are required".into()));
     }
     Ok(opened)
+}
+
+/// What was taken back of the keys that signed this.
+fn revocations<'t>(opened: &'t Opened<'_>, trust: &'t Trust) -> impl Iterator<Item = &'t RevokedLog> {
+    trust.revoked_logs.iter().filter(|revoked| opened.seals.iter().any(|seal| *seal.key == revoked.key))
 }

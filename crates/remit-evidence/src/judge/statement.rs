@@ -8,10 +8,11 @@ use remit_core::json;
 use serde_json::Value;
 
 use super::Outcome;
+use crate::bundle::Head;
 use crate::dsse::Envelope;
 use crate::instant;
 use crate::members::{Malformed, Members, digest};
-use crate::record::Kind;
+use crate::record::{ACTION, EVENTS_OF_ROOT, Kind, OWN};
 use crate::trust::Trust;
 
 const DEPTH_MAX: usize = 16;
@@ -26,6 +27,10 @@ pub(super) struct Statement {
     pub writer: String,
     pub seq: u64,
     pub links: Vec<(String, Digest)>,
+    /// The call it is about, if it is about one.
+    pub action: Option<Digest>,
+    /// The last checkpoint its writer had seen.
+    pub seen: Option<Head>,
     /// The digests of the values that may be disclosed.
     pub committed: Vec<Digest>,
     predicate: Value,
@@ -84,16 +89,30 @@ impl Statement {
         self.links.iter().filter(move |(known, _)| known == rel).map(|(_, digest)| digest)
     }
 
+    /// How many people a rule takes that it asks for, or by which it was admitted.
+    pub fn rule(&self, id: &str) -> Option<Rule<'_>> {
+        let rules = self.predicate.get("rules").and_then(Value::as_array)?;
+        let rule = rules.iter().find(|rule| rule.get("rule").and_then(Value::as_str) == Some(id))?;
+        let count = |name: &str| rule.get(name).and_then(Value::as_u64).filter(|count| *count > 0);
+        let definition = rule.get("definition").filter(|definition| digest(definition).is_some())?;
+        Some(Rule { definition: definition.as_str()?, quorum: count("quorum")?, deny: count("deny")? })
+    }
+
     /// The public key that a key record delegates.
     pub fn delegate(&self) -> Option<[u8; 32]> {
         self.predicate.get("delegate").and_then(digest).map(|key| *key.as_bytes())
     }
 
-    /// Whether this is for a root to sign: a key record that delegates, and does not say how a person's own
-    /// keys changed.
+    /// Whether this is a key record that delegates, and does not say how other keys changed.
     pub fn is_delegation(&self) -> bool {
-        let of_a_person = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
-        self.kind == Kind::Key && !of_a_person
+        let of_others = self.predicate.get("event").is_some() && self.predicate.get("delegate").is_none();
+        self.kind == Kind::Key && !of_others
+    }
+
+    /// Whether this is for a root to sign.
+    pub fn is_of_root(&self) -> bool {
+        let told = |event| EVENTS_OF_ROOT.contains(&event);
+        self.is_delegation() || self.kind == Kind::Key && self.text("/event").is_some_and(told)
     }
 
     /// Whether a login vouches for an approval, not the person's own key.
@@ -105,6 +124,14 @@ impl Statement {
     pub fn value(&self, path: &str) -> Option<&Value> {
         self.predicate.pointer(path)
     }
+}
+
+/// A rule as a decision states it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rule<'s> {
+    pub definition: &'s str,
+    pub quorum: u64,
+    pub deny: u64,
 }
 
 fn header(statement: &Value, kind: Kind) -> Result<Statement, Malformed> {
@@ -134,7 +161,8 @@ fn header(statement: &Value, kind: Kind) -> Result<Statement, Malformed> {
     if links.len() > LINKS_MAX {
         return Err(header.wrong("links"));
     }
-    subject(&top, header.text("nonce")?, &committed)?;
+    let action = subject(&top, kind, header.text("nonce")?, &committed)?;
+    let seen = header.value("log_seen").map(seen).transpose()?;
     Ok(Statement {
         kind,
         id: header.text("record_id")?.to_owned(),
@@ -143,18 +171,33 @@ fn header(statement: &Value, kind: Kind) -> Result<Statement, Malformed> {
         writer: writer.text("key")?.to_owned(),
         seq: writer.number("seq")?,
         links,
+        action,
+        seen,
         committed,
         predicate: predicate.clone(),
     })
 }
 
-/// The subject is one digest over nonce and commitments, so that it is of this record and no other.
-fn subject(top: &Members<'_>, nonce: &str, committed: &[Digest]) -> Result<(), Malformed> {
+/// The subject is the call that the record is about; of what is about no call, one digest over nonce and commitments, so
+/// that it is of this record and no other.
+fn subject(top: &Members<'_>, kind: Kind, nonce: &str, committed: &[Digest]) -> Result<Option<Digest>, Malformed> {
+    let wrong = || top.wrong("subject");
     let hex = nonce.len() == 32 && nonce.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let [subject] = top.list("subject")? else { return Err(wrong()) };
+    let subject = Members::of("the subject", subject, &["digest", "name"])?;
+    let named = Members::of("the subject's digest", subject.member("digest", Some)?, &["sha256"])?.digest("sha256")?;
+    let of_calls = matches!(kind, Kind::Decision | Kind::Approval | Kind::Execution | Kind::Grant);
     let committed: String = committed.iter().map(ToString::to_string).collect();
-    let action = Digest::of(format!("{nonce}{committed}").as_bytes()).to_string();
-    let own = serde_json::json!([{"digest": {"sha256": action}, "name": "action"}]);
-    if hex && top.value("subject") == Some(&own) { Ok(()) } else { Err(top.wrong("subject")) }
+    match subject.text("name")? {
+        ACTION if hex && of_calls => Ok(Some(named)),
+        OWN if hex && named == Digest::of(format!("{nonce}{committed}").as_bytes()) => Ok(None),
+        _ => Err(wrong()),
+    }
+}
+
+fn seen(value: &Value) -> Result<Head, Malformed> {
+    let head = Members::of("the checkpoint that was seen", value, &["origin", "size", "root"])?;
+    Ok(Head { origin: head.text("origin")?.to_owned(), size: head.number("size")?, root: head.digest("root")? })
 }
 
 /// No fractions, nothing beyond 64 bits with a sign (budgets may be that large), no deep nesting.

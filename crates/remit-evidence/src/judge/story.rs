@@ -5,22 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use remit_core::ids::Digest;
 
+use super::quorum::{admission, names};
 use super::statement::Statement;
 use super::vote::{Passkeys, assurance};
 use super::{Court, Outcome, Read, Step};
-use crate::instant;
 use crate::record::Kind;
 use crate::trust::Trust;
 
-type Answer = (Outcome, String);
-type Known<'r, 'b> = HashMap<Digest, &'r Read<'b>>;
-
-/// Whether a decision was admitted by approvals that it does not name by digest.
-pub(super) fn names_rules_only(statement: &Statement) -> bool {
-    statement.kind == Kind::Decision
-        && !statement.texts("/approvals").is_empty()
-        && statement.linked("approval").next().is_none()
-}
+pub(super) type Answer = (Outcome, String);
+pub(super) type Known<'r, 'b> = HashMap<Digest, &'r Read<'b>>;
 
 impl Court {
     pub(super) fn story(&mut self, read: &[Read<'_>], trust: &Trust) {
@@ -40,7 +33,9 @@ impl Court {
                     let (outcome, behind) = assurance(read, statement, &passkeys)?;
                     Ok((outcome, format!("{detail}: {behind}")))
                 }),
-                Kind::Decision if statement.text("/verdict") == Some("allow") => admission(statement, &known, skew),
+                Kind::Decision if statement.text("/verdict") == Some("allow") => {
+                    admission(read, statement, &known, skew)
+                }
                 _ => continue,
             };
             let (outcome, detail) = answer.unwrap_or_else(|answer| answer);
@@ -55,9 +50,8 @@ impl Court {
         for read in read {
             let Some(statement) = &read.statement else { continue };
             let id = ids.insert(&statement.id, read.at).is_some();
-            // Delegations are numbered by the root, outside any writer's sequence.
-            let place =
-                !statement.is_delegation() && places.insert((&statement.writer, statement.seq), read.at).is_some();
+            // What the root signs is numbered by it, outside any writer's sequence.
+            let place = !statement.is_of_root() && places.insert((&statement.writer, statement.seq), read.at).is_some();
             // One vote, written down twice, would look like two people's.
             let vote = statement.kind == Kind::Approval
                 && statement.value("/statement").is_some_and(|of| votes.insert(of.to_string(), read.at).is_some());
@@ -72,11 +66,12 @@ impl Court {
     }
 }
 
-fn fails<T>(detail: &str) -> Result<T, Answer> {
+pub(super) fn fails<T>(detail: &str) -> Result<T, Answer> {
     Err((Outcome::Fails, detail.to_owned()))
 }
 
-/// The decision a record refers to: exactly one, earlier in the log and not later by the clock.
+/// The decision a record refers to: exactly one, about the same call, earlier in the log and not later by the clock. What
+/// people vote on may also be a request for access.
 fn decision<'r>(
     read: &Read<'_>,
     statement: &Statement,
@@ -91,8 +86,12 @@ fn decision<'r>(
     let Some((found, decision)) = found else {
         return Err((Outcome::Missing, "the decision it refers to is not in the bundle".into()));
     };
-    if decision.kind != Kind::Decision {
+    let asks_for_access = statement.kind == Kind::Approval && decision.kind == Kind::Grant;
+    if decision.kind != Kind::Decision && !asks_for_access {
         return fails("what it refers to is no decision");
+    }
+    if statement.action.is_none() || statement.action != decision.action {
+        return fails("it is about another call than its decision");
     }
     if decision.run != statement.run {
         return fails("it belongs to another run than its decision");
@@ -132,8 +131,12 @@ fn receipt(
 
 fn vote(read: &Read<'_>, statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
     let asked = decision(read, statement, known, skew)?;
+    let asks = match asked.kind {
+        Kind::Grant => matches!(asked.text("/event"), Some("requested" | "narrowed")),
+        _ => asked.text("/verdict") == Some("ask"),
+    };
     if let Some(word @ ("ask_back" | "escalate" | "narrow")) = statement.text("/choice") {
-        return if asked.text("/verdict") == Some("ask") {
+        return if asks {
             Ok((Outcome::Holds, format!("`{word}`, which is no vote, about what decision {} asked", asked.id)))
         } else {
             fails("it speaks of what was not asked")
@@ -142,53 +145,15 @@ fn vote(read: &Read<'_>, statement: &Statement, known: &Known<'_, '_>, skew: i64
     let (Some(rule), Some(choice @ ("approve" | "deny"))) = (statement.text("/rule"), statement.text("/choice")) else {
         return fails("the vote states no rule or no choice");
     };
-    if asked.text("/verdict") != Some("ask") || !asked.texts("/asks").contains(&rule) {
+    let named = asked.texts("/asks").contains(&rule) || asked.text("/rule") == Some(rule);
+    let Some(under) = asked.rule(rule).filter(|_| asks && named) else {
         return fails("a vote on what was not asked");
+    };
+    if statement.text("/statement/definition") != Some(under.definition) {
+        return fails("a vote under another definition of its rule than was asked for");
+    }
+    if names(statement).is_none() {
+        return fails("the vote does not say whose it is");
     }
     Ok((Outcome::Holds, format!("`{choice}` to what decision {} asked", asked.id)))
-}
-
-/// A call that was admitted because people approved needs a vote for each rule.
-fn admission(statement: &Statement, known: &Known<'_, '_>, skew: i64) -> Result<Answer, Answer> {
-    let rules = statement.texts("/approvals");
-    let mut votes: Vec<&Statement> = Vec::new();
-    for digest in statement.linked("approval") {
-        let Some(vote) = known.get(digest).and_then(|read| read.statement.as_ref()) else {
-            return Err((Outcome::Missing, "an approval it refers to is not in the bundle".into()));
-        };
-        if !is_for(vote, statement, known) {
-            return fails("an approval it refers to is for something else");
-        }
-        votes.push(vote);
-    }
-    if votes.is_empty() {
-        let all = known.values().filter_map(|read| read.statement.as_ref());
-        votes = all.filter(|vote| is_for(vote, statement, known)).collect();
-    }
-    for rule in &rules {
-        let of_rule = || votes.iter().filter(|vote| vote.text("/rule") == Some(rule));
-        let approves = |vote: &&&Statement| vote.text("/choice") == Some("approve") && holds(vote, statement, skew);
-        if of_rule().next().is_none() {
-            return Err((Outcome::Missing, format!("no approval under `{rule}` is in the bundle")));
-        }
-        if !of_rule().any(|vote| approves(&vote)) {
-            return fails("the approvals in the bundle do not admit it: refused, expired, or later than it");
-        }
-    }
-    Ok((Outcome::Holds, format!("admitted, with the approvals of {} rules", rules.len())))
-}
-
-/// Whether a vote is about this call: same run, and what asked for it names the same agent and tool.
-fn is_for(vote: &Statement, decision: &Statement, known: &Known<'_, '_>) -> bool {
-    let asked = vote.linked("decision").next().and_then(|digest| known.get(digest)?.statement.as_ref());
-    let same = |asked: &Statement| {
-        ["/agent/id", "/tool/name", "/tool/pin"].iter().all(|path| asked.text(path) == decision.text(path))
-    };
-    vote.kind == Kind::Approval && vote.run == decision.run && asked.is_none_or(same)
-}
-
-fn holds(vote: &Statement, decision: &Statement, skew: i64) -> bool {
-    let expires = vote.text("/expires").and_then(instant::parse);
-    expires.is_some_and(|expires| decision.time <= expires.saturating_add(skew))
-        && vote.time <= decision.time.saturating_add(skew)
 }

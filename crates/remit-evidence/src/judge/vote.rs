@@ -9,6 +9,7 @@ use remit_core::ids::Digest;
 use remit_core::json::canonical;
 use serde_json::Value;
 
+use super::place::Place;
 use super::statement::Statement;
 use super::{Outcome, Read};
 use crate::members::{Malformed, Members};
@@ -32,24 +33,62 @@ enum Known<'t> {
 /// The passkeys that are known: by the trust document, or only by the operator's word.
 pub(super) struct Passkeys<'t> {
     pinned: HashMap<&'t str, &'t str>,
-    announced: BTreeMap<String, String>,
+    /// By key, what records say became of it, and where in which log.
+    told: BTreeMap<String, Vec<Told>>,
+}
+
+/// That a passkey was added or taken away.
+struct Told {
+    record: String,
+    added: bool,
+    place: Option<(String, u64)>,
 }
 
 impl<'t> Passkeys<'t> {
     /// Those of the trust document, and those that records of this bundle announce.
     pub(super) fn find(read: &[Read<'_>], trust: &'t Trust) -> Self {
-        let added = read
-            .iter()
-            .filter_map(|read| read.statement.as_ref())
-            .filter(|statement| statement.kind == Kind::Key && statement.text("/event") == Some("passkey_added"));
-        let announced = added.filter_map(|record| Some((record.text("/key")?.to_owned(), record.id.clone())));
+        let mut told: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+        for read in read {
+            let Some(record) = read.statement.as_ref().filter(|record| record.kind == Kind::Key) else { continue };
+            let added = match record.text("/event") {
+                Some("passkey_added" | "person_returned") => true,
+                Some("passkey_removed" | "invited" | "person_removed") => false,
+                _ => continue,
+            };
+            let keys = record.text("/key").into_iter().chain(record.texts("/keys"));
+            let place = read.place.as_ref().map(|place| (place.head.origin.clone(), place.index));
+            for key in keys {
+                told.entry(key.to_owned()).or_default().push(Told {
+                    record: record.id.clone(),
+                    added,
+                    place: place.clone(),
+                });
+            }
+        }
         let pinned = trust.approvers.iter().map(|approver| (approver.key.as_str(), approver.id.as_str()));
-        Self { pinned: pinned.collect(), announced: announced.collect() }
+        Self { pinned: pinned.collect(), told }
     }
 
-    fn of(&self, key: &str) -> Option<Known<'t>> {
-        let pinned = self.pinned.get(key).map(|id| Known::Pinned(id));
-        pinned.or_else(|| self.announced.get(key).map(|record| Known::Announced(record.clone())))
+    /// Whose the key is for a vote in this place. By position, as with writers' keys: what was signed before a key was
+    /// taken away counts, and nothing that was signed later.
+    fn of(&self, key: &str, at: Option<&Place>) -> Result<Known<'t>, Answer> {
+        let told = self.told.get(key).map_or(&[][..], Vec::as_slice);
+        let here = |told: &Told| {
+            let ((log, index), at) = (told.place.as_ref()?, at?);
+            (*log == at.head.origin).then_some((*index, at.index))
+        };
+        let before = told.iter().filter(|told| here(told).is_some_and(|(index, at)| index < at));
+        let last = before.max_by_key(|told| here(told));
+        if let Some(gone) = last.filter(|last| !last.added) {
+            return fails(format!("signed by a passkey that was taken away before, in {}", gone.record));
+        }
+        if let Some(id) = self.pinned.get(key) {
+            return Ok(Known::Pinned(id));
+        }
+        // Where the two cannot be compared, nothing says that it came later.
+        let added = last.or_else(|| told.iter().find(|told| told.added && here(told).is_none()));
+        let nobody = || (Outcome::Missing, "signed by a passkey that nobody here knew at that time".to_owned());
+        added.map(|added| Known::Announced(added.record.clone())).ok_or_else(nobody)
     }
 }
 
@@ -69,7 +108,7 @@ pub(super) fn assurance(read: &Read<'_>, record: &Statement, passkeys: &Passkeys
         (Some("operator_attested"), _) if record.value("/assertion").is_none() => {
             Ok((Outcome::Holds, "a login vouches for the person, who signed nothing".into()))
         }
-        (Some("passkey"), Some(statement)) => signed(record, statement, &shown, passkeys),
+        (Some("passkey"), Some(statement)) => signed(read, record, statement, &shown, passkeys),
         _ => fails("it says neither that a login vouches for it nor that a passkey signed it"),
     }
 }
@@ -80,7 +119,7 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
         "_type",
         "tenant",
         "question",
-        "call",
+        "action",
         "rule",
         "definition",
         "choice",
@@ -99,7 +138,6 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
     for (name, path) in [
         ("tenant", "/tenant"),
         ("question", "/question"),
-        ("call", "/call"),
         ("rule", "/rule"),
         ("choice", "/choice"),
         ("expires", "/expires"),
@@ -107,6 +145,9 @@ fn covers(record: &Statement, statement: &Value) -> Result<(), Malformed> {
         if Some(of.text(name)?) != record.text(path) {
             return Err(Malformed(format!("the vote covers another `{name}` than its record says")));
         }
+    }
+    if Some(of.digest("action")?) != record.action {
+        return Err(Malformed("the vote covers another call than its record says".into()));
     }
     // How far an approval reaches that is for a run.
     if of.maybe("bounds", Value::as_str)? != record.text("/bounds") {
@@ -159,6 +200,7 @@ fn as_it_stands(disclosure: &str, name: &str) -> Option<String> {
 }
 
 fn signed(
+    read: &Read<'_>,
     record: &Statement,
     statement: &Value,
     shown: &HashMap<String, Value>,
@@ -166,18 +208,17 @@ fn signed(
 ) -> Result<Answer, Answer> {
     let assertion = record.value("/assertion").ok_or((Outcome::Fails, "it has no passkey's signature".to_owned()))?;
     let key = answered(assertion, statement).map_err(|error| (Outcome::Fails, error.0))?;
-    match passkeys.of(&key) {
-        Some(Known::Pinned(id)) => {
+    match passkeys.of(&key, read.place.as_ref())? {
+        Known::Pinned(id) => {
             if shown.get("approver").is_some_and(|approver| approver.as_str() != Some(id)) {
                 return fails(format!("the passkey is `{id}`'s, and the vote is said to be another's"));
             }
             Ok((Outcome::Holds, format!("signed by the passkey that the trust document knows as `{id}`'s")))
         }
-        Some(Known::Announced(record)) => {
+        Known::Announced(record) => {
             let detail = format!("signed by a passkey that only the operator says is theirs, in {record}");
             Ok((Outcome::Holds, detail))
         }
-        None => Err((Outcome::Missing, "signed by a passkey that nobody here knows".into())),
     }
 }
 

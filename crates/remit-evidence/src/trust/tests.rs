@@ -66,6 +66,15 @@ fn a_document_is_read_whole_or_not_at_all() {
         ("require", json!({"tree_size": 1})),
         ("require", json!({"log_algorithms": ["rsa"]})),
         ("require", json!({"skew_s": 86_401})),
+        ("ended", json!([{"log": "other", "size": 5, "root": "00".repeat(32)}])),
+        ("ended", json!([{"log": "log", "size": 0, "root": "00".repeat(32)}])),
+        ("ended", json!([{"log": "log", "size": 5, "root": "00"}])),
+        (
+            "ended",
+            json!([{"log": "log", "size": 5, "root": "00".repeat(32)}, {"log": "log", "size": 6, "root": "00".repeat(32)}]),
+        ),
+        ("revoked_logs", json!([{"key": hex(9), "from": 7}])),
+        ("revoked_logs", json!([{"key": log_key("log", Algorithm::Ed25519, 2).key().to_string(), "from": 7}])),
         ("trusted", json!(true)),
     ] {
         let mut bad = good.clone();

@@ -38,10 +38,19 @@ impl Case {
     }
 }
 
-/// The log of the history, with one record put in the place of another.
+/// The log of the history, with one record put in the place of another. What rests on a vote refers to the new one.
 fn forged(at: usize, record: impl FnOnce(&[SignedRecord]) -> SignedRecord) -> Log {
     let mut records = history();
     records[at] = record(&records);
+    if at == APPROVAL { relinked(records) } else { Log::of(records) }
+}
+
+/// The log of these records, in which the admitted call rests on the vote that is there.
+fn relinked(mut records: Vec<SignedRecord>) -> Log {
+    let pen = |at: usize| writer_at(records[at].seq);
+    let admitted = resting_on(&pen(ADMITTED), 5, "allow-approved", "shop/refund", &[&records[APPROVAL]]);
+    let receipt = receipt(&pen(RECEIPT), 6, admitted.digest, &admitted);
+    (records[ADMITTED], records[RECEIPT]) = (admitted, receipt);
     Log::of(records)
 }
 
@@ -75,10 +84,9 @@ fn flipped(value: &Value, at: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes(), memories(), stamps::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let kinds = [good(), signatures(), keys(), trees(), texts(), stories(), votes(), signed_votes()];
+    let wholes = [quorums(), seen(), memories(), stamps::all()];
+    kinds.into_iter().chain(wholes).flatten().collect()
 }
 
 fn good() -> Vec<Case> {
@@ -302,12 +310,16 @@ fn trees() -> Vec<Case> {
 
 /// Records that their writer signed and that are none.
 fn texts() -> Vec<Case> {
-    let subject = history()[READ].envelope.payload.clone();
+    let subject = history()[1].envelope.payload.clone();
     let subject = String::from_utf8(subject).expect("text");
     let subject = subject.split("\"sha256\":\"").nth(1).and_then(|rest| rest.get(..64)).expect("subject").to_owned();
     let text = |name, from: &str, to: &str| {
         let log = forged(READ, |records| rewritten(&records[READ], 2, from, to));
         case(name, &log.bundle(&[KEY, READ]).to_json(), Verdict::Invalid, Step::Statement)
+    };
+    let of_policy = |name, from: &str, to: &str| {
+        let log = forged(1, |records| rewritten(&records[1], 2, from, to));
+        case(name, &log.bundle(&[KEY, 1]).to_json(), Verdict::Invalid, Step::Statement)
     };
     let weak = hex(writer(2, "acme").public_key());
     let weak = forged(KEY, |records| rewritten(&records[KEY], 1, &weak, &"00".repeat(32)));
@@ -318,7 +330,9 @@ fn texts() -> Vec<Case> {
         text("text_with_a_member_twice", "\"v\":1", "\"v\":1,\"v\":1"),
         text("text_with_another_member", "{\"_type\"", "{\"also\":1,\"_type\""),
         text("text_with_another_time", "10:00:07.000Z", "10:00:61.000Z"),
-        text("text_with_another_subject", &subject, &"00".repeat(32)),
+        of_policy("text_with_another_subject", &subject, &"00".repeat(32)),
+        of_policy("text_that_is_about_no_call_and_says_so", "\"name\":\"record\"", "\"name\":\"action\""),
+        text("text_with_more_seen", "\"log_seen\":{", "\"log_seen\":{\"also\":1,"),
         text("text_with_another_version", "\"v\":1", "\"v\":2"),
         text("text_without_a_nonce", "\"nonce\"", "\"once\""),
         case("weak_key_delegated", &weak.bundle(&[KEY]).to_json(), Verdict::Invalid, Step::Signature),
@@ -332,14 +346,18 @@ fn votes() -> Vec<Case> {
         forged(ADMITTED, |records| resting_on(&pen(), 5, "allow-approved", "shop/refund", &[&records[APPROVAL]]));
     let other =
         forged(ADMITTED, |records| resting_on(&pen(), 5, "allow-approved", "shop/delete", &[&records[APPROVAL]]));
-    let unlinked = forged(ADMITTED, |_| decision(&pen(), 5, "allow-approved", "shop/delete"));
-    let expired = forged(APPROVAL, |records| rewritten(&records[APPROVAL], 2, "T11:00:00.000Z", "T09:00:00.000Z"));
+    let unlinked = forged(ADMITTED, |_| decision(&pen(), 5, "allow-approved", "shop/refund"));
+    let expired = forged(APPROVAL, |records| {
+        let mut said = passkeys::statement("q_1", "approve");
+        said["expires"] = "2026-11-21T09:00:00.000Z".into();
+        passkeys::vote(&pen(), 4, &records[ASKED], &said, None)
+    });
     let which = [KEY, ASKED, APPROVAL, ADMITTED];
     vec![
         case("approval_linked", &linked.bundle(&which).to_json(), Valid, None),
         case("approval_linked_missing", &linked.bundle(&[KEY, ADMITTED]).to_json(), Indeterminate, Step::Story),
         case("approval_linked_of_another_call", &other.bundle(&which).to_json(), Invalid, Step::Story),
-        case("approval_of_another_call", &unlinked.bundle(&which).to_json(), Indeterminate, Step::Story),
+        case("approval_not_linked", &unlinked.bundle(&which).to_json(), Invalid, Step::Story),
         case("approval_expired", &expired.bundle(&which).to_json(), Invalid, Step::Story),
     ]
 }
@@ -386,12 +404,23 @@ fn signed_votes() -> Vec<Case> {
     let twice = forged(10, |records| passkeys::vote(&pen(), 10, &records[ASKED], &said, Some(&good)));
     let mut records = twice.records;
     records[APPROVAL] = passkeys::vote(&writer_at(200), 4, &records[ASKED], &said, Some(&good));
-    let twice = Log::of(records);
+    let twice = relinked(records);
     let announced = |key: &passkeys::Passkey, answer: &Value| {
         let mut records = history();
         records[1] = passkeys::announced(&writer_at(300), 1, key);
         records[APPROVAL] = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(answer));
-        Log::of(records).bundle(&[KEY, 1, ASKED, APPROVAL, ADMITTED]).to_json()
+        relinked(records).bundle(&[KEY, 1, ASKED, APPROVAL, ADMITTED]).to_json()
+    };
+    // What records say became of Grace's key, by their places.
+    let became = |events: &[(usize, &str)]| {
+        let mut records = history();
+        for (at, event) in events {
+            let seq = 300 + *at as u64;
+            records[*at] = passkeys::told(&writer_at(seq), u8::try_from(*at).expect("small"), event, &grace);
+        }
+        records[APPROVAL] = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(&good));
+        let which = [vec![KEY, ASKED, APPROVAL, ADMITTED], events.iter().map(|(at, _)| *at).collect()].concat();
+        relinked(records).bundle(&which).to_json()
     };
     let for_run = |bounds: &str| {
         let mut said = passkeys::statement("q_1", "approve");
@@ -411,7 +440,7 @@ fn signed_votes() -> Vec<Case> {
             &forged(APPROVAL, |records| {
                 let said = for_run("2 calls");
                 let vote = passkeys::vote(&pen(), 4, &records[ASKED], &said, Some(&grace.answer(&said, VERIFIED)));
-                rewritten(&vote, 2, "\"bounds\":\"2 calls\",\"call\"", "\"bounds\":\"9 calls\",\"call\"")
+                rewritten(&vote, 2, "\"bounds\":\"2 calls\",\"choice\"", "\"bounds\":\"9 calls\",\"choice\"")
             })
             .bundle(&which)
             .to_json(),
@@ -420,6 +449,21 @@ fn signed_votes() -> Vec<Case> {
         )
         .under(pinned),
         case("vote_signed_by_an_announced_key", &announced(&mallory, &mallory.answer(&said, VERIFIED)), Valid, None),
+        case("vote_by_a_removed_key", &became(&[(1, "passkey_removed")]), Invalid, story).under(pinned),
+        case(
+            "vote_by_an_announced_key_that_was_removed",
+            &became(&[(1, "passkey_added"), (2, "passkey_removed")]),
+            Invalid,
+            story,
+        ),
+        case("vote_by_a_key_that_an_invitation_took", &became(&[(1, "invited")]), Invalid, story).under(pinned),
+        case("vote_by_a_key_that_went_with_its_person", &became(&[(1, "person_removed")]), Invalid, story)
+            .under(pinned),
+        case("vote_before_its_key_was_removed", &became(&[(1, "passkey_added"), (10, "passkey_removed")]), Valid, None),
+        case("vote_by_a_person_who_came_back", &became(&[(1, "person_removed"), (2, "person_returned")]), Valid, None),
+        case("vote_after_signing_out", &became(&[(1, "passkey_added"), (2, "signed_out")]), Valid, None),
+        case("vote_by_a_key_that_came_back", &became(&[(1, "passkey_removed"), (2, "passkey_added")]), Valid, None),
+        case("vote_before_its_key_was_announced", &became(&[(10, "passkey_added")]), Indeterminate, story),
         case("vote_signed_by_an_unknown_key", &vote(&said, Some(&good)).to_json(), Indeterminate, story),
         case("vote_of_another_person", &vote(&said, Some(&good)).to_json(), Invalid, story).under(somebody),
         case("vote_on_something_else_shown", &with("shown", other.clone().into(), &good), Invalid, story).under(pinned),
@@ -460,6 +504,26 @@ fn stories() -> Vec<Case> {
     use Verdict::{Indeterminate, Invalid};
     let log = Log::of(history());
     let other = forged(RECEIPT, |records| receipt(&pen(), 6, records[READ].digest, &records[ADMITTED]));
+    let elsewhere = forged(APPROVAL, |records| {
+        let mut said = passkeys::statement("q_1", "approve");
+        said["action"] = action("shop/delete").to_string().into();
+        passkeys::vote(&pen(), 4, &records[ASKED], &said, None)
+    });
+    let mut unsaid = history();
+    unsaid[ASKED] = decision(&writer_at(unsaid[ASKED].seq), 3, "ask", "shop/delete");
+    let vote = passkeys::vote(&pen(), 4, &unsaid[ASKED], &passkeys::statement("q_1", "approve"), None);
+    let subject = |tool: &str| format!("\"sha256\":\"{}\"", action(tool));
+    unsaid[APPROVAL] = rewritten(&vote, 2, &subject("shop/refund"), &subject("shop/delete"));
+    let unsaid = Log::of(unsaid);
+    let repeated = forged(RECEIPT, |records| {
+        let of = (Some(action("shop/delete")), Vec::new());
+        let decision = records[ADMITTED].digest;
+        about(&pen(), 6, Kind::Execution, of, vec![("decision", decision)], |body| {
+            body.text("intent", records[ADMITTED].id.as_str()).object("result", |result| {
+                result.text("state", "completed");
+            });
+        })
+    });
     let twice = forged(9, |records| receipt(&pen(), 9, records[READ].digest, &records[READ]));
     let refused = forged(10, |records| receipt(&pen(), 10, records[9].digest, &records[9]));
     let denied = forged(APPROVAL, |records| approval(&pen(), 4, &records[ASKED], "deny"));
@@ -485,6 +549,14 @@ fn stories() -> Vec<Case> {
         case("approval_missing", &log.bundle(&[KEY, ADMITTED]).to_json(), Indeterminate, Step::Story),
         case("approval_refused", &denied.bundle(&[KEY, ASKED, APPROVAL, ADMITTED]).to_json(), Invalid, Step::Story),
         case("approval_of_nothing", &unasked.bundle(&[KEY, READ, 10]).to_json(), Invalid, Step::Story),
+        case("approval_of_another_call", &elsewhere.bundle(&[KEY, ASKED, APPROVAL]).to_json(), Invalid, Step::Story),
+        case(
+            "approval_that_covers_another_call",
+            &unsaid.bundle(&[KEY, ASKED, APPROVAL]).to_json(),
+            Invalid,
+            Step::Story,
+        ),
+        case("receipt_of_another_call", &repeated.bundle(&[KEY, ADMITTED, RECEIPT]).to_json(), Invalid, Step::Story),
         case("one_place_twice", &double.bundle(&[KEY, 1, 9]).to_json(), Invalid, Step::Story),
         case("after_the_witness", &slow.bundle(&[KEY, 14]).to_json(), Invalid, Step::Time),
     ]
@@ -496,8 +568,81 @@ fn record_at(pen: &Writer, time: &str, fill: impl FnOnce(&mut Object)) -> Signed
     let id = RecordId::parse("rec_night").expect("id");
     let (run, time) = (Some(RunId::parse("run_1").expect("id")), time.to_owned());
     let (links, disclosures) = (Vec::new(), Vec::new());
-    let draft = Draft { kind: Kind::Run, id, time, run, traceparent: None, links, body, disclosures };
+    let draft = Draft { kind: Kind::Run, id, time, run, traceparent: None, action: None, links, body, disclosures };
     pen.sign(&pen.ticket(), draft, &Entropy { nonce: [99; 16], salt: [98; 16] })
+}
+
+/// Calls that take two people.
+fn quorums() -> Vec<Case> {
+    use Verdict::{Indeterminate, Invalid, Valid};
+    const ALL: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+    let story = Step::Story;
+    let judged = |name, ballots: &[quorums::Ballot<'_>], linked: usize, expect, by: Option<Step>| {
+        let log = Log::of(quorums::records(ballots, linked));
+        case(name, &log.bundle(&ALL[..log.size()]).to_json(), expect, by)
+    };
+    let ballot = |who, people| quorums::Ballot { who, people, choice: "approve", key: None };
+    let (grace, ada) = (ballot("grace", &["operator grace"]), ballot("ada", &["operator ada"]));
+    let alias = ballot("gracie", &["operator gracie", "user grace"]);
+    let known = ballot("grace", &["operator grace", "user grace"]);
+    let lent = ballot("alan", &["operator alan", "operator grace"]);
+    let denied = quorums::Ballot { choice: "deny", ..ballot("alan", &["operator alan"]) };
+    let (one, two) = (passkeys::es256(21), passkeys::ed25519(22));
+    let signed = |who, people, key| quorums::Ballot { key: Some(key), ..ballot(who, people) };
+    let keys = |trust: &mut Value| {
+        trust["approvers"] = json!([
+            {"id": "grace", "key": passkeys::es256(21).public()}, {"id": "ada", "key": passkeys::ed25519(22).public()}
+        ]);
+    };
+    let (by_grace, by_ada) = (signed("grace", &["operator grace"], &one), signed("ada", &["operator ada"], &two));
+    // Both are said to be of other people, and one key has signed them.
+    let same = |trust: &mut Value| trust["approvers"] = json!([]);
+    let mut announced = quorums::records(&[by_grace, signed("ada", &["operator ada"], &one)], 2);
+    announced.insert(1, passkeys::announced(&writer_at(300), 9, &one));
+    let announced = Log::of(announced).bundle(&[0, 1, 2, 3, 4, 5]);
+    let mut without = Log::of(quorums::records(&[grace, ada], 2)).bundle(&ALL[..5]);
+    without.claims.remove(2);
+    vec![
+        judged("quorum_of_two", &[grace, ada], 2, Valid, None),
+        judged("quorum_of_two_signed", &[by_grace, by_ada], 2, Valid, None).under(keys),
+        judged("quorum_of_two_signed_and_attested", &[by_grace, ada], 2, Valid, None).under(keys),
+        judged("quorum_of_one_too_few", &[grace], 1, Invalid, Some(story)),
+        judged("quorum_that_names_one_of_two", &[grace, ada], 1, Invalid, Some(story)),
+        judged("quorum_by_one_person_twice", &[grace, ballot("ada", &["operator grace"])], 2, Invalid, Some(story)),
+        judged("quorum_by_one_name_twice", &[grace, ballot("grace", &["operator ada"])], 2, Invalid, Some(story)),
+        judged("quorum_by_one_user_under_two_names", &[known, alias], 2, Invalid, Some(story)),
+        judged("quorum_by_somebody_and_who_stands_in", &[grace, lent], 2, Invalid, Some(story)),
+        judged("quorum_over_a_denial", &[grace, ada, denied], 2, Invalid, Some(story)),
+        case("quorum_by_one_key_twice", &announced.to_json(), Invalid, story).under(same),
+        case("quorum_with_a_vote_withheld", &without.to_json(), Indeterminate, story),
+        case("quorum_unstated", &Log::of(quorums::unstated(&[grace, ada])).bundle(&ALL[..5]).to_json(), Invalid, story),
+        case("quorum_later", &Log::of(quorums::late(&[grace, ada])).bundle(&ALL[..5]).to_json(), Invalid, story),
+    ]
+}
+
+/// What a record's writer had seen of the log.
+fn seen() -> Vec<Case> {
+    use Verdict::{Diverged, Invalid, Valid};
+    let log = Log::of(history());
+    let having = |name, head: Head, expect, by: Option<Step>| {
+        let log = forged(READ, |_| {
+            let pen = pen();
+            pen.saw(head);
+            decision(&pen, 7, "allow", "shop/read")
+        });
+        let bundle = Bundle { consistency: vec![log.growth(4, log.size())], ..log.bundle(&[KEY, READ]) };
+        case(name, &bundle.to_json(), expect, by)
+    };
+    let head = |size: usize| Head::of(&log.head(size));
+    let other = |size| Head { root: Digest::of(b"other"), ..head(size) };
+    vec![
+        having("seen_before_itself", head(READ), Valid, None),
+        having("seen_itself", head(READ + 1), Invalid, Some(Step::Time)),
+        having("seen_beyond_itself", Head { size: 99, ..other(READ) }, Invalid, Some(Step::Time)),
+        having("seen_elsewhere", Head { size: 99, origin: "other.example/log".into(), ..head(4) }, Valid, None),
+        having("seen_as_remembered", head(4), Valid, None).knowing(&[log.head(4)]),
+        having("seen_another_tree", other(4), Diverged, Some(Step::Consistency)).knowing(&[log.head(4)]),
+    ]
 }
 
 fn memories() -> Vec<Case> {

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 pub mod cases;
 pub mod passkeys;
+pub mod quorums;
 pub mod records;
 pub mod timestamper;
 pub mod vectors;
@@ -210,8 +211,21 @@ pub fn record(
     links: Vec<(&'static str, Digest)>,
     fill: impl FnOnce(&mut Object),
 ) -> SignedRecord {
+    about(writer, at, kind, (None, Vec::new()), links, fill)
+}
+
+/// A record about a call, with more values to disclose.
+pub fn about(
+    writer: &Writer,
+    at: u8,
+    kind: Kind,
+    (action, more): (Option<Digest>, Vec<(&'static str, String)>),
+    links: Vec<(&'static str, Digest)>,
+    fill: impl FnOnce(&mut Object),
+) -> SignedRecord {
     let mut body = Object::new();
     fill(&mut body);
+    let disclosures = [records::disclosures(kind, at), more].concat();
     let in_run = !matches!(kind, Kind::Key | Kind::Policy | Kind::Halt | Kind::Peer | Kind::Erasure);
     let draft = Draft {
         kind,
@@ -219,9 +233,10 @@ pub fn record(
         time: format!("2026-11-21T10:00:{at:02}.000Z"),
         run: in_run.then(|| RunId::parse("run_1").expect("id")),
         traceparent: None,
+        action,
         links,
         body,
-        disclosures: records::disclosures(kind, at),
+        disclosures,
     };
     writer.sign(&writer.ticket(), draft, &Entropy { nonce: [at; 16], salt: [at ^ 0x80; 16] })
 }

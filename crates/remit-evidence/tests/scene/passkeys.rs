@@ -72,22 +72,46 @@ pub fn sight() -> Value {
     json!({"tool": "shop/refund", "arguments": {"amount": 3}})
 }
 
-/// What a vote covers.
+/// The definition of the rule that all votes are under.
+pub fn definition() -> String {
+    Digest::of(b"rule").to_string()
+}
+
+/// What a vote of Grace's covers.
 pub fn statement(question: &str, choice: &str) -> Value {
+    statement_of("grace", question, choice)
+}
+
+/// What a vote of this person's covers.
+pub fn statement_of(who: &str, question: &str, choice: &str) -> Value {
     json!({
         "_type": "https://remit.dev/approval-statement/v1", "tenant": "acme", "question": question,
-        "call": Digest::of(b"call").to_string(), "rule": "large", "definition": Digest::of(b"rule").to_string(),
+        "action": records::action("shop/refund").to_string(), "rule": "large", "definition": definition(),
         "choice": choice, "shown": Digest::of(canonical(&sight()).as_bytes()).to_string(),
         "expires": "2026-11-21T11:00:00.000Z",
-        "approver": commit("approver", "grace"), "reason": commit("reason", "checked"),
+        "approver": commit("approver", who), "reason": commit("reason", "checked"),
     })
 }
 
 /// A vote that covers this statement; with an answer it says that a passkey signed it.
 pub fn vote(pen: &Writer, at: u8, asked: &SignedRecord, statement: &Value, answer: Option<&Value>) -> SignedRecord {
+    vote_of(("grace", &["operator grace"]), (pen, at), asked, statement, answer)
+}
+
+/// A vote of this person's, whom the gateway names by commitments to these.
+pub fn vote_of(
+    (who, people): (&str, &[&str]),
+    (pen, at): (&Writer, u8),
+    asked: &SignedRecord,
+    statement: &Value,
+    answer: Option<&Value>,
+) -> SignedRecord {
+    let mut people: Vec<String> = people.iter().map(|name| Digest::of(name.as_bytes()).to_string()).collect();
+    people.sort();
     let mut body = Object::new();
     let text = |name: &str| statement[name].as_str().expect("a text").to_owned();
-    for name in ["question", "rule", "choice", "call", "expires"] {
+    body.texts("people", people);
+    for name in ["question", "rule", "choice", "expires"] {
         body.text(name, &text(name));
     }
     if let Some(bounds) = statement["bounds"].as_str() {
@@ -100,7 +124,7 @@ pub fn vote(pen: &Writer, at: u8, asked: &SignedRecord, statement: &Value, answe
         body.value("assertion", answer);
     }
     let disclosures = vec![
-        ("approver", quoted("grace")),
+        ("approver", quoted(who)),
         ("reason", quoted("checked")),
         ("statement_nonce", quoted(NONCE)),
         ("shown", canonical(&sight())),
@@ -111,6 +135,7 @@ pub fn vote(pen: &Writer, at: u8, asked: &SignedRecord, statement: &Value, answe
         time: format!("2026-11-21T10:00:{at:02}.000Z"),
         run: Some(RunId::parse("run_1").expect("id")),
         traceparent: None,
+        action: statement["action"].as_str().and_then(Digest::from_hex),
         links: vec![("decision", asked.digest)],
         body,
         disclosures,
@@ -120,8 +145,17 @@ pub fn vote(pen: &Writer, at: u8, asked: &SignedRecord, statement: &Value, answe
 
 /// The record by which the operator says that a passkey is somebody's.
 pub fn announced(pen: &Writer, at: u8, key: &Passkey) -> SignedRecord {
+    told(pen, at, "passkey_added", key)
+}
+
+/// The record of what became of a passkey.
+pub fn told(pen: &Writer, at: u8, event: &str, key: &Passkey) -> SignedRecord {
     record(pen, at, Kind::Key, Vec::new(), |body| {
-        body.text("event", "passkey_added").text("credential", &Digest::of(b"credential").to_string());
-        body.text("key", &key.public());
+        body.text("event", event);
+        if event.starts_with("passkey") {
+            body.text("credential", &Digest::of(b"credential").to_string()).text("key", &key.public());
+        } else {
+            body.texts("keys", [key.public()]);
+        }
     })
 }

@@ -1,5 +1,7 @@
 //! One small history with every kind of record in it, as the gateway writes them.
 
+use remit_evidence::record::action_of;
+
 use super::*;
 
 pub const KEY: usize = 0;
@@ -17,7 +19,7 @@ pub fn disclosures(kind: Kind, at: u8) -> Vec<(&'static str, String)> {
             ("resource", "\"order:1\"".into()),
             ("user", "\"ada\"".into()),
         ],
-        Kind::Approval => vec![("approver", "\"grace\"".into()), ("reason", "\"checked\"".into())],
+        Kind::Execution => vec![("user", "\"ada\"".into())],
         Kind::Halt => vec![("operator", "\"grace\"".into()), ("reason", "\"drill\"".into())],
         _ => Vec::new(),
     }
@@ -34,8 +36,10 @@ pub fn history() -> Vec<SignedRecord> {
     });
     let run = record(&pen, 2, Kind::Run, Vec::new(), |body| run_body(body, "open"));
     let asked = decision(&pen, 3, "ask", "shop/refund");
+    let sealed = Log::of(vec![key.clone(), policy.clone(), run.clone(), asked.clone()]);
+    pen.saw(Head::of(&sealed.head(4)));
     let approval = approval(&pen, 4, &asked, "approve");
-    let admitted = decision(&pen, 5, "allow-approved", "shop/refund");
+    let admitted = resting_on(&pen, 5, "allow-approved", "shop/refund", &[&approval]);
     let receipt = receipt(&pen, 6, admitted.digest, &admitted);
     let read = decision(&pen, 7, "allow", "shop/read");
     let read_receipt = self::receipt(&pen, 8, read.digest, &read);
@@ -92,8 +96,43 @@ pub fn decision(pen: &Writer, at: u8, verdict: &str, tool: &str) -> SignedRecord
 
 /// A decision that names the approvals it rests on.
 pub fn resting_on(pen: &Writer, at: u8, verdict: &str, tool: &str, votes: &[&SignedRecord]) -> SignedRecord {
+    taking(pen, at, (verdict, 1), tool, votes)
+}
+
+/// What the digest of a call of this tool is of.
+fn action_text(tool: &str) -> String {
+    let mut of = Object::new();
+    of.number("v", 1).text("salt", &"5a".repeat(16)).text("tool", tool);
+    of.text("pin", &Digest::of(tool.as_bytes()).to_string()).text("arguments", &Digest::of(b"{}").to_string());
+    of.text("caller", &Digest::of(b"[]").to_string());
+    of.finish()
+}
+
+/// What the records of a call of this tool name it by.
+pub fn action(tool: &str) -> Digest {
+    Digest::of(action_text(tool).as_bytes())
+}
+
+/// A decision under a rule that takes so many people.
+pub fn taking(
+    pen: &Writer,
+    at: u8,
+    (verdict, quorum): (&str, u64),
+    tool: &str,
+    votes: &[&SignedRecord],
+) -> SignedRecord {
     let links = votes.iter().map(|vote| ("approval", vote.digest)).collect();
-    record(pen, at, Kind::Decision, links, |body| {
+    let mut more = vec![("action", action_text(tool))];
+    if !matches!(verdict, "ask" | "allow" | "allow-approved") {
+        more.push(("words", r#"{"/refusal/reason":"no","/refusal/remedy":"ask"}"#.into()));
+    }
+    let rules = |body: &mut Object| {
+        body.objects("rules", [quorum], |quorum, rule| {
+            rule.text("rule", "large").text("definition", &passkeys::definition());
+            rule.number("quorum", quorum).number("deny", 1);
+        });
+    };
+    about(pen, at, Kind::Decision, (Some(action(tool)), more), links, |body| {
         body.object("agent", |agent| {
             agent.text("id", "clerk").text("owner", "sales");
         });
@@ -105,36 +144,31 @@ pub fn resting_on(pen: &Writer, at: u8, verdict: &str, tool: &str, votes: &[&Sig
         });
         body.number("cost_micro_usd", 1000);
         match verdict {
-            "ask" => body.text("verdict", "ask").texts("asks", ["large"]),
-            "allow-approved" => body.text("verdict", "allow").texts("approvals", ["large"]),
-            "allow" => body.text("verdict", "allow").texts("approvals", [""; 0]),
-            _ => body.text("verdict", verdict).object("refusal", |refusal| {
-                refusal
-                    .text("code", "policy.denied")
-                    .text("reason", "no")
-                    .text("remedy", "ask")
-                    .text_or_null("factor", None);
-            }),
-        };
+            "ask" => rules(body.text("verdict", "ask").texts("asks", ["large"])),
+            "allow-approved" => rules(body.text("verdict", "allow").texts("approvals", ["large"])),
+            "allow" => {
+                body.text("verdict", "allow").texts("approvals", [""; 0]);
+            }
+            _ => {
+                body.text("verdict", verdict).object("refusal", |refusal| {
+                    refusal.text("code", "policy.denied").text_or_null("factor", None);
+                });
+            }
+        }
     })
 }
 
 pub fn approval(pen: &Writer, at: u8, asked: &SignedRecord, choice: &str) -> SignedRecord {
-    record(pen, at, Kind::Approval, vec![("decision", asked.digest)], |body| {
-        body.text("question", "q_1").text("rule", "large").text("choice", choice);
-        body.text("call", &Digest::of(b"call").to_string()).text("assurance", "operator_attested");
-        body.text("expires", "2026-11-21T11:00:00.000Z");
-    })
+    passkeys::vote(pen, at, asked, &passkeys::statement("q_1", choice), None)
 }
 
 /// A receipt that refers to one decision and names another, if they differ.
 pub fn receipt(pen: &Writer, at: u8, decision: Digest, intent: &SignedRecord) -> SignedRecord {
-    record(pen, at, Kind::Execution, vec![("decision", decision)], |body| {
+    let words = format!(r#"{{"/result/digest":"{}"}}"#, Digest::of(b"answer"));
+    let of = (action_of(&intent.envelope), vec![("words", words)]);
+    about(pen, at, Kind::Execution, of, vec![("decision", decision)], |body| {
         body.text("intent", intent.id.as_str()).object("result", |result| {
-            result
-                .text("state", "completed")
-                .flag("is_error", false)
-                .text("digest", &Digest::of(b"answer").to_string());
+            result.text("state", "completed").flag("is_error", false);
         });
     })
 }

@@ -12,6 +12,7 @@ use remit_core::ids::{AgentId, RecordId, RunId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::disclosed;
+use remit_evidence::words::{WORDS, whole};
 use remit_evidence::writer::SignedRecord;
 use serde_json::{Value, json};
 
@@ -155,8 +156,11 @@ fn number(params: &HashMap<String, String>, name: &str) -> u32 {
 }
 
 fn record_shown(record: &SignedRecord) -> Value {
-    let statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
-    let values: serde_json::Map<String, Value> = disclosed(&record.disclosures).into_iter().collect();
+    let mut statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
+    let mut beside = disclosed(&record.disclosures);
+    let said = whole(statement["predicate"].take(), &beside);
+    beside.retain(|(name, _)| name != WORDS);
+    let values: serde_json::Map<String, Value> = beside.into_iter().collect();
     json!({
         "record": record.id.as_str(),
         "kind": record.kind.as_str(),
@@ -164,7 +168,7 @@ fn record_shown(record: &SignedRecord) -> Value {
         "run": record.run.as_ref().map(ToString::to_string),
         "writer": {"key": record.writer, "seq": record.seq},
         "digest": record.digest.to_string(),
-        "statement": statement["predicate"],
+        "statement": said,
         "disclosed": values,
     })
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use remit_core::budget::Unit;
 use remit_core::registry::Risk;
 use remit_evidence::record::{Kind, disclosed};
+use remit_evidence::words::{WORDS, whole};
 use remit_evidence::writer::SignedRecord;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use super::tag::Tag;
 
 /// One record, read.
 pub(crate) struct Read {
-    /// Its predicate.
+    /// Its predicate, with the disclosed words in their places.
     pub said: Value,
     /// What stands beside it.
     pub beside: Vec<(String, Value)>,
@@ -27,7 +28,10 @@ impl Read {
     pub(crate) fn of(record: &SignedRecord) -> Self {
         let mut statement = remit_core::json::parse(&record.envelope.payload).unwrap_or_default();
         let said = statement.get_mut("predicate").map(Value::take).unwrap_or_default();
-        Self { said, beside: disclosed(&record.disclosures), at: record.time.parse().ok() }
+        let mut beside = disclosed(&record.disclosures);
+        let said = whole(said, &beside);
+        beside.retain(|(name, _)| name != WORDS);
+        Self { said, beside, at: record.time.parse().ok() }
     }
 
     /// A text it says, by a pointer.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use remit_app::ledger::sealed;
 use remit_app::prove::Wanted;
 use remit_core::ids::RecordId;
 use remit_core::steering::Deed;
@@ -126,7 +127,7 @@ async fn shown(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Ledger, R
     let (person, page) = Page::visit(edge, headers, Deed::Look, Place::Ledger, "Ledger").await?;
     let store = &edge.gate.ports().store;
     let recorded = store.count().await.map_err(unavailable)?;
-    let sealed = store.head().await.map_err(unavailable)?.map_or(0, |head| head.edge.size());
+    let sealed = sealed(&**store).await.map_err(unavailable)?;
     let now = edge.gate.ports().clock.now();
     let trust = own_trust(edge)?;
     let published = published(edge).await;
@@ -195,7 +196,7 @@ fn own_trust(edge: &Edge) -> Result<Option<Arc<Trust>>, Refusal> {
 /// The checkpoint that everybody sees. It is read where everybody reads it, not from the store.
 async fn published(edge: &Edge) -> Result<Option<Note>, String> {
     let Some(prover) = edge.prover.clone() else { return Ok(None) };
-    let read = tokio::task::spawn_blocking(move || prover.tiles.published()).await;
+    let read = tokio::task::spawn_blocking(move || prover.published()).await;
     let bytes = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => {
@@ -210,6 +211,7 @@ async fn published(edge: &Edge) -> Result<Option<Note>, String> {
 
 fn head(note: &Note, keys: &[&VerifierKey], now: Timestamp) -> Option<Head> {
     let checkpoint = Checkpoint::parse(note.text()).ok()?;
+    let keys: Vec<_> = keys.iter().filter(|key| key.name() == checkpoint.origin).collect();
     let checked = keys.iter().map(|key| (line(key.name()), algorithm(key.algorithm()), seal(note, key).is_some()));
     let signed = keys.iter().filter_map(|key| seal(note, key)?).max();
     Some(Head {

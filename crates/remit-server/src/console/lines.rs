@@ -4,6 +4,9 @@ use remit_app::history::FileChange;
 
 use super::plain::{Plain, line};
 
+/// More lines of one file than this push everything else off the page.
+const LONG: usize = 80;
+
 /// One file. Templates call it `file`.
 pub(crate) struct File {
     /// Its name.
@@ -33,6 +36,11 @@ impl File {
     pub(crate) fn of(change: &FileChange) -> Self {
         let (came, went) = (change.added.len(), change.removed.len());
         Self { name: line(&change.name), kind: change.kind, came, went, lines: merged(change) }
+    }
+
+    /// Whether its lines are folded away until somebody wants to see them.
+    pub(crate) fn is_long(&self) -> bool {
+        self.lines.len() > LONG
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Says {
     pub lines: Plain,
     pub leaves_open: Plain,
     /// How the agent had fared with tools of this class when it was made.
-    pub evidence: Vec<(Plain, Plain)>,
+    pub evidence: Vec<(&'static str, u64)>,
 }
 
 #[derive(Template)]
@@ -95,10 +95,12 @@ impl Shown {
 }
 
 /// The counts of the evidence, as they were recorded.
-fn counted(evidence: &str) -> Vec<(Plain, Plain)> {
+fn counted(evidence: &str) -> Vec<(&'static str, u64)> {
+    const NAMES: [&str; 10] =
+        ["calls", "refusals", "holds", "approvals", "denials", "undos", "objections", "unknown", "halts", "incidents"];
     let value = remit_core::json::parse(evidence.as_bytes()).unwrap_or_default();
-    let counts = value.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64());
-    counts.map(|(name, count): (&String, &Value)| (line(name), line(&count.to_string()))).collect()
+    let counts = NAMES.into_iter().filter_map(|name| Some((name, value.get(name).and_then(Value::as_u64)?)));
+    counts.collect()
 }
 
 /// `POST /console/questions/{id}/proposals`: that calls like the one of this question need nobody any more.

@@ -108,7 +108,7 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<RecordPage,
         digest_short: short(&record.digest.to_string()).to_owned(),
         writer: line(short(&record.writer)),
         seq: record.seq,
-        place: places.first().copied().flatten(),
+        place: places.first().copied().flatten().map(|at| edge.prover.as_ref().map_or(at, |prover| prover.leaf(at))),
         signature: line(&record.envelope.to_json().to_string()),
     })
 }

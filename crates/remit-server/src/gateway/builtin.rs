@@ -9,7 +9,8 @@ use remit_core::access::Whom;
 use remit_core::authority::remit::{Grant, Limit};
 use remit_core::ids::{QuestionId, RecordId};
 use remit_core::verdict::{Code, Refusal};
-use remit_evidence::record::Kind;
+use remit_evidence::record::{Kind, disclosed};
+use remit_evidence::words::whole;
 use serde_json::{Value, json};
 
 use crate::admin::questions;
@@ -211,9 +212,11 @@ pub async fn own_decision(edge: &Edge, caller: &Caller, id: &str) -> Result<(Rec
     let record = record.map_err(|_| Refusal::new(Code::StoreUnavailable, "the record could not be read"))?;
     let record = record.filter(|record| record.kind == Kind::Decision).ok_or_else(unknown)?;
     let mut statement = remit_core::json::parse(&record.envelope.payload).map_err(|_| unknown())?;
-    let predicate = statement["predicate"].take();
+    let beside = disclosed(&record.disclosures);
+    let predicate = whole(statement["predicate"].take(), &beside);
+    let user = beside.iter().find(|(name, _)| name == "user").and_then(|(_, user)| user.as_str());
     let own = predicate["agent"]["id"] == caller.calling_agent().as_str()
-        && disclosed(&record.disclosures, "user").as_deref() == caller.user().map(remit_core::ids::UserId::as_str);
+        && user == caller.user().map(remit_core::ids::UserId::as_str);
     if own { Ok((id, predicate)) } else { Err(unknown()) }
 }
 
@@ -227,16 +230,6 @@ async fn why(edge: &Edge, caller: &Caller, id: &str) -> Result<Value, Refusal> {
         "refusal": predicate.get("refusal"),
         "asks": predicate.get("asks"),
     }))
-}
-
-/// A text among a record's disclosures.
-fn disclosed(disclosures: &[String], name: &str) -> Option<String> {
-    remit_evidence::record::disclosed(disclosures)
-        .into_iter()
-        .find(|(found, _)| found == name)?
-        .1
-        .as_str()
-        .map(str::to_owned)
 }
 
 /// Answers what an approver asked back about a question of this caller.

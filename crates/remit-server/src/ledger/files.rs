@@ -19,6 +19,8 @@ pub(super) struct Shown {
     pub cache_control: &'static str,
 }
 
+/// Longest name of a later log.
+const LOG_BYTES_MAX: usize = 32;
 /// The name of the checkpoint.
 pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 /// The checkpoint changes every second.
@@ -28,12 +30,22 @@ pub(super) const CHECKPOINT: Shown =
 pub(super) const TILE: Shown =
     Shown { content_type: "application/octet-stream", cache_control: "public, max-age=31536000, immutable" };
 
-/// The files of the ledger in this folder. Whoever adds these routes guards them.
+/// Whether this may follow the origin of a gateway's first log to name a later one: small letters, digits and
+/// hyphens. Its files are in a folder of this name.
+#[must_use]
+pub fn is_log(name: &str) -> bool {
+    let shaped = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    shaped && !name.is_empty() && name.len() <= LOG_BYTES_MAX && !["tile", CHECKPOINT_NAME].contains(&name)
+}
+
+/// The files of the ledger in this folder, those of later logs in folders below. Whoever adds these routes guards them.
 pub fn routes<S>(folder: &Path) -> Router<S> {
     let folder = Arc::new(folder.to_owned());
     Router::new()
         .route("/ledger/checkpoint", get(checkpoint))
         .route("/ledger/tile/{*path}", get(tile))
+        .route("/ledger/{log}/checkpoint", get(checkpoint_of))
+        .route("/ledger/{log}/tile/{*path}", get(tile_of))
         .with_state(folder)
 }
 
@@ -52,6 +64,20 @@ async fn tile(State(folder): State<Arc<PathBuf>>, Named(path): Named<String>) ->
     // What is no path of a tile never reaches the disk.
     let Ok(tile) = Tile::parse(&format!("tile/{path}")) else { return StatusCode::NOT_FOUND.into_response() };
     served(&folder.join(tile.to_string()), TILE).await
+}
+
+async fn checkpoint_of(State(folder): State<Arc<PathBuf>>, Named(log): Named<String>) -> Response {
+    if !is_log(&log) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    checkpoint(State(Arc::new(folder.join(log)))).await
+}
+
+async fn tile_of(State(folder): State<Arc<PathBuf>>, Named((log, path)): Named<(String, String)>) -> Response {
+    if !is_log(&log) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    tile(State(Arc::new(folder.join(log))), Named(path)).await
 }
 
 async fn served(path: &Path, shown: Shown) -> Response {

@@ -54,6 +54,19 @@ impl Guard for GuardFile {
                 return Err(LedgerError::Broken(why));
             }
         }
+        self.write(mark)
+    }
+
+    fn pass_on(&self, ended: &Mark, begun: &Mark) -> Result<(), LedgerError> {
+        if self.last()?.as_ref() != Some(ended) {
+            return Err(LedgerError::Broken(format!("the guard does not hold the end of `{}`", ended.origin)));
+        }
+        self.write(begun)
+    }
+}
+
+impl GuardFile {
+    fn write(&self, mark: &Mark) -> Result<(), LedgerError> {
         let text = Checkpoint::new(&mark.origin, mark.size, mark.root).to_string();
         self.folder.write(&self.name, text.as_bytes())
     }
@@ -79,6 +92,13 @@ mod tests {
             assert!(matches!(guard.raise(&bad), Err(LedgerError::Broken(_))), "{bad:?}");
         }
         assert_eq!(guard.last(), Ok(Some(mark(7, "b"))));
+        // A log passes it on at its end, and nowhere else.
+        let next = Mark { origin: "b".into(), ..mark(1, "d") };
+        for bad in [mark(3, "a"), mark(7, "c")] {
+            assert!(matches!(guard.pass_on(&bad, &next), Err(LedgerError::Broken(_))), "{bad:?}");
+        }
+        guard.pass_on(&mark(7, "b"), &next).expect("passed on");
+        assert_eq!(guard.last(), Ok(Some(next)));
         assert!(GuardFile::at(&place.path().join("unmounted").join("last_signed")).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remit_app::seal::{Lag, Sealed, Sealer};
+use remit_evidence::bundle::Head;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
@@ -20,17 +21,18 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// Begins to seal, on a thread of its own: files are written where nobody waits for them.
+    /// Begins to seal, on a thread of its own: files are written where nobody waits for them. `saw` is told of each
+    /// checkpoint once it is published.
     ///
     /// # Errors
     /// When there can be no such thread.
-    pub fn start(sealer: Sealer, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    pub fn start(sealer: Sealer, metrics: Arc<Metrics>, saw: impl Fn(&Head) + Send + 'static) -> std::io::Result<Self> {
         let ((stop, stopped), (end, ended)) = (oneshot::channel(), oneshot::channel());
         let runtime = Handle::current();
         let thread = std::thread::Builder::new().name("remit-seal".into());
         thread.spawn(move || {
             let _last_word = LastWord(metrics.clone(), sealer.lag());
-            runtime.block_on(run(sealer, Teller { metrics, last: String::new() }, stopped));
+            runtime.block_on(run(sealer, Teller { metrics, saw, last: String::new() }, stopped));
             let _nobody_waits = end.send(());
         })?;
         Ok(Self { stop, ended })
@@ -56,7 +58,7 @@ impl Drop for LastWord {
     }
 }
 
-async fn run(mut sealer: Sealer, mut teller: Teller, mut stopped: oneshot::Receiver<()>) {
+async fn run<S: Fn(&Head)>(mut sealer: Sealer, mut teller: Teller<S>, mut stopped: oneshot::Receiver<()>) {
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -83,18 +85,20 @@ async fn run(mut sealer: Sealer, mut teller: Teller, mut stopped: oneshot::Recei
 }
 
 /// Tells the operator, once for each change.
-struct Teller {
+struct Teller<S> {
     metrics: Arc<Metrics>,
+    saw: S,
     last: String,
 }
 
-impl Teller {
+impl<S: Fn(&Head)> Teller<S> {
     fn tell(&mut self, sealed: &Sealed) {
         match sealed {
             Sealed::Idle => {}
             Sealed::Published(report) => {
                 self.metrics.sealed(report.at, report.cosigned);
-                tracing::debug!(size = report.size, fresh = report.fresh, cosigned = report.cosigned, "sealed");
+                (self.saw)(&report.head);
+                tracing::debug!(size = report.head.size, fresh = report.fresh, cosigned = report.cosigned, "sealed");
                 let short = (!report.quorum).then(|| format!("only {} witnesses have cosigned", report.cosigned));
                 let trouble = short.into_iter().chain(report.trouble.iter().cloned()).collect::<Vec<_>>().join("; ");
                 if self.is_new(&trouble) && !trouble.is_empty() {

@@ -1,6 +1,7 @@
 //! Approvals: for one exact call, once, until they lapse.
 
-use remit_app::question::{QuestionState, RunBounds, Vote};
+use remit_app::action::Salt;
+use remit_app::question::{Question, QuestionState, RunBounds, Vote};
 use remit_core::ids::{Digest, QuestionId, RuleId, RunId};
 
 use super::trial::{Admission, Trial, conflict, digest, moment, needed, question, rule, vote};
@@ -35,6 +36,21 @@ pub(super) async fn satisfy_with_the_quorum(t: Trial) {
         assert_eq!(case.open_question.is_some(), !enough);
     }
     assert!(t.load(&run, digest("call")).await.file.approved.is_empty(), "only rules that are asked for");
+}
+
+/// Two callers may ask about one call at the same time, each under a salt of its own. The later one counts, for the call
+/// can be named by one salt only; and what the earlier was told is asked again.
+pub(super) async fn are_of_one_salt(t: Trial) {
+    let run = t.run("run-1").await;
+    approved(&t, &run, "q-1", "call", &[("finance", 1)]).await;
+    let rules = [needed("finance", 1)];
+    let case = t.load_with(&run, digest("call"), Vec::new(), &rules, moment(2)).await;
+    assert_eq!((case.salt, case.file.approved.len()), (Some(Salt::new([7; 16])), 1));
+    let other = Question { salt: Salt::new([9; 16]), ..question("q-2", "call", &[("finance", 1), ("legal", 1)]) };
+    t.hold(&run, other).await;
+    let case = t.load_with(&run, digest("call"), Vec::new(), &rules, moment(2)).await;
+    assert_eq!((case.salt, case.file.approved.len()), (Some(Salt::new([9; 16])), 0));
+    assert_eq!(t.load(&run, digest("another")).await.salt, None);
 }
 
 pub(super) async fn lapse_to_the_second(t: Trial) {

@@ -1,5 +1,6 @@
 //! What is deleted, what stays, and what must not be deleted.
 
+use remit_app::action::Salt;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome, StoredOutcome};
@@ -116,12 +117,15 @@ pub(super) async fn of_what_is_not_over_is_a_conflict(t: Trial) {
 
 pub(super) async fn of_open_questions_lets_them_lapse(t: Trial) {
     let run = t.run("run-1").await;
-    let id = t.hold(&run, question("q-1", "held", &[("finance", 1)])).await;
+    let id = t.hold(&run, question("q-1", "held", &[("finance", 2)])).await;
+    t.vote(vote(&id, "finance", "oskar", true)).await.expect("he votes");
     close(&t, &run).await;
     erase(&t, &Erasure { also_open: true, ..of_alice(&[]) }).await.expect("it is erased");
     let left = t.store.question(&id).await.expect("read").expect("it is there");
     assert_eq!((&left.arguments, left.user, left.parties.user), (&Value::Null, None, None));
     assert_eq!((left.resource.as_str(), left.reason.as_str(), left.expires_at), ("", "", moment(10)));
+    assert!(left.votes.iter().all(|vote| vote.reason.is_empty()), "what was said about it may name them");
+    assert_eq!((left.salt, left.voters == Salt::NONE), (Salt::NONE, false), "its action can be guessed no more");
     assert_eq!(left.call, Digest::from_bytes([0; 32]), "the digest of known arguments can be guessed");
     assert_eq!(t.open(11).await, []);
     assert!(t.vote(vote(&id, "finance", "olga", true)).await.is_ok(), "at its time it was open");
@@ -141,6 +145,7 @@ pub(super) async fn of_a_voter_keeps_the_votes(t: Trial) {
     let names: Vec<_> = left.votes.iter().map(|vote| (vote.by.as_str(), vote.reason.as_str(), vote.approve)).collect();
     assert!(names.iter().all(|(by, reason, yes)| by.starts_with("erased-") && reason.is_empty() && *yes), "{names:?}");
     assert_eq!(names.len(), 2);
+    assert_eq!((left.voters, left.salt == Salt::NONE), (Salt::NONE, false), "nor who voted");
 }
 
 pub(super) async fn of_what_is_held_is_a_conflict(t: Trial) {

@@ -93,7 +93,7 @@ pub fn cases() -> Vec<Case> {
             are_waited_for_before_people_are_told, are_called_once_and_tell_their_run_nothing,
         },
         approvals::{
-            satisfy_with_the_quorum, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
+            satisfy_with_the_quorum, are_of_one_salt, lapse_to_the_second, are_bound_to_the_call, are_bound_to_the_definition,
             are_used_once, of_several_rules_go_together, must_be_in_the_basis, a_denial_after_loading_is_a_conflict,
             a_denial_refuses_until_it_lapses, for_a_run_are_counted_down, for_a_run_end_with_the_narrowest_vote,
         },
@@ -116,6 +116,7 @@ pub fn cases() -> Vec<Case> {
         heads::{
             leaves_are_those_of_the_records, leaves_are_durable_in_order, come_back_as_they_were,
             advance_from_what_stands, never_shrink_and_never_fork,
+            the_next_log_begins_where_one_ends, a_log_ends_whole_and_once,
         },
         people::{
             are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,

@@ -70,7 +70,7 @@ pub(super) async fn what_is_no_question_owes(t: Trial) {
     t.store.open_change(&change("c-1", "a", "b"), t.record(Kind::Policy, None)).await.expect("open");
     let about = Subject::Change(ChangeId::parse("c-1").expect("an id"));
     let proposed = Delivery::new(about.clone(), Event::Proposed, None, moment(0));
-    assert_eq!(due(&t, 0).await, [proposed.clone()]);
+    assert_eq!(due(&t, 0).await, std::slice::from_ref(&proposed));
     let mail = Delivery { channel: ChannelId::parse("mail").ok(), ..proposed.clone() };
     assert!(t.store.attempted(&proposed.id(), Progress::Gone, vec![mail.clone()]).await.expect("written"));
     assert_eq!(listed(&t, DeliveryFilter { about: Some(about), ..Default::default() }).await, [mail]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use remit_app::action::Salt;
 use remit_app::change::{Change, ChangeVote, Weakens};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
@@ -327,6 +328,9 @@ pub fn question(id: &str, call: &str, rules: &[(&str, u32)]) -> Question {
     Question {
         id: QuestionId::parse(id).expect("a question id"),
         call: digest(call),
+        action: digest(&format!("the action of {call}")),
+        salt: Salt::new([7; 16]),
+        voters: Salt::new([8; 16]),
         intent: record_id("rec-asking"),
         decision: digest("asking"),
         run: run_id("run-1"),

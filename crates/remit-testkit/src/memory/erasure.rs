@@ -1,6 +1,7 @@
 //! Deleting in memory: what is held of a person, and what is kept no longer.
 
 use remit_app::access::AccessRequest;
+use remit_app::action::Salt;
 use remit_app::intent::CommitError;
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::{Erasure, Retired, Retirement};
@@ -93,11 +94,13 @@ impl State {
         for question in &mut self.questions {
             if runs.contains(&question.run) || asked.contains(&question.id) {
                 question.call = Digest::from_bytes([0; 32]);
+                question.salt = Salt::NONE;
                 (question.user, question.parties.user) = (None, None);
                 question.arguments = Value::Null;
                 question.resource.clear();
                 question.reason.clear();
                 question.remarks.clear();
+                question.votes.iter_mut().for_each(|vote| vote.reason.clear());
                 question.preview = None;
                 if let Some(narrowed) = &mut question.narrowed {
                     (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
@@ -109,6 +112,12 @@ impl State {
                     (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
                 }
             }
+            let theirs = |(operator, user): &(OperatorId, Option<UserId>)| {
+                operator.as_str() == person.as_str() || user.as_ref() == Some(person)
+            };
+            if question.votes.iter().any(|vote| is(vote, person) || vote.behalf.as_ref().is_some_and(theirs)) {
+                question.voters = Salt::NONE;
+            }
             for (at, vote) in question.votes.iter_mut().enumerate() {
                 if is(vote, person)
                     && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
@@ -116,9 +125,6 @@ impl State {
                     (vote.by, vote.user) = (nobody, None);
                     vote.reason.clear();
                 }
-                let theirs = |(operator, user): &(OperatorId, Option<UserId>)| {
-                    operator.as_str() == person.as_str() || user.as_ref() == Some(person)
-                };
                 if vote.behalf.as_ref().is_some_and(theirs)
                     && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
                 {

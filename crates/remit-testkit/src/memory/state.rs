@@ -7,7 +7,7 @@ use remit_app::access::{AccessRequest, Given};
 use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
-use remit_app::ledger::Head;
+use remit_app::ledger::{Epoch, Head};
 use remit_app::outcome::Outcome;
 use remit_app::question::{Question, QuestionState};
 use remit_app::run::Run;
@@ -39,7 +39,9 @@ pub(crate) struct State {
     pub care: super::care::Rooms,
     /// In the order in which they were added.
     pub deliveries: Vec<Delivery>,
+    /// The head of the last log, and the logs after the first.
     pub head: Option<Head>,
+    pub epochs: Vec<Epoch>,
     pub stamps: Vec<remit_app::stamp::Stamped>,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,

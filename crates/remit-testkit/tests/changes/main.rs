@@ -5,7 +5,13 @@
 mod crash;
 mod world;
 
+use remit_app::change::Candidate;
+use remit_app::people::{AccountChange, Invitation, Passkey, Spent};
+use remit_core::ids::{Digest, OperatorId};
 use remit_evidence::record::Kind;
+use remit_evidence::webauthn::PublicKey;
+use remit_evidence::writer::Sign as _;
+use remit_server::keys::Ed25519;
 use serde_json::{Value, json};
 
 use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, keys, pending, post, ticket, verified, vote};
@@ -349,5 +355,54 @@ async fn who_did_what_to_the_gateway_is_on_record() {
     assert_eq!(votes.iter().map(|(_, shown)| shown["approver"].clone()).collect::<Vec<_>>(), ["sam", "sue"]);
     let links: Vec<&str> = in_force[1].0.links.iter().map(|(rel, _)| rel.as_str()).collect();
     assert_eq!(links, ["proposal", "vote", "vote"], "the authority names the votes that it rests on");
+    gateway.stop().await;
+}
+
+/// A verifier knows by these records when the votes of somebody's passkey counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_or_comes_back_is_on_record_with_their_passkeys() {
+    let (place, other) = (Place::new(), Place::new());
+    let gateway = place.start().await;
+    let gate = gateway.running.edge.gate.clone();
+    let fred = OperatorId::parse("fred").expect("an id");
+    let key = PublicKey::ed25519(&Ed25519::generate().expect("a key").public_key()).expect("a key");
+    let (at, challenge) = (jiff::Timestamp::now(), Digest::of(b"challenge"));
+    let passkey = Passkey { id: vec![7], key, label: "a stick".into(), sign_count: 0, added_at: at, used_at: None };
+    let named = passkey.key.to_string();
+    let invitation = Invitation {
+        token: Digest::of(b"token"),
+        operator: fred.clone(),
+        by: OperatorId::parse("sam").expect("an id"),
+        expires_at: at + jiff::SignedDuration::from_hours(1),
+    };
+    let added = AccountChange::PasskeyAdded {
+        passkey: Box::new(passkey),
+        invitation: Some(invitation.token),
+        spent: Spent { challenge, until: invitation.expires_at },
+    };
+    gate.change_account(&fred, &invitation.by.clone(), AccountChange::Invited(invitation)).await.expect("invited");
+    gate.change_account(&fred, &fred, added).await.expect("added");
+    let candidate = |people: &[(&str, Option<&str>, &str)]| {
+        other.write("keys.yaml", &keys(people));
+        let folder = remit_config::Folder::read(other.path()).expect("a folder");
+        let config = remit_config::load(&folder).expect("it loads");
+        Candidate { steering: config.steering(), snapshot: config.snapshot.into(), sources: config.sources }
+    };
+    let without: Vec<_> = PEOPLE.into_iter().filter(|(id, ..)| *id != "fred").collect();
+    for people in [&without[..], &without[..], &PEOPLE[..]] {
+        gate.put_into_force(&candidate(people), "test").await.expect("in force");
+    }
+    let records = verified(&gateway.wire, place.path()).await;
+    let told = records.iter().filter(|(record, shown)| record.kind == Kind::Key && shown.contains_key("operator"));
+    let told: Vec<_> = told
+        .filter(|(record, _)| record.predicate["event"] != "invited")
+        .map(|(record, _)| {
+            let of = &record.predicate;
+            let key = of["key"].as_str().or_else(|| of["keys"][0].as_str()).unwrap_or_default().to_owned();
+            (of["event"].as_str().unwrap_or_default().to_owned(), key == named)
+        })
+        .collect();
+    let words = ["passkey_added", "person_removed", "person_returned"];
+    assert_eq!(told, words.map(|word| (word.to_owned(), true)));
     gateway.stop().await;
 }

@@ -98,7 +98,7 @@ async fn a_remit_grows_by_a_proposal_that_people_agree_to() {
     );
     assert_eq!(house.press(CHIEF, &propose, "").await, "/console/proposals");
     let page = house.page(CHIEF, "/console/proposals").await;
-    has(&page, &["remits/desk.yaml", "args.amount == 200", "<b>1</b> holds", "Put it forward for a vote"]);
+    has(&page, &["remits/desk.yaml", "args.amount == 200", "0 refusals, 1 holds", "Put it forward for a vote"]);
     let forward =
         page.split("action=\"/console/proposals/").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
     let forward = format!("/console/proposals/{forward}");

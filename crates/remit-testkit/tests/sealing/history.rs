@@ -123,7 +123,7 @@ async fn a_head_is_signed_again_when_it_is_old() {
     assert_eq!(sealer.round().await, Sealed::Idle);
     world.later(1);
     let said = sealer.round().await;
-    assert!(matches!(&said, Sealed::Published(report) if report.fresh == 0 && report.size == 1), "{said:?}");
+    assert!(matches!(&said, Sealed::Published(report) if report.fresh == 0 && report.head.size == 1), "{said:?}");
     assert_eq!(sealer.round().await, Sealed::Idle);
     world.later(-3_600);
     assert!(matches!(sealer.round().await, Sealed::Published(_)), "the clock was set back");

@@ -11,5 +11,6 @@ mod power;
 mod stamps;
 #[path = "../../../remit-evidence/tests/scene/timestamper.rs"]
 mod timestamper;
+mod turns;
 mod witnesses;
 mod world;

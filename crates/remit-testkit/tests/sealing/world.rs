@@ -161,6 +161,10 @@ impl Guard for Guarded {
     fn raise(&self, mark: &Mark) -> Result<(), LedgerError> {
         self.1.pass(Step::Guard, || self.0.raise(mark))
     }
+
+    fn pass_on(&self, ended: &Mark, begun: &Mark) -> Result<(), LedgerError> {
+        self.1.pass(Step::Guard, || self.0.pass_on(ended, begun))
+    }
 }
 
 pub struct Now(pub Arc<AtomicI64>);
@@ -209,15 +213,15 @@ impl World {
     }
 
     pub fn tools(&self, store: Arc<dyn Store>, signer: Box<dyn NoteSigner + Send + Sync>) -> Tools {
-        let folder = LedgerFolder::open(&self.ledger()).expect("it opens");
+        self.tools_in(self.ledger(), store, signer)
+    }
+
+    /// With its files in this folder.
+    pub fn tools_in(&self, place: PathBuf, store: Arc<dyn Store>, signer: Box<dyn NoteSigner + Send + Sync>) -> Tools {
+        let folder = LedgerFolder::open(&place).expect("it opens");
         Tools {
             store,
-            tiles: Arc::new(Files {
-                place: self.ledger(),
-                folder,
-                fate: Arc::clone(&self.fate),
-                seen: Arc::clone(&self.seen),
-            }),
+            tiles: Arc::new(Files { place, folder, fate: Arc::clone(&self.fate), seen: Arc::clone(&self.seen) }),
             guard: Arc::new(Guarded(GuardFile::at(&self.guard()).expect("it opens"), Arc::clone(&self.fate))),
             clock: Arc::new(Now(Arc::clone(&self.now))),
             signers: vec![signer],
@@ -282,7 +286,7 @@ pub fn opened(note: &Note) -> Checkpoint {
     Checkpoint::open(note, [key.key()], []).expect("ours").checkpoint
 }
 
-fn entries(reader: &impl tile::TileReader<Error = remit_app::seal::Unread>, size: u64) -> Vec<Leaf> {
+pub fn entries(reader: &impl tile::TileReader<Error = remit_app::seal::Unread>, size: u64) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     for at in (0..size).step_by(256) {
         let tile = Tile::holding(Content::Entries, at, size).expect("a tile");

@@ -7,17 +7,12 @@ use std::process::ExitCode;
 use remit_evidence::record::Kind;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
-use remit_server::keys::Ed25519;
 
-use super::{Place, each_page};
+use super::{Place, each_page, trust};
 use crate::terminal::{Failure, Outcome, say, visible};
 
 pub(super) async fn run(place: &Place<'_>) -> Outcome {
-    let path = place.keys().join("gateway.key");
-    if !path.exists() {
-        return Err(Failure::said(format!("`{}` is missing: this gateway was never started", path.display())));
-    }
-    let root = Ed25519::in_file(&path).map_err(|error| Failure::said(error.to_string()))?.public_key();
+    let root = trust::root(place)?.public_key();
     let mut trust = Trust::in_roots([root]).map_err(|error| Failure::said(error.to_string()))?;
     let (mut verified, mut bad) = (Vec::new(), Vec::new());
     each_page(&place.store()?, |_, page| {

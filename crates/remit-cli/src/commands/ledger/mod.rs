@@ -1,8 +1,9 @@
-//! `remit ledger`: look at the log over the records, offline: its head, its keys, every file of it, and
-//! what is missing from what it covers.
+//! `remit ledger`: look at the logs over the records, offline: head, keys, every file, and what is missing from
+//! what they cover; and end one.
 
 mod fsck;
 mod gaps;
+mod rotate;
 pub(crate) mod trust;
 
 use std::path::{Path, PathBuf};
@@ -16,19 +17,17 @@ use remit_app::seal::Lag;
 use remit_config::settings::{LedgerFiles, Settings};
 use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
-use remit_evidence::log::note::{Note, NoteSigner as _};
-use remit_evidence::log::policy::Policy;
+use remit_evidence::log::note::Note;
 use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_evidence::writer::SignedRecord;
 use remit_server::keys::Machine;
-use remit_server::ledger::keys;
 use remit_store_sqlite::SqliteStore;
 
-use crate::boot;
-use crate::ledger;
+use crate::logs::{Log, Logs};
 use crate::terminal::{Failure, Outcome, block_on, say};
+use crate::{boot, ledger};
 
-/// Look at the log over the records, offline.
+/// Look at the logs over the records, and end one, offline.
 #[derive(Args)]
 pub struct Ledger {
     #[command(subcommand)]
@@ -40,114 +39,108 @@ enum Verb {
     /// Print the published checkpoint: origin, size, root, age, who signed it, and how many records wait for the next. Exit code 1: it has
     /// too few witnesses, or one waits too long.
     Head,
-    /// Recompute the whole log from its files, and compare it with the checkpoint and the store. Exit code 1: something is wrong.
+    /// Recompute all logs from their files, and compare them with the checkpoints and the store. Exit code 1: something is wrong.
     Fsck,
     /// Name what is missing from the records: numbers of a writer, ends of runs, outcomes of calls. Exit code 1: something is.
     Gaps,
-    /// Print the log's verifier keys as a policy file (C2SP tlog-policy). Give it to your auditor once, by hand.
+    /// Print the logs' verifier keys as a policy file (C2SP tlog-policy), and where each is kept. Give it to your auditor
+    /// once, by hand.
     Keys,
     /// Print a trust document: what an auditor holds to judge bundles with `remit-verify`. Its fingerprint goes to
     /// standard error; give both by different ways.
-    Trust,
+    Trust {
+        /// Print it signed, for auditors who hold an older one: `remit-verify --next`.
+        #[arg(long)]
+        next: bool,
+    },
+    /// End the log and begin the next one under fresh keys. The gateway must be stopped. The old log stays where it is,
+    /// for ever.
+    Rotate {
+        /// What stands behind the origin in the name of the next log: `2027h1`.
+        name: String,
+    },
+    /// Take back a key of a log that has ended, because somebody else may have it. The gateway must be stopped. It counts
+    /// through the next trust document: what the key signed over more leaves is rejected, and over fewer it needs a witness.
+    Revoke {
+        /// The verifier key, as `remit ledger keys` prints it.
+        key: String,
+        /// The first leaf for which it does not count.
+        #[arg(long)]
+        from: u64,
+    },
 }
 
 impl Ledger {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
-        let settings = boot::load(folder)?.settings;
-        let place = Place { folder, settings: &settings };
-        match self.verb {
-            Verb::Head => head(&place),
-            Verb::Fsck => block_on(fsck::run(&place))?,
-            Verb::Gaps => block_on(gaps::run(&place))?,
-            Verb::Keys => {
-                say(place.policy()?.trim_end())?;
-                Ok(ExitCode::SUCCESS)
+        let config = boot::load(folder)?;
+        let place = Place { folder, settings: &config.settings };
+        block_on(async {
+            match self.verb {
+                Verb::Head => head(&place).await,
+                Verb::Fsck => fsck::run(&place).await,
+                Verb::Gaps => gaps::run(&place).await,
+                Verb::Keys => {
+                    say(trust::policy(&place.logs().await?, &place, true)?.trim_end())?;
+                    Ok(ExitCode::SUCCESS)
+                }
+                Verb::Trust { next } => {
+                    let (document, root) = trust::of(&place.logs().await?, &place)?;
+                    eprintln!("fingerprint {}", Digest::of(document.as_bytes()));
+                    say(if next { trust::signed(&document, &root) } else { document.trim_end().to_owned() })?;
+                    Ok(ExitCode::SUCCESS)
+                }
+                Verb::Rotate { name } => rotate::run(&config, folder, &name).await,
+                Verb::Revoke { key, from } => rotate::revoke(&config, folder, &key, from).await,
             }
-            Verb::Trust => {
-                let document = trust::document(folder)?;
-                eprintln!("fingerprint {}", Digest::of(document.as_bytes()));
-                say(document.trim_end())?;
-                Ok(ExitCode::SUCCESS)
-            }
-        }
+        })?
     }
 }
 
-/// Where everything of this log is.
-struct Place<'a> {
-    folder: &'a Path,
-    settings: &'a Settings,
+/// Where everything of these logs is.
+pub(crate) struct Place<'a> {
+    pub folder: &'a Path,
+    pub settings: &'a Settings,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     /// The folder in which the gateway keeps its keys.
     fn keys(&self) -> PathBuf {
         let store = boot::store_of(self.folder, self.settings);
         store.parent().unwrap_or(self.folder).to_owned()
     }
 
-    /// The log's verifier keys. Looking never makes a key.
-    fn log_keys(&self) -> Result<Vec<VerifierKey>, Failure> {
-        let place = self.keys();
-        if let Some(missing) = keys::FILES.iter().find(|name| !place.join(name).exists()) {
-            let missing = place.join(missing);
-            return Err(Failure::said(format!("`{}` is missing: the log has no keys yet", missing.display())));
-        }
-        let keys = keys::in_folder(&place, &self.settings.ledger.origin);
-        let keys = keys.map_err(|error| Failure::said(error.to_string()))?;
-        Ok(keys.iter().map(|key| key.key().clone()).collect())
+    /// All logs, as the store has them.
+    async fn logs(&self) -> Result<Logs<'a>, Failure> {
+        Logs::of(self.settings, self.folder, &self.store()?).await
     }
 
-    /// The log's keys, its witnesses and what is enough of them, as a policy file (C2SP tlog-policy).
-    fn policy(&self) -> Result<String, Failure> {
-        let mut policy = format!("# The log `{}`, and what is enough to believe it.\n", self.settings.ledger.origin);
-        for key in self.log_keys()? {
-            policy.push_str(&format!("log {key}\n"));
-        }
-        let witnesses = ledger::witness_keys(self.settings)?;
-        for (at, (key, witness)) in witnesses.iter().zip(&self.settings.ledger.witnesses).enumerate() {
-            policy.push_str(&format!("witness w{} {key} {}\n", at + 1, witness.url));
-        }
-        if witnesses.is_empty() {
-            policy.push_str("quorum none\n");
-        } else {
-            let names: Vec<String> = (1..=witnesses.len()).map(|at| format!("w{at}")).collect();
-            policy.push_str(&format!("group witnesses {} {}\n", self.settings.ledger.quorum, names.join(" ")));
-            policy.push_str("quorum witnesses\n");
-        }
-        // What an auditor cannot read is not printed.
-        Policy::parse(policy.as_bytes()).map_err(|error| Failure::said(format!("the policy: {error}")))?;
-        Ok(policy)
-    }
-
-    /// The files of the log. Looking never makes a folder.
-    fn open(&self) -> Result<Arc<dyn Tiles>, Failure> {
+    /// The files of a log. Looking never makes a folder.
+    fn open(&self, logs: &Logs<'_>, log: &Log) -> Result<Arc<dyn Tiles>, Failure> {
         if let LedgerFiles::Folder(path) = &self.settings.ledger.files {
             let path = self.folder.join(path);
             if !path.is_dir() {
                 return Err(Failure::said(format!("there is no ledger at `{}`", path.display())));
             }
         }
-        ledger::tiles(self.settings, self.folder)
+        logs.tiles(&log.origin)
     }
 
     fn store(&self) -> Result<SqliteStore, Failure> {
         let path = boot::store_of(self.folder, self.settings);
         SqliteStore::inspect(&path).map_err(|error| Failure::said(error.to_string()))
     }
+}
 
-    /// The published checkpoint, believed under the log's own keys.
-    fn published(&self, files: &dyn Tiles) -> Result<(Note, Mark), Failure> {
-        let bytes = files.published().map_err(|error| Failure::said(error.to_string()))?;
-        let bytes = bytes.ok_or_else(|| Failure::said("no checkpoint was published yet"))?;
-        let note = Note::parse(&bytes).map_err(|error| Failure::said(format!("the checkpoint: {error}")))?;
-        let keys = self.log_keys()?;
-        let opened = Checkpoint::open(&note, &keys, []);
-        let Checkpoint { origin, size, root, .. } =
-            opened.map_err(|error| Failure::said(format!("the checkpoint: {error}")))?.checkpoint;
-        Ok((note, Mark { origin, size, root }))
-    }
+/// The published checkpoint, believed under the log's own keys.
+fn published(files: &dyn Tiles, log: &Log) -> Result<(Note, Mark), Failure> {
+    let bytes = files.published().map_err(|error| Failure::said(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| Failure::said("no checkpoint was published yet"))?;
+    let note = Note::parse(&bytes).map_err(|error| Failure::said(format!("the checkpoint: {error}")))?;
+    let opened = Checkpoint::open(&note, &log.keys, []);
+    let Checkpoint { origin, size, root, .. } =
+        opened.map_err(|error| Failure::said(format!("the checkpoint: {error}")))?.checkpoint;
+    Ok((note, Mark { origin, size, root }))
 }
 
 /// How many records are read at once.
@@ -168,25 +161,26 @@ async fn each_page(store: &dyn Store, mut take: impl FnMut(u64, Vec<SignedRecord
     }
 }
 
-fn head(place: &Place<'_>) -> Outcome {
-    let (note, mark) = place.published(&*place.open()?)?;
+async fn head(place: &Place<'_>) -> Outcome {
+    let logs = place.logs().await?;
+    let mut all = logs.all()?;
+    let Some(log) = all.pop() else { return Ok(ExitCode::FAILURE) };
+    for ended in all.iter().filter_map(|log| log.ended.as_ref()) {
+        say(format!("ended   {} at {} leaves, root {}", ended.origin, ended.edge.size(), ended.edge.root()))?;
+    }
+    let (note, mark) = published(&*place.open(&logs, &log)?, &log)?;
     say(format!("origin  {}", mark.origin))?;
     say(format!("size    {}", mark.size))?;
     say(format!("root    {}", mark.root))?;
-    let (log, witnesses) = (place.log_keys()?, ledger::witness_keys(place.settings)?);
-    let seals = note.seals(log.iter().chain(&witnesses)).map_err(|error| Failure::said(error.to_string()))?;
+    let witnesses = ledger::witness_keys(place.settings)?;
+    let seals = note.seals(log.keys.iter().chain(&witnesses)).map_err(|error| Failure::said(error.to_string()))?;
     let now = u64::try_from(Machine.now().as_second()).unwrap_or(0);
-    if let Some(time) = seals.iter().filter(|seal| log.contains(seal.key)).find_map(|seal| seal.time) {
+    if let Some(time) = seals.iter().filter(|seal| log.keys.contains(seal.key)).find_map(|seal| seal.time) {
         say(format!("age     {} s", now.saturating_sub(time)))?;
     }
     for seal in &seals {
-        let role = if log.contains(seal.key) { "log" } else { "witness" };
-        let algorithm = match seal.key.algorithm() {
-            Algorithm::Ed25519 => "Ed25519",
-            Algorithm::Ed25519Cosignature => "Ed25519 cosignature",
-            Algorithm::MlDsa44 => "ML-DSA-44",
-        };
-        say(format!("signed  {} ({role}, {algorithm})", seal.key.name()))?;
+        let role = if log.keys.contains(seal.key) { "log" } else { "witness" };
+        say(format!("signed  {} ({role}, {})", seal.key.name(), algorithm(seal.key)))?;
     }
     let cosigned = witnesses.iter().filter(|key| seals.iter().any(|seal| seal.key == *key)).count();
     let quorum = place.settings.ledger.quorum;
@@ -209,4 +203,12 @@ async fn waiting(place: &Place<'_>) -> Result<bool, Failure> {
         say(format!("BEHIND  {why}"))?;
     }
     Ok(overdue.is_some())
+}
+
+fn algorithm(key: &VerifierKey) -> &'static str {
+    match key.algorithm() {
+        Algorithm::Ed25519 => "Ed25519",
+        Algorithm::Ed25519Cosignature => "Ed25519 cosignature",
+        Algorithm::MlDsa44 => "ML-DSA-44",
+    }
 }
