@@ -1,6 +1,5 @@
 //! Every endpoint of the operators' API, and which deed of people governs it: held against the roles over HTTP. An
 //! endpoint that is not in the list, or one that forgets to ask, fails here.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
