@@ -185,7 +185,7 @@ async fn head(place: &Place<'_>) -> Outcome {
     let cosigned = witnesses.iter().filter(|key| seals.iter().any(|seal| seal.key == *key)).count();
     let quorum = place.settings.ledger.quorum;
     say(format!("quorum  {cosigned} of {quorum}"))?;
-    let overdue = block_on(waiting(place))??;
+    let overdue = waiting(place).await?;
     Ok(if cosigned >= quorum && !overdue { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
