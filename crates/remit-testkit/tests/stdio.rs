@@ -1,6 +1,6 @@
 //! Clients that only spawn: a process of their own, and in it the folder's gateway or a bridge to one that runs.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
