@@ -252,18 +252,13 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         let text = &self.text[from..self.at];
-        let number = if whole && !(negative && text == "-0") {
-            if negative {
-                text.parse::<i64>().ok().map(Number::from)
-            } else {
-                text.parse::<u64>().ok().map(Number::from)
-            }
-        } else {
-            text.parse::<f64>()
-                .ok()
-                .filter(|f| f.is_finite() && Decimal::of(text).is_shortest(*f))
-                .and_then(Number::from_f64)
+        let number = match whole && text != "-0" {
+            true if negative => text.parse::<i64>().ok().map(Number::from),
+            true => text.parse::<u64>().ok().map(Number::from),
+            false => None,
         };
+        // A double beyond 64 bits has a canonical text without a point: `7e19` is `70000000000000000000`.
+        let number = number.or_else(|| double(text));
         match number {
             Some(number) => Ok(Value::Number(number)),
             None => {
@@ -272,6 +267,12 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The double that this text denotes exactly.
+fn double(text: &str) -> Option<Number> {
+    let float = text.parse::<f64>().ok().filter(|float| float.is_finite())?;
+    if Decimal::of(text).is_shortest(float) { Number::from_f64(float) } else { None }
 }
 
 #[cfg(test)]
@@ -299,6 +300,8 @@ mod tests {
         assert_eq!(refused(r#"{"a":{"$serde_json::private::Number":"42"}}"#), "reserved member name at byte 36");
         for (text, why) in [
             ("12345678901234567890123", "held exactly"),
+            ("18446744073709551616", "held exactly"),
+            ("-9223372036854775809", "held exactly"),
             ("0.12345678901234567890", "held exactly"),
             ("1e400", "held exactly"),
             ("01", "leading zero"),
@@ -328,6 +331,15 @@ mod tests {
             assert_eq!(crate::json::canonical(&parse(upper.as_bytes()).expect(upper)), even);
         }
         assert!(refused("562949953421312.21").contains("held exactly"));
+    }
+
+    #[test]
+    fn a_double_beyond_64_bits_is_read_from_its_canonical_text() {
+        for (written, canonical) in [("7e19", "70000000000000000000"), ("-1e19", "-10000000000000000000")] {
+            let value = parse(written.as_bytes()).expect(written);
+            assert_eq!(crate::json::canonical(&value), canonical);
+            assert_eq!(parse(canonical.as_bytes()).expect(canonical), value);
+        }
     }
 
     #[test]
