@@ -63,7 +63,7 @@ export async function story(tally, people) {
 }
 
 const decoded = (envelope) => JSON.parse(Buffer.from(envelope.payload, 'base64'));
-const ofVotes = ({ check, detail }) => check === 'story' && /passkey/.test(detail);
+const ofVotes = ({ check, detail }) => check === 'story' && /: signed by a passkey/.test(detail);
 
 /** What was signed is exported, and judged by verifiers that know nothing of the gateway. */
 export async function proven(tally, question) {
@@ -82,6 +82,9 @@ export async function proven(tally, question) {
       const said = rust.checks.filter(ofVotes);
       assert.equal(said.length, 2, JSON.stringify(said));
       for (const { detail } of said) assert.match(detail, /: signed by a passkey that only the operator says is theirs/);
+      // And that this was enough people: counted offline, by what the records say.
+      const admitted = rust.checks.filter(({ detail }) => detail.startsWith('admitted under'));
+      assert.match(admitted[0]?.detail ?? '', /by 2 people of 2 needed: 2 signed, for 0 a login vouches/);
       const votes = JSON.parse(readFileSync(good)).claims.map(({ envelope }) => decoded(envelope).predicate).filter(({ kind }) => kind === 'approval');
       assert.deepEqual(votes.map(({ assurance }) => assurance), ['passkey', 'passkey']);
       assert.notEqual(votes[0].assertion.key, votes[1].assertion.key);
