@@ -205,7 +205,8 @@ impl Prover {
         }
         // The last one of a log is over all that the others are over, and so each later one is over what an
         // earlier one is.
-        let step = found.len().div_ceil(STAMPS_MAX).max(1);
+        let room = STAMPS_MAX.saturating_sub(self.logs.len()).max(1);
+        let step = found.len().div_ceil(room).max(1);
         let last_of =
             |at: usize| found.get(at + 1).is_none_or(|next| Some(&next.origin) != found.get(at).map(|of| &of.origin));
         let kept: Vec<bool> =
