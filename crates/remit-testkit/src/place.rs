@@ -13,6 +13,19 @@ use crate::upstream::Upstream;
 /// Where the upstream of the scenarios would listen.
 const UPSTREAM: &str = "http://127.0.0.1:7431/mcp";
 
+/// What an organisation has declared for emergencies, for the end of `remit.yaml`.
+pub const EMERGENCY: &str = "
+break_glass:
+  leak:
+    agents: [desk]
+    tools: [business/send_mail]
+    up_to: 10m
+    calls: 1
+    people: [team:operations]
+    reviewers: [team:security]
+    instead_of: [two-person]
+";
+
 /// A folder that is gone with the test.
 pub struct Place(TempDir);
 

@@ -23,7 +23,7 @@ use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{self as conformance, Trial};
 use remit_testkit::memory::MemoryStore;
-use remit_testkit::place::{Place, base, business};
+use remit_testkit::place::{EMERGENCY, Place, base, business};
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -173,18 +173,6 @@ may_request:
     up_to: 1h
     unused: 2s
     approval: finance-sign-off
-";
-
-const EMERGENCY: &str = "
-break_glass:
-  leak:
-    agents: [desk]
-    tools: [business/send_mail]
-    up_to: 10m
-    calls: 1
-    people: [team:operations]
-    reviewers: [team:security]
-    instead_of: [two-person]
 ";
 
 impl House {

@@ -11,6 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
+use remit_testkit::place::EMERGENCY;
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ const GUARDRAIL: &str = r#"
 forbid (principal, action in [Action::"expose"], resource) when { context.run.labels.contains("<i>odd</i>") };
 "#;
 
-/// What the agent may ask people for, and what was declared for emergencies.
+/// What the agent may ask people for.
 const OFFERS: &str = "
 may_request:
   - tools: [business/delete_customer]
@@ -39,18 +40,6 @@ may_request:
     calls: 4
     approval: finance-sign-off
 ";
-const EMERGENCY: &str = "
-break_glass:
-  leak:
-    agents: [desk]
-    tools: [business/send_mail]
-    up_to: 10m
-    calls: 1
-    people: [team:operations]
-    reviewers: [team:security]
-    instead_of: [two-person]
-";
-
 pub struct House {
     pub running: Running,
     pub wire: Wire,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
-use remit_testkit::place::{Place, Told, business, program};
+use remit_testkit::place::{EMERGENCY, Place, Told, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -20,18 +20,6 @@ may_request:
     up_to: 8h
     calls: 4
     approval: finance-sign-off
-";
-
-const EMERGENCY: &str = "
-break_glass:
-  leak:
-    agents: [desk]
-    tools: [business/send_mail]
-    up_to: 10m
-    calls: 1
-    people: [team:operations]
-    reviewers: [team:security]
-    instead_of: [two-person]
 ";
 
 /// The gateway.

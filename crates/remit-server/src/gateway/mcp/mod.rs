@@ -3,8 +3,9 @@
 //!
 //! Read [`http`] for the order of the checks, [`era`] for who speaks what, [`dispatch`] for what is
 //! served, [`call`] and [`hold`] for the way of a call. What is read here is bytes and headers; what
-//! may be done is decided in the gate, and only there. Written by hand rather than with an SDK, because
-//! evidence must cover exactly what was sent, unknown members included (MCP.md 3).
+//! may be done is decided in the gate, and only there. `bridge/` alone stands on the other side: it
+//! carries a spawned client's lines to a gateway that runs. Written by hand rather than with an SDK,
+//! because evidence must cover exactly what was sent, unknown members included (MCP.md 3).
 
 mod answer;
 mod bridge;
