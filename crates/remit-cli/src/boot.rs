@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use remit_app::attention::Canaries;
+use remit_app::canary::Canaries;
 use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
