@@ -8,12 +8,13 @@ mod house;
 use std::path::PathBuf;
 
 use house::{FILES, changed, folder};
-use remit_config::keys::{MayDeclare, Role};
+use remit_config::keys::Role;
 use remit_config::settings::notify::{ChannelKind, Security};
 use remit_config::settings::{Authentication, LedgerFiles, LogKey, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::approval::{Distinct, Factor, Voter};
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{RuleId, ToolName, UserId};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Dimension};
@@ -239,7 +240,7 @@ fn a_good_folder_becomes_channels() {
 fn a_good_folder_becomes_keys() {
     let keys = good().keys;
     let alice = UserId::parse("alice@acme.example").expect("id");
-    assert_eq!(keys.agents[0].may_declare, MayDeclare::Users(vec![alice.clone()]));
+    assert_eq!(keys.agents[0].may_declare, MayDeclare::These(vec![alice.clone()]));
     // A date begins when the day does in the organisation's time zone.
     assert_eq!(keys.agents[0].expires.to_string(), "2026-12-31T23:00:00Z");
     assert_eq!((keys.agents[1].user.as_ref(), keys.agents[1].revoked), (Some(&alice), true));

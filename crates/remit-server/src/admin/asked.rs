@@ -38,6 +38,22 @@ impl Reply for Response {
     }
 }
 
+/// What answers one endpoint.
+pub(super) trait Handler: Clone + Send + Sync + 'static {
+    fn answer(&self, asked: Asked) -> impl Future<Output = Result<impl Reply, Refusal>> + Send;
+}
+
+impl<H, F, R> Handler for H
+where
+    H: Fn(Asked) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Refusal>> + Send,
+    R: Reply,
+{
+    fn answer(&self, asked: Asked) -> impl Future<Output = Result<impl Reply, Refusal>> + Send {
+        self(asked)
+    }
+}
+
 /// What a person asks whose roles allow it. Nothing that they sent is read before that is known.
 pub(super) struct Asked {
     pub edge: Arc<Edge>,
@@ -111,22 +127,12 @@ impl Table {
     }
 
     /// What changes nothing.
-    pub fn get<H, F, R>(self, path: &str, deed: Deed, handler: H) -> Self
-    where
-        H: Fn(Asked) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<R, Refusal>> + Send,
-        R: Reply,
-    {
+    pub fn get(self, path: &str, deed: Deed, handler: impl Handler) -> Self {
         Self(self.0.route(path, on(MethodFilter::GET, deed, handler)))
     }
 
     /// What changes something.
-    pub fn post<H, F, R>(self, path: &str, deed: Deed, handler: H) -> Self
-    where
-        H: Fn(Asked) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Result<R, Refusal>> + Send,
-        R: Reply,
-    {
+    pub fn post(self, path: &str, deed: Deed, handler: impl Handler) -> Self {
         Self(self.0.route(path, on(MethodFilter::POST, deed, handler)))
     }
 
@@ -136,14 +142,9 @@ impl Table {
     }
 }
 
-fn on<H, F, R>(method: MethodFilter, deed: Deed, handler: H) -> MethodRouter<Arc<Edge>>
-where
-    H: Fn(Asked) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<R, Refusal>> + Send,
-    R: Reply,
-{
+fn on(method: MethodFilter, deed: Deed, handler: impl Handler) -> MethodRouter<Arc<Edge>> {
     routing::on(method, async move |State(edge): State<Arc<Edge>>, request: Request| {
-        let answer = async { handler(Asked::read(edge, deed, request).await?).await };
+        let answer = async { handler.answer(Asked::read(edge, deed, request).await?).await };
         answer.await.map_or_else(|refusal| refused(&refusal), Reply::response)
     })
 }
