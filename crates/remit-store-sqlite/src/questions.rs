@@ -219,7 +219,7 @@ impl Questions for SqliteStore {
     }
 
     async fn awaiting_preview(&self, now: Timestamp, limit: u32) -> Result<Vec<QuestionId>, Unavailable> {
-        self.read(|db| awaiting_preview(db, now, limit))
+        self.read(|db| awaiting_preview(db, now, limit)).await
     }
 
     async fn attach_preview(&self, id: &QuestionId, preview: Preview, at: Timestamp) -> Result<bool, Unavailable> {

@@ -111,7 +111,8 @@ pub(crate) enum StoreFile {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(crate) struct RecordsFile {
-    /// `batched`: durable within `within_ms`; `strict`: durable before the call. Default: batched.
+    /// `batched`: reads of data up to `internal` that cost no money are on record within `within_ms`, and until then a
+    /// crash may lose them; `strict`: before the call. Default: batched.
     pub reads: Option<ReadsWord>,
     /// The bound for batched records, in milliseconds. Default: 100.
     pub within_ms: Option<At<u64>>,
