@@ -390,7 +390,7 @@ pub trait Meter: Send + Sync {
     /// An admitted call has ended.
     fn outcome(&self, state: &'static str);
     /// A request that had to be denied has ended.
-    fn canary(&self, verdict: crate::attention::Verdict) {
+    fn canary(&self, verdict: crate::canary::Verdict) {
         let _ = verdict;
     }
 }

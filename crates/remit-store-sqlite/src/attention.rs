@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::attention::{Canary, Given, Tally, Verdict};
+use remit_app::attention::Given;
+use remit_app::canary::{Canary, Tally, Verdict};
 use remit_app::escalate::Mark;
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Attention;
