@@ -15,6 +15,8 @@ mod log_keys;
 mod logs;
 mod notify;
 mod otlp;
+mod place;
 mod reload;
 mod tls;
+mod trust;
 mod upstreams;
