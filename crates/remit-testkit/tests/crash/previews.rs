@@ -14,7 +14,7 @@ use crate::gateway::Gateway;
 const AT_ONCE: usize = 8;
 const BOB: &str = "scenario-operator-bob";
 
-/// The harness's organisation, where a refund above 50 asks people, and is previewed by looking the payment up.
+/// The harness's organisation, where each refund asks people, and is previewed by looking the payment up.
 fn set_up(upstream: &Upstream) -> Place {
     let place = crate::set_up(upstream);
     place.edit(
@@ -22,8 +22,7 @@ fn set_up(upstream: &Upstream) -> Place {
         "    owner: team:finance\n",
         "    owner: team:finance\n    preview: { tool: get_customer, arguments: { id: args.payment } }\n",
     );
-    let asks = "trigger: [{ tools: [business/refund], approval: finance-sign-off },";
-    place.edit("remits/crasher.yaml", "trigger: [{", &format!("{asks} {{"));
+    place.edit("remits/crasher.yaml", "limits: [150 per month, 500 USD per month]", "approval: finance-sign-off");
     place
 }
 
