@@ -16,6 +16,7 @@ pub mod notify;
 pub mod pkcs11;
 pub mod previewing;
 pub mod refusal;
+mod repolled;
 pub mod retiring;
 pub mod serve;
 pub mod signer;

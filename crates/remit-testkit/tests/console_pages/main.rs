@@ -254,14 +254,14 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
         &house.page(VIEWER, "/console/access").await,
         &["Nobody asks for anything", "No grant is in force", "remit break-glass leak"],
     );
-    let asked = json!({"tools": ["business/delete_customer"], "for_secs": 7200, "calls": 3, "reason": "<script>alert(3)</script>\u{202E}"});
+    let asked = json!({"tools": ["business/delete_customer"], "for_secs": 7200, "calls": 2, "reason": "<script>alert(3)</script>\u{202E}"});
     let request = house.wire.done(AGENT, "/v1/access-requests", Some(&asked)).await.expect("asked");
     let question = request["question"].as_str().expect("a question").to_owned();
     let waiting = house.page(VIEWER, "/console/access?agent=desk").await;
     has(
         &waiting,
         &[
-            "at most 3 calls",
+            "at most 2 calls",
             "ends early if unused for 1 h",
             &format!("/console/questions/{question}"),
             "Give less",
@@ -278,7 +278,7 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
     let shown = page.split("name=\"shown\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a digest");
     let form = format!("choice=approve&shown={shown}&rule=finance-sign-off&reason=yes");
     house.press(VIEWER, &format!("/console/questions/{question}/votes"), &form).await;
-    has(&house.page(VIEWER, "/console/access").await, &["0 of 3 calls used", "if still unused, <time"]);
+    has(&house.page(VIEWER, "/console/access").await, &["0 of 2 calls used", "if still unused, <time"]);
     let grants = house.wire.done(VIEWER, "/admin/v1/grants", None).await.expect("grants");
     let given = grants["grants"][0]["grant"].as_str().expect("a grant").to_owned();
     house.press(CHIEF, &format!("/console/access/grants/{given}/revoke"), "reason=enough").await;
