@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use http::HeaderMap;
 use jiff::SignedDuration;
@@ -24,6 +24,7 @@ use crate::fleet::{Fleet, Kind};
 use crate::identify::{Identified, Keyring, MayDeclare, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::notify::Channels;
+use crate::oidc::Oidc;
 use crate::telemetry::Metrics;
 use crate::visit;
 
@@ -47,6 +48,7 @@ pub struct Edge {
     pub channels: Option<Arc<Channels>>,
     /// Who has tried to come in, and from where.
     pub(crate) addresses: Addresses,
+    oidc: ArcSwapOption<Oidc>,
     keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
@@ -161,8 +163,9 @@ impl Edge {
     ) -> Self {
         let keyring = Arc::new(ArcSwap::from_pointee(keyring));
         gate.knows(Arc::new(Steering(keyring.clone())));
-        let (prover, trust, channels, addresses) = (None, None, None, Addresses::default());
-        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, addresses, keyring, reload }
+        let (prover, trust, channels) = (None, None, None);
+        let (addresses, oidc) = (Addresses::default(), ArcSwapOption::empty());
+        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, addresses, oidc, keyring, reload }
     }
 
     /// The same edge, over records that are sealed in a log.
@@ -186,6 +189,17 @@ impl Edge {
     /// Puts other keys into force, for requests that arrive from now on.
     pub fn rekey(&self, keyring: Keyring) {
         self.keyring.store(Arc::new(keyring));
+    }
+
+    /// Puts another party into force that vouches for people, or none.
+    pub fn vouched_for_by(&self, oidc: Option<Oidc>) {
+        self.oidc.store(oidc.map(Arc::new));
+    }
+
+    /// The party that vouches for people, if there is one.
+    #[must_use]
+    pub fn oidc(&self) -> Option<Arc<Oidc>> {
+        self.oidc.load_full()
     }
 
     /// Reads the configuration again.
@@ -243,7 +257,10 @@ impl Edge {
         let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
         let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
         let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
-        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        // A word that nobody stands behind any more is an old one.
+        let fresh = self.oidc().map_or(SignedDuration::ZERO, |oidc| oidc.settings().fresh);
+        let factor = session.worth(self.gate.ports().clock.now(), fresh);
+        let visitor = self.keyring.load().visitor(&session, factor, visit::csrf(token));
         if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
             tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
         }

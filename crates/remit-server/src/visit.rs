@@ -137,8 +137,8 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
 }
 
 fn is_way_in(path: &str) -> bool {
-    matches!(path, "/console/sign-in" | "/console/sign-in/challenge" | "/console/sign-in/passkey")
-        || path.starts_with("/console/invitation/")
+    let ways = ["/console/sign-in", "/console/sign-in/challenge", "/console/sign-in/passkey", "/console/sign-in/oidc"];
+    ways.contains(&path) || path.starts_with("/console/invitation/")
 }
 
 fn same(given: Option<&str>, expected: &str) -> bool {

@@ -47,6 +47,7 @@ use axum::{Router, middleware};
 
 pub(crate) use door::addresses::{Addresses, Peer};
 pub(crate) use door::not_changed;
+pub(crate) use dress::escaped;
 
 use crate::edge::Edge;
 use crate::gateway::http::guard;
