@@ -44,7 +44,7 @@ use crate::ledger::Workshop;
 use crate::logs::Logs;
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
-use crate::{ledger, notify, upstreams};
+use crate::{ledger, notify, sign_in, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -171,6 +171,9 @@ impl Booted {
         // Before anything is written: a channel without its secret would be noticed when it is needed.
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
         notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
+        let (base_url, at_home) = console(&config.settings, address, url);
+        let home = sign_in::home(&at_home, &base_url).to_owned();
+        sign_in::oidc(&config.settings, folder, &home).map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
         let bound = match config.settings.records {
@@ -259,6 +262,11 @@ impl Booted {
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
+        match sign_in::oidc(&config.settings, folder, &home) {
+            Ok(oidc) => edge.vouched_for_by(oidc),
+            // As with channels: of the authority in force, while the folder waits. Fewer people come in for it.
+            Err(faults) => tracing::error!(faults = faults.join("; "), "nobody signs in with another party"),
+        }
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }

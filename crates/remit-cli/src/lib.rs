@@ -16,5 +16,6 @@ mod logs;
 mod notify;
 mod otlp;
 mod reload;
+mod sign_in;
 mod tls;
 mod upstreams;

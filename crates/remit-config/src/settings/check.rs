@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::settings::file::{AuthenticationFile, ChangesFile, FactorWord, ReadsWord, SettingsFile, StoreFile};
 use crate::settings::{
     Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, notify,
-    retention, risk, rules,
+    retention, risk, rules, sign_in,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
@@ -116,6 +116,7 @@ pub(crate) fn check(
     let (hold_ms, questions_per_agent_max) = attention::wait(file.wait, report);
     let canaries = attention::canaries(file.canaries, report);
     let console = super::console::check(file.console, report);
+    let oidc = sign_in::check(file.sign_in, &console, loopback, report);
     let changes = changes(file.changes, report);
     let rules: Vec<&str> = file.approvals.iter().map(|(name, _)| name.as_str()).collect();
     let notify = notify::check(file.notify, &rules, report, warnings);
@@ -137,6 +138,7 @@ pub(crate) fn check(
             questions_per_agent_max,
             canaries,
             console,
+            oidc,
             changes,
             notify,
         })

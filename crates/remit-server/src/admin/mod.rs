@@ -86,6 +86,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/admin/v1/changes/{id}/statements", post(changes::statement))
         .route("/admin/v1/agents/{id}/widenings", post(proposals::widen))
         .route("/admin/v1/notify/test", post(deliveries::test))
+        .route("/admin/v1/people/{id}/login", post(people::give_login))
+        .route("/admin/v1/people/{id}/login/remove", post(people::remove_login))
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)

@@ -45,6 +45,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+pub use door::login::BACK;
 pub(crate) use door::addresses::{Addresses, Peer};
 pub(crate) use door::not_changed;
 pub(crate) use dress::escaped;

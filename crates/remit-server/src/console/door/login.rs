@@ -36,7 +36,7 @@ use crate::oidc::{Back, Chances, Failure, Oidc, Proven};
 use crate::visit;
 
 /// Where the other party sends people back to.
-pub(crate) const BACK: &str = "/console/sign-in/oidc/callback";
+pub const BACK: &str = "/console/sign-in/oidc/callback";
 /// How long somebody may take there.
 const LASTS: SignedDuration = SignedDuration::from_mins(5);
 /// For whom the cookie is sealed.
