@@ -41,9 +41,14 @@ pub struct World {
 impl World {
     /// With this at the end of its `remit.yaml`.
     pub async fn new(more: &str) -> Self {
+        Self::set_up(|place| place.append("remit.yaml", &format!("\n{more}"))).await
+    }
+
+    /// With a folder that was changed so.
+    pub async fn set_up(change: impl FnOnce(&Place)) -> Self {
         let place = Place::base();
-        place.append("remit.yaml", &format!("\n{more}"));
         place.write("keys.yaml", &Self::keys_text());
+        change(&place);
         let address = "127.0.0.1:0".parse().expect("an address");
         let running = Running::start(place.path(), Some(address)).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
@@ -199,7 +204,7 @@ impl Browser {
         Answer { status, location, set, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
-    fn keep(&mut self, answer: Answer) -> Answer {
+    pub fn keep(&mut self, answer: Answer) -> Answer {
         if let Some(set) = &answer.set {
             self.set = Some(set.clone());
             self.cookie = set.split(';').next().filter(|pair| !pair.ends_with('=')).map(str::to_owned);

@@ -100,6 +100,11 @@ pub(crate) fn shown(edge: &Edge, headers: &HeaderMap) -> Option<Shown> {
     Some(Shown { label: oidc.settings().label.clone(), elsewhere })
 }
 
+/// Whom somebody has to ask for a word of this moment, so that a vote counts that takes one.
+pub(crate) fn to_confirm(edge: &Edge, factor: Factor) -> Option<String> {
+    edge.oidc().filter(|_| factor < Factor::Oidc).map(|oidc| oidc.settings().label.clone())
+}
+
 /// `POST /console/sign-in/oidc`: off to the provider.
 pub(super) async fn leave(
     State(edge): State<Arc<Edge>>,
