@@ -124,8 +124,7 @@ impl Reloader {
 
     fn oidc(&self, settings: &Settings) -> Result<Option<Oidc>, Vec<String>> {
         let edge = self.edge.get().and_then(Weak::upgrade);
-        let home = edge.map(|edge| sign_in::home(&edge.settings.console, &edge.settings.base_url).to_owned());
-        sign_in::oidc(settings, &self.folder, &home.unwrap_or_default())
+        sign_in::oidc(settings, &self.folder, edge.as_ref().map_or("", |edge| edge.home()))
     }
 
     fn plan(&self, settings: &Settings, keys: &Keys) -> Plan {

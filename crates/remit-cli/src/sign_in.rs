@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use remit_config::settings::Settings;
-use remit_server::edge::ConsoleSettings;
+use remit_server::console::BACK;
 use remit_server::oidc::{Oidc, OidcSettings};
 
 use crate::upstreams::source;
@@ -23,12 +23,7 @@ pub fn oidc(settings: &Settings, folder: &Path, home: &str) -> Result<Option<Oid
         scopes: named.scopes.clone(),
         ca: named.ca.as_ref().map(|file| folder.join(file)),
         fresh: SignedDuration::from_secs(i64::try_from(named.fresh_secs).unwrap_or(0)),
-        redirect_uri: format!("{}{}", home.trim_end_matches('/'), remit_server::console::BACK),
+        redirect_uri: format!("{home}{BACK}"),
     };
     Oidc::new(chosen).map(Some).map_err(|why| vec![format!("remit.yaml: nobody can sign in by OIDC: {why}")])
-}
-
-/// Where the console is at home: where passkeys work, or else under the gateway's own address.
-pub fn home<'s>(console: &'s ConsoleSettings, base_url: &'s str) -> &'s str {
-    console.home().unwrap_or(base_url)
 }

@@ -91,6 +91,8 @@ pub enum Came {
     Key,
     /// With a session that they had signed in for.
     Session(SessionId),
+    /// With the session of a terminal that they let in. It decides nothing about how they sign in.
+    Terminal,
 }
 
 /// A proven caller.
@@ -160,7 +162,13 @@ impl Keyring {
     ///
     /// # Errors
     /// When they are nobody here any more.
-    pub fn visitor(&self, session: &Session, factor: Factor, csrf: String) -> Result<Operator, &'static str> {
+    pub fn visitor(
+        &self,
+        session: &Session,
+        factor: Factor,
+        came: Came,
+        csrf: String,
+    ) -> Result<Operator, &'static str> {
         let person = self.people.get(&session.operator).ok_or("signed in, and sent away since")?;
         let approver = Approver {
             id: session.operator.clone(),
@@ -168,7 +176,7 @@ impl Keyring {
             teams: person.teams.clone(),
             factor,
         };
-        Ok(Operator { approver, roles: person.roles.clone(), came: Came::Session(session.id), csrf })
+        Ok(Operator { approver, roles: person.roles.clone(), came, csrf })
     }
 }
 

@@ -41,6 +41,23 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(TOKEN).and_then(|value| value.to_str().ok())
 }
 
+/// The beginning of tokens of terminals. No cookie can hold one: those are of another length.
+const TERMINAL: &str = "rms_";
+
+/// A token for a terminal, made of chance.
+#[must_use]
+pub fn terminal_token(chance: &[u8; 32]) -> String {
+    format!("{TERMINAL}{}", URL_SAFE_NO_PAD.encode(chance))
+}
+
+/// The token of a terminal, in the one header that no browser sends by itself.
+#[must_use]
+pub fn terminal(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let token = all.next()?.to_str().ok()?.strip_prefix("Bearer ")?;
+    (all.next().is_none() && token.starts_with(TERMINAL) && token.len() == TERMINAL.len() + 43).then_some(token)
+}
+
 /// Whether a person made this request, and not a page that keeps itself fresh.
 #[must_use]
 pub fn by_a_person(headers: &HeaderMap) -> bool {

@@ -84,8 +84,7 @@ pub(crate) async fn invited(edge: &Edge, by: &Operator, id: &OperatorId) -> Resu
     edge.gate.change_account(id, &by.approver.id, change).await.map_err(not_changed)?;
     tracing::warn!(operator = %id, by = %by.approver.id, "somebody was invited; how they signed in before is gone");
     // Where a passkey can be made, if there is such an address.
-    let base = edge.settings.console.home().unwrap_or(&edge.settings.base_url).trim_end_matches('/');
-    Ok((format!("{base}/console/invitation/{token}"), expires_at))
+    Ok((format!("{}/console/invitation/{token}", edge.home()), expires_at))
 }
 
 /// Whoever has taken over a session could otherwise make it theirs for good.

@@ -61,6 +61,7 @@ pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, 
         answer["sight"] = sight.still;
         answer["live"] = sight.live;
         answer["shown"] = sight.shown.to_string().into();
+        answer["page"] = format!("{}/console/questions/{id}", edge.home()).into();
         Ok(answer)
     };
     answer(found.await)

@@ -20,7 +20,7 @@ use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
 use remit_evidence::trust::Trust;
 use remit_evidence::verify::Trust as Roots;
-use remit_evidence::writer::Sign as _;
+use remit_evidence::writer::{Sign as _, SignedRecord};
 use remit_server::keys::Ed25519;
 use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
@@ -98,10 +98,8 @@ impl World {
     pub async fn verified_key_events(&self) -> Vec<String> {
         let root = Ed25519::in_file(&self.place.path().join(".remit/gateway.key")).expect("a key");
         let mut trust = Roots::in_roots([root.public_key()]).expect("a root");
-        let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
-        let records = self.running.edge.gate.ports().store.records(&filter).await.expect("read");
         let mut events = Vec::new();
-        for record in records {
+        for record in self.records(Kind::Key).await {
             let verified = trust.verify(&record.envelope).expect("it verifies");
             verified.check_disclosures(record.disclosures.iter().map(String::as_str)).expect("what was signed");
             if let Some(event) = verified.predicate.get("event").and_then(Value::as_str) {
@@ -113,13 +111,18 @@ impl World {
         events
     }
 
+    /// The records of this kind, oldest first.
+    pub async fn records(&self, kind: Kind) -> Vec<SignedRecord> {
+        let filter = RecordFilter { kind: Some(kind), limit: 1000, ..RecordFilter::default() };
+        self.running.edge.gate.ports().store.records(&filter).await.expect("read")
+    }
+
     /// The bundle of each record that says how people's keys changed, and the document to trust it under.
     pub async fn bundles(&self) -> (Trust, Vec<Vec<u8>>) {
         let trust = self.place.remit(&["ledger", "trust"]);
         let trust = Trust::parse(trust.out.as_bytes()).expect("a trust document");
-        let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
         let mut bundles = Vec::new();
-        for record in self.running.edge.gate.ports().store.records(&filter).await.expect("read") {
+        for record in self.records(Kind::Key).await {
             let path = format!("/admin/v1/evidence?record={}&show=", record.id);
             let began = std::time::Instant::now();
             // It is proved as soon as the log has sealed it.

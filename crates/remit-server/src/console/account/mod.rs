@@ -105,7 +105,7 @@ struct NewPassword {
 async fn visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
     let person = operator(edge, headers, Deed::Account).await?;
     let Came::Session(id) = person.came else {
-        let refusal = Refusal::new(Code::Malformed, "you came with a key, and a key is changed in keys.yaml");
+        let refusal = Refusal::new(Code::Malformed, "you came with a key or from a terminal, and this is done in a browser");
         return Err(refusal.with_remedy("Sign in to the console for this."));
     };
     let session = edge.gate.ports().store.session(&id).await.map_err(unavailable)?;
@@ -114,7 +114,7 @@ async fn visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session)
 }
 
 /// As [`visitor`], for what decides who can act as them from now on.
-async fn fresh_visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
+pub(super) async fn fresh_visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
     let (person, session) = visitor(edge, headers).await?;
     if is_fresh(edge, &session) {
         return Ok((person, session));
@@ -140,7 +140,7 @@ async fn shown(edge: &Edge, done: Option<&str>, headers: &HeaderMap) -> Result<A
     let sessions = store.sessions(me).await.map_err(unavailable)?;
     let this = match person.came {
         Came::Session(id) => Some(id),
-        Came::Key => None,
+        Came::Key | Came::Terminal => None,
     };
     let fresh = sessions.iter().any(|session| Some(session.id) == this && is_fresh(edge, session));
     let idle = edge.settings.console.idle;

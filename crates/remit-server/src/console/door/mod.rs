@@ -10,6 +10,7 @@ mod passkey;
 pub(crate) mod password;
 mod qr;
 pub(crate) mod secrets;
+pub(crate) mod terminal;
 
 use std::sync::Arc;
 
