@@ -32,9 +32,9 @@ fn all() -> Vec<(&'static str, Value, Signing)> {
     let point = p256.public_key().as_ref().to_vec();
     let rsa = |size| RsaKeyPair::generate(size).expect("a key");
     let shown = |key: &RsaKeyPair| {
-        let public = key.public_key();
-        let (n, e) = (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
-        json!({"kty": "RSA", "n": encoded(n), "e": encoded(e), "use": "sig"})
+        // RFC 8017, A.1.1: of such a key the modulus begins after nine bytes, and the exponent is the last three.
+        let public = key.public_key().as_ref();
+        json!({"kty": "RSA", "n": encoded(&public[9..265]), "e": encoded(&public[267..]), "use": "sig"})
     };
     let (one, two) = (rsa(KeySize::Rsa2048), rsa(KeySize::Rsa2048));
     let (first, second) = (shown(&one), shown(&two));
