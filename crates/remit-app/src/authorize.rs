@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_core::access::AccessGrant;
-use remit_core::budget::Reservation;
+use remit_core::budget::{Reservation, Unit};
 use remit_core::call::Call;
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, ToolName};
 use remit_core::labels::Sensitivity;
@@ -192,7 +192,7 @@ impl Gate {
             Verdict::Allow { reservations, approvals } => Effect::Admit {
                 reservations: reservations.clone(),
                 approvals: approvals.clone(),
-                batched: self.habits.batch_reads && mild(&call.tool),
+                batched: self.habits.batch_reads && mild(&call.tool) && !reservations.iter().any(costs),
             },
             Verdict::Ask { rules, refusal } => {
                 let new = (self.question_id(), self.salts().1);
@@ -375,6 +375,11 @@ struct Settled {
 /// The grants that could matter when this caller calls this tool.
 pub(crate) fn grants_of(live: &[AccessGrant], caller: &Caller, tool: &ToolName, now: Timestamp) -> Vec<AccessGrant> {
     live.iter().filter(|grant| grant.concerns(caller, tool, now)).cloned().collect()
+}
+
+/// Whether money is reserved: what is spent is counted before it is spent, whatever crashes.
+fn costs(reservation: &Reservation) -> bool {
+    reservation.unit == Unit::MicroUsd
 }
 
 /// Reads of data up to `internal`: the only calls whose records may become durable a little later.

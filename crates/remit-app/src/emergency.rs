@@ -2,7 +2,7 @@
 //! reviewed by another one afterwards.
 
 use jiff::{SignedDuration, Timestamp};
-use remit_core::access::{AccessGrant, Ground, Whom};
+use remit_core::access::{AccessGrant, BreakGlass, Ground, Whom};
 use remit_core::approval::{Approver, Voter};
 use remit_core::ids::{AgentId, GrantId, RuleId, UserId};
 use remit_core::json;
@@ -39,16 +39,7 @@ impl Gate {
             let reason = format!("`{name}` may not be used by {}", approver.id);
             return Err(Refusal::new(Code::PolicyNoPermit, reason).with_remedy("Somebody it names has to use it."));
         }
-        let agent = match (agent, glass.agents.as_slice()) {
-            (Some(agent), agents) if agents.contains(agent) => agent.clone(),
-            (None, [only]) => only.clone(),
-            (Some(agent), _) => {
-                return Err(Refusal::new(Code::AccessNotOffered, format!("`{name}` is not for agent:{agent}")));
-            }
-            (None, _) => {
-                return Err(Refusal::new(Code::Malformed, format!("`{name}` is for several agents: name one")));
-            }
-        };
+        let agent = agent_of(glass, agent)?;
         for (what, text) in [("incident", incident), ("reason", reason)] {
             if text.trim().is_empty() {
                 return Err(Refusal::new(Code::Malformed, format!("`{what}` is missing: people will ask")));
@@ -64,16 +55,8 @@ impl Gate {
             let reason = format!("`{name}` is in force for agent:{agent} already, as {}", given.grant.id);
             return Err(Refusal::new(Code::Conflict, reason).with_remedy("Use that one, or revoke it first."));
         }
-        let secs = SignedDuration::from_secs(i64::try_from(glass.terms.secs).unwrap_or(i64::MAX));
-        let grant = AccessGrant {
-            id: crate::records::grant_id(at, &self.ports.entropy.bytes()),
-            agent,
-            whom: user.map_or(Whom::Anybody, |user| Whom::Exactly(Some(user.clone()))),
-            terms: glass.terms.clone(),
-            expires: at.checked_add(secs).unwrap_or(at),
-            unused_until: None,
-            ground,
-        };
+        let id = crate::records::grant_id(at, &self.ports.entropy.bytes());
+        let grant = granted(glass, id, agent, user, at);
         let short = |text: &str| text.chars().take(REASON_BYTES_MAX / 4).collect::<String>();
         let (incident, reason) = (short(incident), short(reason));
         let (mut body, mut words) = self.access_body("break_glass", &grant.agent, &grant.terms);
@@ -157,6 +140,32 @@ impl Gate {
             }
             Err(CommitError::Unavailable(error)) => Err(unavailable(&error)),
         }
+    }
+}
+
+/// Which agent is meant: the one that is named, or the only one that it is for.
+fn agent_of(glass: &BreakGlass, named: Option<&AgentId>) -> Result<AgentId, NotDone> {
+    match (named, glass.agents.as_slice()) {
+        (Some(agent), agents) if agents.contains(agent) => Ok(agent.clone()),
+        (None, [only]) => Ok(only.clone()),
+        (Some(agent), _) => {
+            Err(Refusal::new(Code::AccessNotOffered, format!("`{}` is not for agent:{agent}", glass.name)))
+        }
+        (None, _) => Err(Refusal::new(Code::Malformed, format!("`{}` is for several agents: name one", glass.name))),
+    }
+}
+
+/// What was declared, for this agent and from this moment on.
+fn granted(glass: &BreakGlass, id: GrantId, agent: AgentId, user: Option<&UserId>, at: Timestamp) -> AccessGrant {
+    let secs = SignedDuration::from_secs(i64::try_from(glass.terms.secs).unwrap_or(i64::MAX));
+    AccessGrant {
+        id,
+        agent,
+        whom: user.map_or(Whom::Anybody, |user| Whom::Exactly(Some(user.clone()))),
+        terms: glass.terms.clone(),
+        expires: at.checked_add(secs).unwrap_or(at),
+        unused_until: None,
+        ground: Ground::BreakGlass(glass.name.clone()),
     }
 }
 

@@ -15,7 +15,7 @@ use remit_evidence::bundle::Head;
 use remit_evidence::writer::Writer;
 use serde_json::Value;
 
-use crate::attention::Canaries;
+use crate::canary::Canaries;
 use crate::intent::IdempotencyKey;
 use crate::outcome::Outcome;
 use crate::permit::Passage;

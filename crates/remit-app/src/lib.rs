@@ -7,6 +7,7 @@ pub mod access;
 pub mod action;
 pub mod attention;
 pub mod ballot;
+pub mod canary;
 pub mod change;
 pub mod deed;
 pub mod delegation;

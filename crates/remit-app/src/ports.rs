@@ -84,7 +84,8 @@ pub trait Store:
     /// comes after is told which it was ([`Committed::Repeated`]), and nothing is stored.
     ///
     /// Durable on return, except that an intent marked `batched` is only ordered before every
-    /// later deed and becomes durable within the bound the store was opened with.
+    /// later deed and becomes durable within the bound the store was opened with. Until then a crash may lose it: of the
+    /// machine, or of this process. What is asked of this store shows it at once.
     async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError>;
 
     /// Writes a receipt, books or releases what the call had reserved, and adds labels to its run;
@@ -389,7 +390,7 @@ pub trait Meter: Send + Sync {
     /// An admitted call has ended.
     fn outcome(&self, state: &'static str);
     /// A request that had to be denied has ended.
-    fn canary(&self, verdict: crate::attention::Verdict) {
+    fn canary(&self, verdict: crate::canary::Verdict) {
         let _ = verdict;
     }
 }

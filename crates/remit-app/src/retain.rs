@@ -149,17 +149,23 @@ impl Gate {
         if let Some(secs) = retention.budget_spans.and_then(|secs| i64::try_from(secs).ok())
             && let Ok(before) = now.checked_sub(SignedDuration::from_secs(secs))
         {
-            loop {
-                let step =
-                    Retirement { held: kept.holds.clone(), spans_ended_before: Some(before), ..Retirement::default() };
-                let Some(done) = self.retire_step(step).await? else { break };
-                retired += done;
-                if done.spans == 0 {
-                    break;
-                }
-            }
+            retired += self.retire_spans(&kept, before).await?;
         }
         Ok(retired)
+    }
+
+    /// Deletes spans of budgets that ended before this moment.
+    async fn retire_spans(&self, kept: &Kept, before: Timestamp) -> Result<Retired, Unavailable> {
+        let mut retired = Retired::default();
+        loop {
+            let step =
+                Retirement { held: kept.holds.clone(), spans_ended_before: Some(before), ..Retirement::default() };
+            let Some(done) = self.retire_step(step).await? else { return Ok(retired) };
+            retired += done;
+            if done.spans == 0 {
+                return Ok(retired);
+            }
+        }
     }
 
     /// One deed; nothing when the holds have changed since they were read: the next round knows them.

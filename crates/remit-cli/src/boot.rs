@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use remit_app::attention::Canaries;
+use remit_app::canary::Canaries;
 use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
@@ -22,7 +22,7 @@ use remit_core::ids::TenantId;
 use remit_evidence::writer::Writer;
 use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
 use remit_server::fleet::Fleet;
-use remit_server::identify::{AgentKey, Keyring, MayDeclare, OperatorKey, Person};
+use remit_server::identify::{AgentKey, Keyring, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::ledger::stamping::Stamping;
@@ -419,12 +419,8 @@ fn console(settings: &Settings, address: SocketAddr, url: &str) -> (String, Cons
 /// The keys as the edge looks them up.
 pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
     let agents = keys.agents.iter().map(|key| {
-        let may_declare = match &key.may_declare {
-            named::MayDeclare::None => MayDeclare::Nobody,
-            named::MayDeclare::Any => MayDeclare::Anybody,
-            named::MayDeclare::Users(users) => MayDeclare::These(users.clone()),
-        };
-        let (id, agent, user) = (key.id.clone(), key.agent.clone(), key.user.clone());
+        let (id, agent, user, may_declare) =
+            (key.id.clone(), key.agent.clone(), key.user.clone(), key.may_declare.clone());
         (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
     });
     let operators = keys.operators.iter().filter_map(|key| {

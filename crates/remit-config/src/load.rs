@@ -7,6 +7,7 @@ use remit_core::authority::guardrail::GuardrailFile;
 use remit_core::authority::remit::{Locus, Remit};
 use remit_core::authority::weakening::{CallerKey, Section, Stand, Steerer, Steering, Weakening, weakenings};
 use remit_core::authority::{Fault, Sources, compile};
+use remit_core::identity::MayDeclare;
 use remit_core::ids::ToolName;
 use remit_core::registry::{Registry, Tool};
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::at::At;
 use crate::each::each;
 use crate::folder::Folder;
-use crate::keys::{self, Keys, MayDeclare};
+use crate::keys::{self, Keys};
 use crate::pins::Pins;
 use crate::remit::{Condition, relocate};
 use crate::report::Report;
@@ -59,9 +60,9 @@ impl Config {
         });
         let keys = self.keys.agents.iter().map(|key| {
             let opens = match &key.may_declare {
-                MayDeclare::None => "opens runs for nobody else".to_owned(),
-                MayDeclare::Any => "opens runs for everybody".to_owned(),
-                MayDeclare::Users(users) => {
+                MayDeclare::Nobody => "opens runs for nobody else".to_owned(),
+                MayDeclare::Anybody => "opens runs for everybody".to_owned(),
+                MayDeclare::These(users) => {
                     let mut users: Vec<_> = users.iter().map(ToString::to_string).collect();
                     users.sort();
                     format!("opens runs for {}", users.join(", "))

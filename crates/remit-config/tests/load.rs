@@ -8,12 +8,13 @@ mod house;
 use std::path::PathBuf;
 
 use house::{FILES, changed, folder};
-use remit_config::keys::{MayDeclare, Role};
+use remit_config::keys::Role;
 use remit_config::settings::notify::{ChannelKind, Security};
 use remit_config::settings::{Authentication, LedgerFiles, LogKey, Records, StorePlace, Transport};
 use remit_config::upstream::{CredentialSlot, CredentialSource, ShowAs, ToolStanding, UpstreamTransport};
 use remit_config::{Config, Deed, Effect, FileKind, Folder, Verdict, load, scenarios, schema};
 use remit_core::approval::{Distinct, Factor, Voter};
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{RuleId, ToolName, UserId};
 use remit_core::labels::Sensitivity;
 use remit_core::registry::{Class, Dimension};
@@ -77,7 +78,7 @@ fn a_rule_may_say_everything() {
 #[test]
 fn a_rule_that_cannot_be_satisfied_is_refused_where_it_stands() {
     let mut wrong = Vec::new();
-    for (from, to, expected) in bad::RULES {
+    for (from, to, expected) in bad::people::RULES {
         let text = house::REMIT.replace(house::RULE, house::RULE_WHOLE).replacen(from, to, 1);
         let found = faults(&changed("remit.yaml", house::REMIT, &text));
         if found != *expected {
@@ -121,7 +122,7 @@ fn risk_becomes_tiers_and_attention_has_bounds() {
 #[test]
 fn tiers_that_ask_for_nothing_better_are_refused_where_they_stand() {
     let mut wrong = Vec::new();
-    for (from, to, expected) in bad::CARE {
+    for (from, to, expected) in bad::people::CARE {
         let found = faults(&changed("remit.yaml", house::REMIT, &careful(from, to)));
         if found != *expected {
             wrong.push(format!("expected {expected}\n   found {found}"));
@@ -161,7 +162,7 @@ fn how_long_records_may_wait_for_the_log_is_chosen_or_strict() {
 #[test]
 fn a_faulty_bucket_is_said_where_it_stands() {
     let mut wrong = Vec::new();
-    for (from, to, expected) in bad::BUCKETS {
+    for (from, to, expected) in bad::ledger::BUCKETS {
         let bucket = house::LEDGER_BUCKET.replacen(from, to, 1);
         assert_ne!(bucket, house::LEDGER_BUCKET, "{from}");
         let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &bucket));
@@ -187,7 +188,7 @@ fn the_key_of_a_log_may_be_in_a_token() {
         load(&changed("remit.yaml", house::LEDGER_FOLDER, text)).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
     }
     let mut wrong = Vec::new();
-    for (from, to, expected) in bad::TOKENS {
+    for (from, to, expected) in bad::ledger::TOKENS {
         let found = faults(&changed("remit.yaml", house::LEDGER_FOLDER, &house::LEDGER_TOKEN.replacen(from, to, 1)));
         if found != *expected {
             wrong.push(format!("expected {expected}\n   found {found}"));
@@ -208,7 +209,7 @@ fn a_ledger_may_be_stamped() {
     let value: Value = serde_saphyr::from_str(&house::REMIT.replace(house::QUORUM, house::STAMPED)).expect("yaml");
     assert!(jsonschema::is_valid(&schema(FileKind::Settings), &value), "the schema accepts it too");
     let mut wrong = Vec::new();
-    for (from, to, expected) in bad::TIMESTAMPS {
+    for (from, to, expected) in bad::ledger::TIMESTAMPS {
         let found = faults(&changed("remit.yaml", house::QUORUM, &house::STAMPED.replacen(from, to, 1)));
         if found != *expected {
             wrong.push(format!("expected {expected}\n   found {found}"));
@@ -239,7 +240,7 @@ fn a_good_folder_becomes_channels() {
 fn a_good_folder_becomes_keys() {
     let keys = good().keys;
     let alice = UserId::parse("alice@acme.example").expect("id");
-    assert_eq!(keys.agents[0].may_declare, MayDeclare::Users(vec![alice.clone()]));
+    assert_eq!(keys.agents[0].may_declare, MayDeclare::These(vec![alice.clone()]));
     // A date begins when the day does in the organisation's time zone.
     assert_eq!(keys.agents[0].expires.to_string(), "2026-12-31T23:00:00Z");
     assert_eq!((keys.agents[1].user.as_ref(), keys.agents[1].revoked), (Some(&alice), true));
@@ -314,7 +315,7 @@ fn the_digest_is_of_authority_only() {
 #[test]
 fn each_fault_says_where_what_and_what_to_do() {
     let mut wrong = Vec::new();
-    for (file, from, to, expected) in bad::FOLDERS {
+    for (file, from, to, expected) in bad::FOLDERS.into_iter().flatten() {
         let found = faults(&changed(file, from, to));
         if found != *expected {
             wrong.push(format!("expected {expected}\n   found {found}"));

@@ -28,6 +28,30 @@ pub enum Link {
     Workflow(WorkflowId),
 }
 
+/// For whom a key of an agent may open runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MayDeclare {
+    /// Nobody: its runs have the key's own user, or none.
+    #[default]
+    Nobody,
+    /// Anybody: a host application that has authenticated its users.
+    Anybody,
+    /// These users.
+    These(Vec<UserId>),
+}
+
+impl MayDeclare {
+    /// Whether a run may be opened for this user.
+    #[must_use]
+    pub fn covers(&self, user: &UserId) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Anybody => true,
+            Self::These(users) => users.contains(user),
+        }
+    }
+}
+
 /// A chain with more links than anybody could review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the chain of callers has more than {CHAIN_LINKS_MAX} links")]

@@ -36,8 +36,12 @@ pub use verdict::{Decision, Verdict};
 /// The nearest of some names to a misspelt one, when one is near enough to suggest.
 #[must_use]
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.into_iter().map(|name| (distance(word, name), name)).min()?;
-    (near.0 <= 1 + word.chars().count() / 4).then_some(near.1)
+    let length = word.chars().count();
+    let limit = 1 + length / 4;
+    // Words come from strangers: one that is far longer than every name is not compared letter by letter.
+    let alike = names.into_iter().filter(|name| name.chars().count().abs_diff(length) <= limit);
+    let near = alike.map(|name| (distance(word, name), name)).min()?;
+    (near.0 <= limit).then_some(near.1)
 }
 
 /// Edit distance with adjacent transpositions counted once.
@@ -65,5 +69,6 @@ mod tests {
     fn near_names_are_suggested() {
         assert_eq!(super::nearest("amuont", ["amount", "account"]), Some("amount"));
         assert_eq!(super::nearest("xyz", ["amount"]), None);
+        assert_eq!(super::nearest(&"a".repeat(10_000_000), ["amount"]), None);
     }
 }

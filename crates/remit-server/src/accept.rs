@@ -7,6 +7,7 @@ use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use remit_core::verdict::{Code, Refusal};
+use serde_json::Value;
 
 use crate::edge::EdgeSettings;
 use crate::refusal;
@@ -21,8 +22,58 @@ pub async fn body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Refusal::new(Code::RequestTooLarge, format!("the body is larger than {limit} bytes")))
         }
-        Err(_) => Err(Refusal::new(Code::Malformed, "the body did not arrive whole")),
+        Err(_) => Err(malformed("the body did not arrive whole")),
     }
+}
+
+/// Reads a body that is one JSON object.
+///
+/// # Errors
+/// As [`body`]; [`Code::Malformed`] when it is anything else.
+pub async fn object(raw: Body, limit: usize) -> Result<Value, Refusal> {
+    let bytes = body(raw, limit).await?;
+    let value = remit_core::json::parse(&bytes)
+        .map_err(|error| malformed(format!("the body is no acceptable JSON: {error}")))?;
+    if value.is_object() { Ok(value) } else { Err(malformed("the body must be an object")) }
+}
+
+/// Refuses members that mean nothing here, so that a misspelt one is noticed.
+///
+/// # Errors
+/// [`Code::Malformed`], with the nearest name that is known.
+pub fn only(value: &Value, known: &[&str]) -> Result<(), Refusal> {
+    let members = value.as_object().ok_or_else(|| malformed("an object is expected"))?;
+    let Some(unknown) = members.keys().map(String::as_str).find(|name| !known.contains(name)) else { return Ok(()) };
+    let near = remit_core::nearest(unknown, known.iter().copied());
+    let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let shown: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
+    Err(malformed(format!("unknown member `{shown}`{help}")))
+}
+
+/// A member that must be a text, if it is there.
+///
+/// # Errors
+/// [`Code::Malformed`] when it is something else.
+pub fn text<'v>(value: &'v Value, name: &str) -> Result<Option<&'v str>, Refusal> {
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(malformed(format!("`{name}` must be a text"))),
+    }
+}
+
+/// A member that must be a text, and say something.
+///
+/// # Errors
+/// [`Code::Malformed`] when it is absent, blank, or something else.
+pub fn said<'v>(value: &'v Value, name: &str) -> Result<&'v str, Refusal> {
+    let found = text(value, name)?.filter(|text| !text.trim().is_empty());
+    found.ok_or_else(|| malformed(format!("`{name}` is missing")))
+}
+
+/// What was sent is not what is expected here.
+pub(crate) fn malformed(reason: impl ToString) -> Refusal {
+    Refusal::new(Code::Malformed, reason.to_string())
 }
 
 /// Holds `Host` and `Origin` to what the operator allowed: a browser that was lured here by a

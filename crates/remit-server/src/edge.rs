@@ -14,6 +14,7 @@ use remit_app::prove::Prover;
 use remit_app::{Gate, Reply, Request, Ruling};
 use remit_core::Caller;
 use remit_core::approval::Approver;
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{OperatorId, RunId, ToolName};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
@@ -21,7 +22,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::console::{Addresses, Terminals};
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Came, Identified, Keyring, MayDeclare, Operator, Person, Steering};
+use crate::identify::{Came, Identified, Keyring, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::notify::Channels;
 use crate::oidc::Oidc;

@@ -12,6 +12,7 @@ use remit_app::people::{Session, SessionId};
 use remit_app::ports::Roster;
 use remit_core::Caller;
 use remit_core::approval::{Approver, Factor};
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, TenantId, UserId};
 use remit_core::steering::{self, Deed, Role};
 
@@ -44,18 +45,6 @@ pub struct AgentKey {
     pub expires: Timestamp,
     /// Whether it was revoked.
     pub revoked: bool,
-}
-
-/// For whom a key may open runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum MayDeclare {
-    /// Nobody but its own user.
-    #[default]
-    Nobody,
-    /// Anybody: a host application that has authenticated its users.
-    Anybody,
-    /// These users.
-    These(Vec<UserId>),
 }
 
 /// A key of a person who steers the gateway.

@@ -17,6 +17,7 @@ pub mod oidc;
 pub mod pkcs11;
 pub mod previewing;
 pub mod refusal;
+mod repolled;
 pub mod retiring;
 pub mod serve;
 pub mod signer;

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::console::Peer;
 use crate::edge::Edge;
+use crate::repolled::repolled;
 use crate::{admin, console, gateway, ledger, notify};
 
 /// How long the head of a request may take to arrive.
@@ -130,7 +131,7 @@ pub async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let (server, router, watcher, tls) = (server.clone(), router.clone(), graceful.watcher(), tls.clone());
-        tokio::spawn(async move {
+        tokio::spawn(repolled(async move {
             let _place = place;
             let served = match tls {
                 None => connection(&server, stream, Peer(peer.ip()), router, watcher).await,
@@ -142,7 +143,7 @@ pub async fn serve(
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "a connection ended");
             }
-        });
+        }));
     }
     drop(listener);
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::attention::{Canary, Given, Tally, Verdict};
+use remit_app::attention::Given;
+use remit_app::canary::{Canary, Tally, Verdict};
 use remit_app::escalate::Mark;
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::ports::Attention;
@@ -29,11 +30,11 @@ impl Attention for SqliteStore {
     }
 
     async fn given(&self, since: Timestamp) -> Result<Vec<Given>, Unavailable> {
-        self.read(|db| given(db, since))
+        self.read(|db| given(db, since)).await
     }
 
     async fn steps_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Question>, Unavailable> {
-        self.read(|db| questions::steps_due(db, now, limit))
+        self.read(|db| questions::steps_due(db, now, limit)).await
     }
 
     async fn plan_step(
@@ -63,10 +64,11 @@ impl Attention for SqliteStore {
             let step: Option<i64> = db.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
             Ok(step.and_then(|step| usize::try_from(step).ok()).unwrap_or(0))
         })
+        .await
     }
 
     async fn tally(&self) -> Result<Tally, Unavailable> {
-        self.read(tally)
+        self.read(tally).await
     }
 
     async fn last_answered(&self) -> Result<Option<Question>, Unavailable> {
@@ -77,6 +79,7 @@ impl Attention for SqliteStore {
             let found: Option<String> = db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
             found.map_or(Ok(None), |id| questions::one(db, &QuestionId::parse(&id)?))
         })
+        .await
     }
 
     async fn plant(&self, canary: Canary, question: Question, record: SignedRecord) -> Result<(), CommitError> {
@@ -94,7 +97,7 @@ impl Attention for SqliteStore {
     }
 
     async fn canaries(&self) -> Result<Vec<(Canary, Question)>, Unavailable> {
-        self.read(canaries)
+        self.read(canaries).await
     }
 
     async fn end_canary(

@@ -18,8 +18,10 @@ use jiff::Timestamp;
 use remit_core::RunFacts;
 use remit_core::budget::{Reservation, Span};
 use remit_core::ids::{Digest, RecordId, RunId};
+use remit_core::labels::Labels;
 use rusqlite::Connection;
 
+use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::{budgets, runs};
 
@@ -43,6 +45,10 @@ pub(crate) struct Book {
     pub grants: u64,
     /// What has been changed since the last group. A deed that was undone may have left more than is.
     changed: Vec<Changed>,
+    /// What is admitted and settled here, and not in the file yet.
+    pub ahead: Ahead,
+    /// Whether the writer is in the middle of a deed, whose steps may have to be taken back.
+    busy: bool,
     /// How to take the present deed back, last step first.
     steps: Vec<Step>,
 }
@@ -69,8 +75,10 @@ pub(crate) struct Page {
 /// One admitted call that has not ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
-    /// Where its intent stands.
-    pub position: i64,
+    /// Where its intent stands; `None` as long as it stands [ahead](crate::ahead) of the file.
+    pub position: Option<i64>,
+    /// Whether it was admitted ahead of the file, and may be settled there.
+    pub batched: bool,
     pub run: RunId,
     pub reservations: Vec<Reservation>,
 }
@@ -112,10 +120,17 @@ impl Counter {
         Self { ends, settled, reserved, limit, dirty: false }
     }
 
-    /// Whether there is room for so much more under this limit.
-    pub(crate) fn has_room(&self, amount: u64, limit: u64) -> bool {
-        let sum = self.settled.checked_add(self.reserved).and_then(|used| used.checked_add(amount));
-        sum.is_some_and(|sum| sum <= limit)
+    /// The counter with so much more reserved, if there is room for it under this limit.
+    pub(crate) fn reserve(self, amount: u64, limit: u64) -> Option<Self> {
+        let limit = limit.min(i64::MAX.unsigned_abs());
+        let reserved = self.reserved.checked_add(amount)?;
+        (self.settled.checked_add(reserved)? <= limit).then_some(Self { reserved, limit, ..self })
+    }
+
+    /// The counter with so much of what was reserved booked, or released.
+    pub(crate) fn settle(self, amount: u64, charged: bool) -> Self {
+        let settled = self.settled.saturating_add(if charged { amount } else { 0 });
+        Self { settled, reserved: self.reserved.saturating_sub(amount), ..self }
     }
 }
 
@@ -123,17 +138,51 @@ impl Page {
     pub(crate) const fn new(facts: RunFacts, used_at: Timestamp, version: u64) -> Self {
         Self { facts, used_at, version, dirty: false }
     }
+
+    /// The page with one call more, unless the run is no longer as the decision saw it.
+    pub(crate) fn with_call(mut self, version: u64, at: Timestamp) -> Option<Self> {
+        self.facts.calls = self.facts.calls.saturating_add(1);
+        self.used_at = self.used_at.max(at);
+        (self.version == version && !self.facts.closed).then_some(self)
+    }
+
+    /// The page with what a settled call spent and what its answer carried; `None` when nothing changes. The
+    /// version changes only when the labels do: most answers bring nothing new, and must not turn other calls into
+    /// conflicts.
+    pub(crate) fn with_answer(mut self, spend: u64, labels: Option<&Labels>) -> Option<Self> {
+        let before = self.facts.labels.clone();
+        labels.into_iter().for_each(|new| self.facts.labels.collect(new));
+        let brings_labels = before != self.facts.labels;
+        self.facts.spend = self.facts.spend.saturating_add(spend).min(i64::MAX.unsigned_abs());
+        self.version += u64::from(brings_labels);
+        (spend > 0 || brings_labels).then_some(self)
+    }
 }
 
 impl Book {
     /// A book that knows the calls people are or were asked about.
-    pub(crate) fn open(asked: HashSet<Digest>, halts: u64, grants: u64) -> Self {
-        Self { asked, halts, grants, ..Self::default() }
+    pub(crate) fn open(asked: HashSet<Digest>, halts: u64, grants: u64, ahead: Ahead) -> Self {
+        Self { asked, halts, grants, ahead, ..Self::default() }
     }
 
     /// A deed begins: from here on steps can be taken back.
     pub(crate) fn begin(&mut self) {
         self.steps.clear();
+    }
+
+    /// The writer begins a deed, and looks here more than once until it has [ended](Self::end_deed) it.
+    pub(crate) fn begin_deed(&mut self) {
+        self.begin();
+        self.busy = true;
+    }
+
+    pub(crate) fn end_deed(&mut self) {
+        self.busy = false;
+    }
+
+    /// Whether the writer is in the middle of a deed.
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.busy
     }
 
     /// The present deed is undone.
@@ -219,6 +268,13 @@ impl Book {
         self.pending.get(intent)
     }
 
+    /// An intent that stood ahead of the file has come into it.
+    pub(crate) fn placed(&mut self, intent: &RecordId, position: i64) {
+        if let Some(pending) = self.pending.get_mut(intent) {
+            pending.position = Some(position);
+        }
+    }
+
     /// A call has ended.
     pub(crate) fn ended(&mut self, intent: &RecordId) {
         let before = self.pending.remove(intent);
@@ -270,14 +326,17 @@ impl Book {
         rows
     }
 
-    /// After a commit: keeps the book within its bounds.
+    /// After a commit: keeps the book within its bounds. What has changed meanwhile stays, for the next group.
     pub(crate) fn trim(&mut self) {
         self.steps.clear();
         if self.counters.values().map(Vec::len).sum::<usize>() > ROWS_MAX {
-            self.counters.clear();
+            self.counters.retain(|_, spans| {
+                spans.retain(|(_, counter)| counter.dirty);
+                !spans.is_empty()
+            });
         }
         if self.runs.len() > ROWS_MAX {
-            self.runs.clear();
+            self.runs.retain(|_, page| page.dirty);
         }
     }
 }

@@ -123,13 +123,7 @@ pub(crate) fn reserve(desk: &Desk<'_>, reservation: &Reservation) -> Result<(), 
             return Ok(());
         }
     }
-    let mut counter = current(desk, reservation)?;
-    let limit = (*limit).min(i64::MAX.unsigned_abs());
-    if !counter.has_room(*amount, limit) {
-        return Err(Failure::Conflict("budget"));
-    }
-    counter.reserved = counter.reserved.saturating_add(*amount);
-    counter.limit = limit;
+    let counter = current(desk, reservation)?.reserve(*amount, *limit).ok_or(Failure::Conflict("budget"))?;
     desk.book().set_counter(&key.0, span, counter);
     if let Some(object) = object {
         desk.db
@@ -150,11 +144,7 @@ pub(crate) fn settle(desk: &Desk<'_>, reservation: &Reservation, charged: bool) 
     if amount == 0 {
         return Ok(());
     }
-    let mut counter = current(desk, reservation)?;
-    counter.reserved = counter.reserved.saturating_sub(amount);
-    if charged {
-        counter.settled = counter.settled.saturating_add(amount);
-    }
+    let counter = current(desk, reservation)?.settle(amount, charged);
     desk.book().set_counter(&reservation.key.0, &reservation.span, counter);
     Ok(())
 }

@@ -23,7 +23,7 @@ const SELECT: &str = "SELECT id, base, digest, weakens, needed, record, proposed
 #[async_trait]
 impl Changes for SqliteStore {
     async fn authority(&self) -> Result<Option<(Digest, RecordId)>, Unavailable> {
-        self.read(authority)
+        self.read(authority).await
     }
 
     async fn put_authority(&self, digest: Digest, record: SignedRecord) -> Result<(), Unavailable> {
@@ -40,11 +40,11 @@ impl Changes for SqliteStore {
     }
 
     async fn change(&self, id: &ChangeId) -> Result<Option<Change>, Unavailable> {
-        self.read(|db| one(db, id))
+        self.read(|db| one(db, id)).await
     }
 
     async fn changes(&self, limit: u32) -> Result<Vec<Change>, Unavailable> {
-        self.read(|db| select(db, &format!("{SELECT} ORDER BY position DESC LIMIT ?1"), [limit]))
+        self.read(|db| select(db, &format!("{SELECT} ORDER BY position DESC LIMIT ?1"), [limit])).await
     }
 
     async fn vote_on_change(
@@ -64,11 +64,11 @@ impl Changes for SqliteStore {
 
     async fn proposal(&self, id: &ProposalId) -> Result<Option<Proposal>, Unavailable> {
         let sql = format!("{PROPOSALS} WHERE id = ?1");
-        self.read(|db| Ok(proposals(db, &sql, [id.as_str()])?.pop()))
+        self.read(|db| Ok(proposals(db, &sql, [id.as_str()])?.pop())).await
     }
 
     async fn proposals(&self, limit: u32) -> Result<Vec<Proposal>, Unavailable> {
-        self.read(|db| proposals(db, &format!("{PROPOSALS} ORDER BY position DESC LIMIT ?1"), [limit]))
+        self.read(|db| proposals(db, &format!("{PROPOSALS} ORDER BY position DESC LIMIT ?1"), [limit])).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::SqliteStore;
 #[async_trait]
 impl Delegations for SqliteStore {
     async fn delegations(&self, now: Timestamp) -> Result<Vec<Delegation>, Unavailable> {
-        self.read(|db| in_force(db, now))
+        self.read(|db| in_force(db, now)).await
     }
 
     async fn put_delegation(&self, delegation: Delegation, record: SignedRecord) -> Result<(), CommitError> {

@@ -256,17 +256,18 @@ impl Grants for SqliteStore {
     }
 
     async fn request(&self, id: &QuestionId) -> Result<Option<AccessRequest>, Unavailable> {
-        self.read(|db| Ok(select_requests(db, &format!("{REQUESTS} WHERE id = ?1"), [id.as_str()])?.pop()))
+        self.read(|db| Ok(select_requests(db, &format!("{REQUESTS} WHERE id = ?1"), [id.as_str()])?.pop())).await
     }
 
     async fn request_of(&self, question: &QuestionId) -> Result<Option<AccessRequest>, Unavailable> {
         let sql = format!("{REQUESTS} WHERE question = ?1 OR id = ?1");
-        self.read(|db| Ok(select_requests(db, &sql, [question.as_str()])?.pop()))
+        self.read(|db| Ok(select_requests(db, &sql, [question.as_str()])?.pop())).await
     }
 
     async fn requests(&self, open: bool) -> Result<Vec<AccessRequest>, Unavailable> {
         let only = if open { "WHERE state = 'open'" } else { "" };
         self.read(|db| select_requests(db, &format!("{REQUESTS} {only} ORDER BY position DESC LIMIT ?1"), [LISTED]))
+            .await
     }
 
     async fn put_grant(&self, given: Given, record: SignedRecord) -> Result<(), CommitError> {
@@ -284,16 +285,16 @@ impl Grants for SqliteStore {
     }
 
     async fn grant(&self, id: &GrantId) -> Result<Option<Given>, Unavailable> {
-        self.read(|db| one(db, id))
+        self.read(|db| one(db, id)).await
     }
 
     async fn grants(&self, live: bool) -> Result<Vec<Given>, Unavailable> {
         let (only, most) = if live { ("WHERE state = 'live'", -1) } else { ("", i64::from(LISTED)) };
-        self.read(|db| select_grants(db, &format!("{GRANTS} {only} ORDER BY position DESC LIMIT ?1"), [most]))
+        self.read(|db| select_grants(db, &format!("{GRANTS} {only} ORDER BY position DESC LIMIT ?1"), [most])).await
     }
 
     async fn unreviewed(&self) -> Result<Vec<Given>, Unavailable> {
-        self.read(|db| select_grants(db, &format!("{GRANTS} WHERE review_due ORDER BY position"), []))
+        self.read(|db| select_grants(db, &format!("{GRANTS} WHERE review_due ORDER BY position"), [])).await
     }
 
     async fn live_grants(&self) -> Result<(u64, Arc<Vec<AccessGrant>>), Unavailable> {

@@ -17,7 +17,7 @@ use crate::store::SqliteStore;
 #[async_trait]
 impl Epochs for SqliteStore {
     async fn epochs(&self) -> Result<Vec<Epoch>, Unavailable> {
-        self.read(epochs)
+        self.read(epochs).await
     }
 
     async fn begin_epoch(&self, from: &Head, turn: &Turn) -> Result<(), CommitError> {

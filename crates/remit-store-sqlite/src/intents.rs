@@ -118,6 +118,19 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     for reservation in reservations {
         budgets::reserve(desk, reservation)?;
     }
+    let position = insert(db, intent, reservations)?;
+    let pending = Pending {
+        position: Some(position),
+        batched: matches!(intent.effect, Effect::Admit { batched: true, .. }),
+        run: intent.run.clone(),
+        reservations: reservations.to_vec(),
+    };
+    desk.book().began(&intent.record.id, pending);
+    Ok(())
+}
+
+/// Writes an admitted call, and says where it stands.
+pub(crate) fn insert(db: &Connection, intent: &Intent, reservations: &[Reservation]) -> Result<i64, Failure> {
     let position = records::append(db, &intent.record)?;
     db.prepare_cached(
         "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations, preview_of)
@@ -137,9 +150,7 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     if intent.review {
         reviews::ask(db, position)?;
     }
-    let pending = Pending { position, run: intent.run.clone(), reservations: reservations.to_vec() };
-    desk.book().began(&intent.record.id, pending);
-    Ok(())
+    Ok(position)
 }
 
 /// Settles an admitted call. What it had reserved is what was stored at its admission, whatever the
@@ -150,26 +161,39 @@ pub(crate) fn settle(desk: &Desk<'_>, settlement: &Settlement) -> Result<(), Fai
     else {
         return Ok(());
     };
-    if !settlement.charged && !matches!(settlement.outcome, Outcome::NotStarted { .. }) {
+    if !is_sound(settlement) {
         return Err(Failure::rejected("only a call that never started is released"));
     }
-    let Pending { position, run, reservations } = pending;
-    if let Some(record) = &settlement.record {
-        records::append(desk.db, record)?;
-    }
+    let Pending { position, run, reservations, .. } = pending;
+    end(desk.db, position, settlement)?;
     for reservation in &reservations {
         budgets::settle(desk, reservation, settlement.charged)?;
     }
     let spend = if settlement.charged { spend(&reservations) } else { 0 };
     runs::book(desk, &run, spend, settlement.labels.as_ref())?;
+    desk.book().ended(&settlement.intent);
+    Ok(())
+}
+
+/// Whether what a settlement says can be: only a call that never started is released.
+pub(crate) const fn is_sound(settlement: &Settlement) -> bool {
+    settlement.charged || matches!(settlement.outcome, Outcome::NotStarted { .. })
+}
+
+/// Writes the receipt and the end of a call, whose intent stands at this position or is to be looked for.
+pub(crate) fn end(db: &Connection, position: Option<i64>, settlement: &Settlement) -> Result<(), Failure> {
+    if let Some(record) = &settlement.record {
+        records::append(db, record)?;
+    }
     let columns = OutcomeColumns::of(&settlement.outcome);
-    desk.db
+    let changed = db
         .prepare_cached(
-            "UPDATE intents SET state = 'settled', settled_at = ?2, charged = ?3, outcome = ?4, code = ?5, reason = ?6,
-               answer = ?7 WHERE position = ?1",
+            "UPDATE intents SET state = 'settled', settled_at = ?3, charged = ?4, outcome = ?5, code = ?6, reason = ?7,
+               answer = ?8 WHERE position = ifnull(?1, (SELECT position FROM records WHERE id = ?2))",
         )?
         .execute(params![
             position,
+            settlement.intent.as_str(),
             micros(settlement.at),
             settlement.charged,
             columns.outcome,
@@ -177,8 +201,7 @@ pub(crate) fn settle(desk: &Desk<'_>, settlement: &Settlement) -> Result<(), Fai
             columns.reason,
             columns.answer,
         ])?;
-    desk.book().ended(&settlement.intent);
-    Ok(())
+    if changed == 1 { Ok(()) } else { Err(Failure::rejected("the call that ended was never admitted")) }
 }
 
 /// An intent that the book does not know; `None` when it is settled.
@@ -194,11 +217,16 @@ fn under_way(db: &Connection, intent: &RecordId) -> Result<Option<Pending>, Fail
         return Ok(None);
     }
     let run = RunId::parse(&row.get::<_, String>(1)?)?;
-    Ok(Some(Pending { position: row.get(0)?, run, reservations: reservations(&row.get::<_, String>(3)?)? }))
+    Ok(Some(Pending {
+        position: Some(row.get(0)?),
+        batched: false,
+        run,
+        reservations: reservations(&row.get::<_, String>(3)?)?,
+    }))
 }
 
 /// What one call costs. It is reserved on several levels of the tree, and spent once.
-fn spend(reserved: &[Reservation]) -> u64 {
+pub(crate) fn spend(reserved: &[Reservation]) -> u64 {
     reserved.iter().filter(|r| r.unit == Unit::MicroUsd).map(|r| r.amount).max().unwrap_or(0)
 }
 

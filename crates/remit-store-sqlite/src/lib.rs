@@ -8,13 +8,13 @@
 //!
 //! # What a reader sees
 //!
-//! Reads run on connections of their own and see the last commit (`readers.rs`). Every deed that is
-//! answered, a batched one too, is answered after its commit: a batched intent saves the *fsync*, not
-//! the commit. So **whoever was answered finds its own deed in the next case**, conflicts included,
-//! and there is no second copy of budgets or runs in memory that could differ from the file. What
-//! readers may see early is a commit without an fsync. That is sound: the log is written in one order,
-//! so whatever is decided on such a fact lies behind it, and a crash that loses the fact loses the
-//! decision too, or else the decision's own fsync has made the fact durable.
+//! A case is read from the book (`book.rs`), which is ahead of the file; what it does not know is read on connections
+//! that see the last commit (`readers.rs`). A deed is answered after its commit, and a batched intent once it is in the
+//! book and on the list of what goes into the file next (`ahead.rs`). So **whoever was answered finds its own deed in
+//! the next case**, conflicts included, and whoever else asks the store is answered after a commit of what stood on
+//! the list then. What is seen early may be without an fsync. That is sound: the list and the log are written in one
+//! order, so whatever is decided on such a fact lies behind it, and a crash that loses the fact loses the decision too,
+//! or else the decision's own fsync has made the fact durable.
 //!
 //! A case may be old by the time it is committed. The writer is the authority: in the transaction
 //! itself it checks the halts, the version of the run (labels, closing), that each approval is unused,
@@ -30,11 +30,12 @@
 //!
 //! # What a crash leaves
 //!
-//! A crash of the process loses nothing that was answered. A crash of the machine loses at most what
-//! was batched or handed over within [`Options::within`], always the newest part of the log, and the
-//! gap between the writer's sequence in the file and what others have received shows it. A failed
-//! fsync, a full disk or any other error of the file ends the store: see `writer.rs`.
+//! A crash loses at most what was batched or handed over within [`Options::within`]: if it is one of the machine,
+//! all of that; if it is one of the process, batched intents, their receipts, and what was handed over in the last
+//! moment. It is always the newest part of the log, and the gap between the writer's sequence in the file and what
+//! others have received shows it. A failed fsync, a full disk or any other error of the file ends the store: see `writer.rs`.
 
+mod ahead;
 mod attention;
 mod book;
 mod budgets;

@@ -20,7 +20,7 @@ use crate::{budgets, questions, records, runs};
 #[async_trait]
 impl Listing for SqliteStore {
     async fn waiting(&self, asked: &Waiting) -> Result<Sheet<Question, Lapse>, Unavailable> {
-        self.read(|db| waiting(db, asked))
+        self.read(|db| waiting(db, asked)).await
     }
 
     async fn count_waiting(&self, now: Timestamp) -> Result<u64, Unavailable> {
@@ -29,22 +29,23 @@ impl Listing for SqliteStore {
                 "SELECT count(*) FROM questions WHERE NOT used AND NOT denied AND NOT approved AND expires_at > ?1";
             Ok(amount(db.prepare_cached(sql)?.query_row([micros(now)], |row| row.get(0))?))
         })
+        .await
     }
 
     async fn asked(&self, asked: &Asked) -> Result<Sheet<Question, u64>, Unavailable> {
-        self.read(|db| earlier(db, asked))
+        self.read(|db| earlier(db, asked)).await
     }
 
     async fn latest(&self, asked: &Latest) -> Result<Sheet<SignedRecord, u64>, Unavailable> {
-        self.read(|db| records::latest(db, asked))
+        self.read(|db| records::latest(db, asked)).await
     }
 
     async fn run_sheet(&self, asked: &RunsAsked) -> Result<Sheet<Run, u64>, Unavailable> {
-        self.read(|db| runs::sheet(db, asked))
+        self.read(|db| runs::sheet(db, asked)).await
     }
 
     async fn spans(&self, budget: &BudgetKey, limit: usize) -> Result<Vec<SpanUse>, Unavailable> {
-        self.read(|db| budgets::spans(db, &budget.0, limit.clamp(1, SHEET_MAX)))
+        self.read(|db| budgets::spans(db, &budget.0, limit.clamp(1, SHEET_MAX))).await
     }
 }
 

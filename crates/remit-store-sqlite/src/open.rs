@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::faults::Faults;
 use crate::readers::{self, Readers};
@@ -25,7 +26,7 @@ pub struct Options {
     /// Within what time a batched intent and a handed-over receipt become durable. Zero: they are
     /// treated like everything else, and wait for their fsync.
     pub within: Duration,
-    /// Most deeds that may wait. One more is refused as unavailable: a gateway that cannot write as
+    /// Most deeds that may wait, and most batched records that may stand ahead of the file. One more deed is refused as unavailable: a gateway that cannot write as
     /// fast as it is asked denies.
     pub queue: usize,
     /// Most pages (of 4 KiB) the file may have; `None` means as many as the disk holds.
@@ -101,7 +102,8 @@ impl SqliteStore {
         let halts = halts::all(&db).map_err(|failure| not_ours(path, failure))?;
         let grants = grants::live(&db).map_err(|failure| not_ours(path, failure))?;
         let asked = questions::asked(&db).map_err(|failure| not_ours(path, failure))?;
-        let shared = Arc::new(Shared::new(halts, grants, asked));
+        let room = if options.within.is_zero() { 0 } else { options.queue };
+        let shared = Arc::new(Shared::new(halts, grants, asked, Ahead::with_room(room)));
         let (sender, queue) = sync_channel(options.queue.max(1));
         let writer = Writer {
             db,

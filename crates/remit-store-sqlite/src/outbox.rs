@@ -27,7 +27,7 @@ impl Outbox for SqliteStore {
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Delivery>, Unavailable> {
         let sql = format!("{SELECT} WHERE state = 'waiting' AND {DUE_AT} <= ?1 ORDER BY {DUE_AT}, position LIMIT ?2");
-        self.read(|db| select(db, &sql, params![micros(now), limit]))
+        self.read(|db| select(db, &sql, params![micros(now), limit])).await
     }
 
     async fn claim(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
@@ -47,6 +47,7 @@ impl Outbox for SqliteStore {
             let next: Option<i64> = db.prepare_cached(&sql)?.query_row([micros(after)], |row| row.get(0))?;
             next.map(time).transpose()
         })
+        .await
     }
 
     async fn attempted(&self, id: &str, progress: Progress, then: Vec<Delivery>) -> Result<bool, Unavailable> {
@@ -61,7 +62,7 @@ impl Outbox for SqliteStore {
              ORDER BY position DESC LIMIT ?3"
         );
         let about = filter.about.as_ref().map(ToString::to_string);
-        self.read(|db| select(db, &sql, params![about, filter.state.map(DeliveryState::as_str), limit]))
+        self.read(|db| select(db, &sql, params![about, filter.state.map(DeliveryState::as_str), limit])).await
     }
 
     async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Unavailable> {

@@ -22,7 +22,7 @@ use crate::store::SqliteStore;
 #[async_trait]
 impl People for SqliteStore {
     async fn account(&self, operator: &OperatorId) -> Result<Option<Account>, Unavailable> {
-        self.read(|db| account(db, operator))
+        self.read(|db| account(db, operator)).await
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, Unavailable> {
@@ -32,18 +32,19 @@ impl People for SqliteStore {
             let accounts = names.iter().map(|name| account(db, &OperatorId::parse(name)?));
             Ok(accounts.collect::<Result<Vec<_>, Failure>>()?.into_iter().flatten().collect())
         })
+        .await
     }
 
     async fn passkey(&self, id: &[u8]) -> Result<Option<(OperatorId, Passkey)>, Unavailable> {
-        self.read(|db| passkey(db, id))
+        self.read(|db| passkey(db, id)).await
     }
 
     async fn whose_login(&self, login: &Login) -> Result<Option<OperatorId>, Unavailable> {
-        self.read(|db| whose_login(db, login))
+        self.read(|db| whose_login(db, login)).await
     }
 
     async fn invitation(&self, token: &Digest) -> Result<Option<Invitation>, Unavailable> {
-        self.read(|db| invitation(db, token))
+        self.read(|db| invitation(db, token)).await
     }
 
     async fn change_account(
@@ -81,6 +82,7 @@ impl People for SqliteStore {
             let mut rows = statement.query([id.0.as_bytes()])?;
             rows.next()?.map(session).transpose()
         })
+        .await
     }
 
     async fn sessions(&self, operator: &OperatorId) -> Result<Vec<Session>, Unavailable> {
@@ -94,6 +96,7 @@ impl People for SqliteStore {
             }
             Ok(list)
         })
+        .await
     }
 
     async fn touch_session(&self, id: &SessionId, now: Timestamp) -> Result<(), Unavailable> {

@@ -26,11 +26,11 @@ impl Reviews for SqliteStore {
         } else {
             format!("{SELECT} WHERE closed_at IS NULL ORDER BY reviews.position LIMIT ?1")
         };
-        self.read(|db| select(db, &sql, [limit]))
+        self.read(|db| select(db, &sql, [limit])).await
     }
 
     async fn review(&self, call: &RecordId) -> Result<Option<Review>, Unavailable> {
-        self.read(|db| Ok(select(db, &format!("{SELECT} WHERE records.id = ?1"), [call.as_str()])?.pop()))
+        self.read(|db| Ok(select(db, &format!("{SELECT} WHERE records.id = ?1"), [call.as_str()])?.pop())).await
     }
 
     async fn close_review(&self, call: &RecordId, closed: Closed, record: SignedRecord) -> Result<(), CommitError> {
@@ -46,6 +46,7 @@ impl Reviews for SqliteStore {
                 db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Backlog { waiting: amount(waiting), oldest: oldest.map(time).transpose()? })
         })
+        .await
     }
 }
 

@@ -66,28 +66,17 @@ pub(crate) fn close(desk: &Desk<'_>, run: &RunId, at: Timestamp, record: &Signed
 
 /// Counts an admitted call in its run, unless the run is no longer as the decision saw it.
 pub(crate) fn count_call(desk: &Desk<'_>, run: &RunId, version: u64, at: Timestamp) -> Result<(), Failure> {
-    let found = current(desk, run)?.filter(|page| page.version == version && !page.facts.closed);
-    let mut page = found.ok_or(Failure::Conflict("run"))?;
-    page.facts.calls = page.facts.calls.saturating_add(1);
-    page.used_at = page.used_at.max(at);
+    let page = current(desk, run)?.and_then(|page| page.with_call(version, at)).ok_or(Failure::Conflict("run"))?;
     desk.book().set_run(run, page);
     Ok(())
 }
 
-/// Adds what a settled call spent and what its answer carried. The version changes only when the
-/// labels do: most answers bring nothing new, and must not turn other calls into conflicts.
+/// Adds what a settled call spent and what its answer carried.
 pub(crate) fn book(desk: &Desk<'_>, run: &RunId, spend: u64, labels: Option<&Labels>) -> Result<(), Failure> {
-    let Some(mut page) = current(desk, run)? else { return Ok(()) };
-    let mut sum = page.facts.labels.clone();
-    labels.into_iter().for_each(|new| sum.collect(new));
-    let brings_labels = sum != page.facts.labels;
-    if spend == 0 && !brings_labels {
-        return Ok(());
+    let Some(page) = current(desk, run)? else { return Ok(()) };
+    if let Some(page) = page.with_answer(spend, labels) {
+        desk.book().set_run(run, page);
     }
-    page.facts.spend = page.facts.spend.saturating_add(spend).min(i64::MAX.unsigned_abs());
-    page.facts.labels = sum;
-    page.version += u64::from(brings_labels);
-    desk.book().set_run(run, page);
     Ok(())
 }
 

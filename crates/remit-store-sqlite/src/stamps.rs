@@ -25,12 +25,12 @@ impl Stamps for SqliteStore {
     }
 
     async fn last_stamp(&self, origin: &str) -> Result<Option<Stamped>, Unavailable> {
-        self.read(|db| one(db, &format!("{SELECT} ORDER BY size DESC LIMIT 1"), [origin]))
+        self.read(|db| one(db, &format!("{SELECT} ORDER BY size DESC LIMIT 1"), [origin])).await
     }
 
     async fn stamp_over(&self, origin: &str, leaf: u64) -> Result<Option<Stamped>, Unavailable> {
         let sql = format!("{SELECT} AND size > ?2 ORDER BY size LIMIT 1");
-        self.read(|db| one(db, &sql, params![origin, int(leaf)]))
+        self.read(|db| one(db, &sql, params![origin, int(leaf)])).await
     }
 }
 

@@ -23,13 +23,14 @@ use remit_evidence::writer::SignedRecord;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::ahead::{Ahead, Wake};
 use crate::book::Book;
 use crate::failure::Failure;
 use crate::grants::Live;
 use crate::halts::Halts;
 use crate::intents::Applied;
 use crate::readers::Readers;
-use crate::writer::{Desk, Message, Urgency, Waiting};
+use crate::writer::{Deed, Desk, Message, Urgency, Waiting};
 use crate::{budgets, case, erasure, halts, head, holds, intents, questions, records, runs};
 
 /// How often the log is tried to be emptied after something was erased; each attempt waits 50 ms at most.
@@ -60,8 +61,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(halts: Halts, grants: Live, asked: HashSet<Digest>) -> Self {
-        let book = Mutex::new(Book::open(asked, halts.version, grants.version));
+    pub(crate) fn new(halts: Halts, grants: Live, asked: HashSet<Digest>, ahead: Ahead) -> Self {
+        let book = Mutex::new(Book::open(asked, halts.version, grants.version, ahead));
         let (halts, grants) = (RwLock::new(Arc::new(halts)), RwLock::new(Arc::new(grants)));
         Self { dead: OnceLock::new(), halts, grants, book, emptying: AtomicBool::new(false) }
     }
@@ -119,7 +120,7 @@ impl SqliteStore {
     pub(crate) fn looking(readers: Readers) -> Self {
         Self {
             readers,
-            shared: Arc::new(Shared::new(Halts::default(), Live::default(), HashSet::new())),
+            shared: Arc::new(Shared::new(Halts::default(), Live::default(), HashSet::new(), Ahead::default())),
             sender: Mutex::new(None),
             thread: None,
         }
@@ -155,7 +156,16 @@ impl SqliteStore {
     where
         F: FnOnce(&Desk<'_>) -> Result<(), Failure> + Send + 'static,
     {
-        self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, false, None))))
+        self.hand_over_unawaited(Waiting::new(deed, false, None))
+    }
+
+    fn hand_over_unawaited(&self, deed: impl Deed + 'static) -> Result<(), Failure> {
+        self.shared.book().ahead.stays_behind();
+        let handed_over = self.hand_over(Message::Deed(Urgency::Soon, Box::new(deed)));
+        if handed_over.is_err() {
+            self.shared.book().ahead.went_in();
+        }
+        handed_over
     }
 
     async fn write_as<T, F>(&self, urgency: Urgency, guarded: bool, deed: F) -> Result<T, Failure>
@@ -164,7 +174,7 @@ impl SqliteStore {
         F: FnOnce(&Desk<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.hand_over((urgency, Box::new(Waiting::new(deed, guarded, Some(reply)))))?;
+        self.hand_over(Message::Deed(urgency, Box::new(Waiting::new(deed, guarded, Some(reply)))))?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
@@ -180,9 +190,32 @@ impl SqliteStore {
         Err(Failure::rejected("what was erased is still in the log, because somebody keeps reading: erase it again"))
     }
 
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
+    /// Reads the file, once all is in it that was admitted ahead of it.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, Unavailable>
+    where
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send,
+    {
+        if self.thread.is_some() && !self.shared.book().ahead.is_written() {
+            self.write_as(Urgency::Soon, false, |_| Ok(())).await?;
+        }
+        self.look(read)
+    }
+
+    /// Reads the file as it is, for those who know from the book what it lacks.
+    fn look<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Unavailable> {
         self.shared.alive().map_err(Failure::Broken)?;
         Ok(self.readers.read(read)?)
+    }
+
+    /// Wakes the writer, if that is called for. One that cannot be told is awake already, or gone.
+    fn wake(&self, wake: Wake) {
+        let message = match wake {
+            Wake::No => return,
+            Wake::Bound => Message::Ahead,
+            Wake::Now => Message::MuchAhead,
+        };
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let _told = sender.as_ref().map(|sender| sender.try_send(message));
     }
 
     /// The grants that have not ended: the writer's copy, or the file's when this process does not write.
@@ -191,7 +224,7 @@ impl SqliteStore {
             self.shared.alive().map_err(Failure::Broken)?;
             return Ok(self.shared.grants());
         }
-        self.read(|db| crate::grants::live(db).map(Arc::new))
+        self.look(|db| crate::grants::live(db).map(Arc::new))
     }
 
     /// The halts in force: the writer's copy, or the file's when this process does not write.
@@ -212,12 +245,23 @@ impl Store for SqliteStore {
                 return Ok(case);
             }
         }
-        self.read(|db| case::load(db, book, query, &*self.halts_in_force(db)?))
+        self.look(|db| case::load(db, book, query, &*self.halts_in_force(db)?))
     }
 
     async fn commit_intent(&self, intent: Intent) -> Result<Committed, CommitError> {
-        let batched = matches!(intent.effect, Effect::Admit { batched: true, .. });
-        let urgency = if batched { Urgency::Soon } else { Urgency::Now };
+        self.shared.alive().map_err(Failure::Broken)?;
+        let (mut intent, mut urgency) = (Box::new(intent), Urgency::Now);
+        if matches!(intent.effect, Effect::Admit { batched: true, .. }) {
+            let record = intent.record.id.clone();
+            let ahead = self.shared.book().admit_ahead(intent);
+            (intent, urgency) = match ahead {
+                Ok(wake) => {
+                    self.wake(wake);
+                    return Ok(Committed::Admitted(Receipt::assert_committed(record)));
+                }
+                Err(intent) => (intent, Urgency::Soon),
+            };
+        }
         let guarded = intents::is_guarded(&intent);
         let applied = self.write_as(urgency, guarded, move |desk| intents::commit(desk, &intent)).await?;
         // Committed: only now is there a receipt.
@@ -235,23 +279,32 @@ impl Store for SqliteStore {
     }
 
     fn settle_soon(&self, settlement: Settlement) -> Result<(), Unavailable> {
+        self.shared.alive().map_err(Failure::Broken)?;
+        let ahead = self.shared.book().settle_ahead(Box::new(settlement));
+        let settlement = match ahead {
+            Ok(wake) => {
+                self.wake(wake);
+                return Ok(());
+            }
+            Err(settlement) => settlement,
+        };
         let guarded = intents::counts_objects(&settlement.reservations);
         let deed = move |desk: &Desk<'_>| intents::settle(desk, &settlement);
-        Ok(self.hand_over((Urgency::Soon, Box::new(Waiting::new(deed, guarded, None))))?)
+        Ok(self.hand_over_unawaited(Waiting::new(deed, guarded, None))?)
     }
 
     async fn outcome(&self, intent: &RecordId) -> Result<Option<StoredOutcome>, Unavailable> {
-        self.read(|db| intents::outcome(db, intent))
+        self.read(|db| intents::outcome(db, intent)).await
     }
 
     async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
         // Answered after everything that was handed over before.
         self.write_as(Urgency::Soon, false, |_| Ok(())).await?;
-        self.read(|db| intents::outcomes(db, run, limit))
+        self.read(|db| intents::outcomes(db, run, limit)).await
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
-        self.read(|db| intents::unsettled(db, before))
+        self.read(|db| intents::unsettled(db, before)).await
     }
 
     async fn open_run(&self, run: &Run, record: SignedRecord) -> Result<(), CommitError> {
@@ -265,7 +318,7 @@ impl Store for SqliteStore {
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>, Unavailable> {
-        self.read(|db| Ok(runs::one(db, id)?.map(|(run, _)| run)))
+        self.read(|db| Ok(runs::one(db, id)?.map(|(run, _)| run))).await
     }
 
     async fn idle_run(
@@ -274,15 +327,15 @@ impl Store for SqliteStore {
         user: Option<&UserId>,
         since: Timestamp,
     ) -> Result<Option<RunId>, Unavailable> {
-        self.read(|db| runs::idle(db, agent, user, since))
+        self.read(|db| runs::idle(db, agent, user, since)).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, Unavailable> {
-        self.read(|db| runs::some(db, filter))
+        self.read(|db| runs::some(db, filter)).await
     }
 
     async fn question(&self, id: &QuestionId) -> Result<Option<Question>, Unavailable> {
-        self.read(|db| questions::one(db, id))
+        self.look(|db| questions::one(db, id))
     }
 
     async fn answer_question(&self, vote: Vote, record: SignedRecord) -> Result<Question, CommitError> {
@@ -294,7 +347,7 @@ impl Store for SqliteStore {
             self.shared.alive().map_err(Failure::Broken)?;
             return Ok(self.shared.halts().list.clone());
         }
-        self.read(|db| Ok(halts::all(db)?.list))
+        self.look(|db| Ok(halts::all(db)?.list))
     }
 
     async fn put_halt(&self, halt: Halt, record: SignedRecord) -> Result<(), Unavailable> {
@@ -307,7 +360,7 @@ impl Store for SqliteStore {
     }
 
     async fn holds(&self) -> Result<Vec<Hold>, Unavailable> {
-        self.read(holds::all)
+        self.read(holds::all).await
     }
 
     async fn put_hold(&self, hold: Hold, record: SignedRecord) -> Result<(), Unavailable> {
@@ -334,29 +387,29 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, id: &RecordId) -> Result<Option<SignedRecord>, Unavailable> {
-        self.read(|db| records::one(db, id))
+        self.read(|db| records::one(db, id)).await
     }
 
     async fn places(&self, ids: &[RecordId]) -> Result<Vec<Option<u64>>, Unavailable> {
-        self.read(|db| ids.iter().map(|id| records::place(db, id)).collect())
+        self.read(|db| ids.iter().map(|id| records::place(db, id)).collect()).await
     }
 
     async fn records(&self, filter: &RecordFilter) -> Result<Vec<SignedRecord>, Unavailable> {
-        self.read(|db| records::some(db, filter))
+        self.read(|db| records::some(db, filter)).await
     }
 
     async fn count(&self) -> Result<u64, Unavailable> {
-        self.read(records::count)
+        self.read(records::count).await
     }
 
     async fn leaves(&self, after: u64, limit: u32) -> Result<Vec<Leaf>, Unavailable> {
         // Answered after a commit with an fsync: whatever is counted here is covered by it.
         let durable = self.write_as(Urgency::Now, false, |desk| records::count(desk.db)).await?;
-        self.read(|db| records::leaves(db, after, durable, limit))
+        self.look(|db| records::leaves(db, after, durable, limit))
     }
 
     async fn head(&self) -> Result<Option<Head>, Unavailable> {
-        self.read(head::read)
+        self.read(head::read).await
     }
 
     async fn advance_head(&self, from: Option<&Head>, to: &Head) -> Result<(), CommitError> {
@@ -365,7 +418,7 @@ impl Store for SqliteStore {
     }
 
     async fn usage(&self, budgets: &[(Budget, Span)]) -> Result<Vec<(u64, u64)>, Unavailable> {
-        self.read(|db| budgets.iter().map(|(budget, span)| budgets::used(db, &budget.key.0, &span.id)).collect())
+        self.read(|db| budgets.iter().map(|(budget, span)| budgets::used(db, &budget.key.0, &span.id)).collect()).await
     }
 
     fn health(&self) -> Result<(), Unavailable> {

@@ -10,7 +10,8 @@
 //! (`NORMAL`): everybody sees it, a crash of this process loses nothing of it, and only a crash of
 //! the machine can, until the next fsync. The log is one file written in one order, so that fsync
 //! covers all that came before: what a crash loses is always a tail, never something in between.
-//! `within` bounds how long that fsync may wait; it is begun after half of it.
+//! `within` bounds how long that fsync may wait; it is begun after half of it. What stands
+//! [ahead](crate::ahead) of the file goes into the next group, before each of its deeds, or into one of its own then.
 //!
 //! INVARIANT (nothing is promised twice): once a commit or a checkpoint has failed, nobody knows what
 //! the file holds: after a failed fsync the kernel may drop the very pages it could not write. The
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::ahead::Entry;
 use crate::book::Book;
 use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
@@ -55,7 +57,14 @@ pub(crate) enum Urgency {
 }
 
 /// What is handed to the thread. It ends when nobody can hand over any more, after the last of them.
-pub(crate) type Message = (Urgency, Box<dyn Deed>);
+pub(crate) enum Message {
+    /// A deed.
+    Deed(Urgency, Box<dyn Deed>),
+    /// Something stands ahead of the file.
+    Ahead,
+    /// So much stands ahead of the file that it should not wait.
+    MuchAhead,
+}
 
 /// What a deed works on: the file, and the book.
 pub(crate) struct Desk<'a> {
@@ -175,28 +184,45 @@ impl Writer {
         self.finish();
     }
 
+    /// Since when something has no fsync, in the file or ahead of it.
+    fn waiting_since(&self) -> Option<Instant> {
+        let ahead = self.shared.book().ahead.since();
+        self.unsynced.into_iter().chain(ahead).min()
+    }
+
     /// The next message; nothing when the bound is due, and an error when there will be none.
     fn next(&self) -> Result<Option<Message>, ()> {
-        let Some(since) = self.unsynced else { return self.queue.recv().map(Some).map_err(drop) };
-        let left = (self.within / 2).saturating_sub(since.elapsed());
-        match self.queue.recv_timeout(left) {
-            Ok(message) => Ok(Some(message)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(()),
+        loop {
+            let message = match self.waiting_since() {
+                None => self.queue.recv().map_err(drop)?,
+                Some(since) => match self.queue.recv_timeout((self.within / 2).saturating_sub(since.elapsed())) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => return Ok(None),
+                    Err(RecvTimeoutError::Disconnected) => return Err(()),
+                },
+            };
+            // Nobody waits for what stands ahead; from here on its bound is known.
+            if !matches!(message, Message::Ahead) {
+                return Ok(Some(message));
+            }
         }
     }
 
     /// Everything that waits, in order.
     fn gather(&self, first: Option<Message>) -> Group {
-        let due = self.unsynced.is_some_and(|since| since.elapsed() >= self.within / 2);
+        let due = self.waiting_since().is_some_and(|since| since.elapsed() >= self.within / 2);
         let mut group = Group { deeds: Vec::new(), full: due || self.within.is_zero() };
         let mut next = first;
         let mut awaited = false;
         let until = Instant::now() + LINGER.min(self.within / 4);
-        while let Some((urgency, deed)) = next {
-            group.full |= urgency == Urgency::Now;
-            awaited |= deed.awaited();
-            group.deeds.push(deed);
+        while let Some(message) = next {
+            if let Message::Deed(urgency, deed) = message {
+                group.full |= urgency == Urgency::Now;
+                awaited |= deed.awaited();
+                group.deeds.push(deed);
+            } else {
+                awaited = true;
+            }
             next = match group.deeds.len() {
                 GROUP_MAX.. => None,
                 _ => self.queue.try_recv().ok(),
@@ -221,23 +247,22 @@ impl Writer {
     }
 
     fn transact(&mut self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<(), String> {
-        if deeds.is_empty() && !(full && self.unsynced.is_some()) {
+        let waiting = self.waiting_since();
+        if deeds.is_empty() && (waiting.is_none() || (!full && self.shared.book().ahead.is_written())) {
             return Ok(());
         }
-        let committed = self.set_full(full).and_then(|()| self.apply(deeds, full));
-        if let Err(why) = committed {
-            self.shared.declare_dead(&why);
-            return Err(why);
-        }
-        if full {
-            self.unsynced = None;
-        } else if self.unsynced.is_none() {
-            self.unsynced = Some(Instant::now());
-        }
+        let ahead = match self.set_full(full).and_then(|()| self.apply(deeds, full)) {
+            Ok(ahead) => ahead,
+            Err(why) => {
+                self.shared.declare_dead(&why);
+                return Err(why);
+            }
+        };
+        self.unsynced = if full { None } else { waiting.or_else(|| Some(Instant::now())) };
         if !self.shared.log_is_emptied() {
             self.empty_the_log()?;
         }
-        self.deeds_since_checkpoint += deeds.len();
+        self.deeds_since_checkpoint += deeds.len() + ahead;
         if self.deeds_since_checkpoint >= CHECKPOINT_DEEDS {
             self.deeds_since_checkpoint = 0;
             // What was committed is durable, or will be, whatever happens here; but an fsync that
@@ -249,17 +274,28 @@ impl Writer {
         Ok(())
     }
 
-    fn apply(&self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<(), String> {
+    /// Says how many stood ahead.
+    fn apply(&self, deeds: &mut [Box<dyn Deed>], full: bool) -> Result<usize, String> {
         let text = |error: rusqlite::Error| error.to_string();
         self.execute("BEGIN IMMEDIATE").map_err(text)?;
         let desk = Desk { db: &self.db, shared: &self.shared };
+        let mut ahead = 0;
         for deed in deeds.iter_mut() {
+            ahead += self.begin_deed(&desk)?;
             self.one(&desk, deed.as_mut())?;
+            let mut book = desk.book();
+            book.end_deed();
+            if !deed.awaited() {
+                book.ahead.went_in();
+            }
         }
-        let changed = desk.book().take_changed();
+        let (entries, changed) = {
+            let mut book = desk.book();
+            (book.ahead.take(), book.take_changed())
+        };
+        ahead += self.catch_up(&desk, entries)?;
         for row in changed {
-            // Whatever SQLite says here, a broken constraint too: the book and the file disagree.
-            row.write(&self.db).map_err(|failure| remit_app::intent::Unavailable::from(failure).0)?;
+            row.write(&self.db).map_err(disagree)?;
         }
         if full && self.unsynced.is_some() {
             // A commit without changes has no fsync. This one makes sure that there is something.
@@ -268,13 +304,40 @@ impl Writer {
         self.faults.strike(Fault::BeforeCommit)?;
         self.execute("COMMIT").map_err(text)?;
         self.faults.strike(Fault::AfterCommit)?;
-        self.refresh_halts().map_err(|_| "the halts and grants could not be read back".to_owned())
+        self.refresh_halts().map_err(|_| "the halts and grants could not be read back".to_owned())?;
+        Ok(ahead)
+    }
+
+    /// Begins a deed once nothing stands ahead of it. Says how many did.
+    fn begin_deed(&self, desk: &Desk<'_>) -> Result<usize, String> {
+        let mut ahead = 0;
+        loop {
+            let entries = {
+                let mut book = desk.book();
+                if book.ahead.is_empty() {
+                    book.begin_deed();
+                    return Ok(ahead);
+                }
+                book.ahead.take()
+            };
+            ahead += self.catch_up(desk, entries)?;
+        }
+    }
+
+    /// Puts into the file what stood ahead of it. Says how many.
+    fn catch_up(&self, desk: &Desk<'_>, entries: Vec<Entry>) -> Result<usize, String> {
+        let count = entries.len();
+        for entry in entries {
+            if let Some((intent, position)) = entry.write(&self.db).map_err(disagree)? {
+                desk.book().placed(&intent, position);
+            }
+        }
+        Ok(count)
     }
 
     /// Applies one deed. When it fails it has changed nothing.
     fn one(&self, desk: &Desk<'_>, deed: &mut dyn Deed) -> Result<(), String> {
         let text = |error: rusqlite::Error| error.to_string();
-        desk.book().begin();
         if !deed.guarded() {
             let changes = self.db.total_changes();
             return match deed.apply(desk) {
@@ -312,7 +375,9 @@ impl Writer {
         if version != self.shared.grants().version {
             self.shared.set_grants(grants::live(&self.db)?);
         }
-        self.shared.book().trim();
+        let mut book = self.shared.book();
+        book.ahead.written();
+        book.trim();
         Ok(())
     }
 
@@ -357,6 +422,7 @@ impl Writer {
 
     /// Ends in good order: what is without an fsync gets one, and the log goes into the file.
     fn finish(mut self) {
+        self.shared.book().ahead.close();
         let flushed = self.transact(&mut [], true).and_then(|()| self.checkpoint("TRUNCATE"));
         self.shared.declare_dead(flushed.as_ref().err().map_or("it was closed", String::as_str));
     }
@@ -364,10 +430,17 @@ impl Writer {
     /// Ends without another write. What still waits finds the store dead.
     fn die(self, why: &str) {
         self.shared.declare_dead(why);
-        while let Ok((_, deed)) = self.queue.try_recv() {
-            deed.answer(Err(why));
+        while let Ok(message) = self.queue.try_recv() {
+            if let Message::Deed(_, deed) = message {
+                deed.answer(Err(why));
+            }
         }
     }
+}
+
+/// Whatever SQLite says of a row that the book holds, a broken constraint too: the book and the file disagree.
+fn disagree(failure: Failure) -> String {
+    remit_app::intent::Unavailable::from(failure).0
 }
 
 struct Group {

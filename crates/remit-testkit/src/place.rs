@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use remit_config::Folder;
+use remit_core::ids::Digest;
 use tempfile::TempDir;
 
 use crate::upstream::Upstream;
@@ -24,6 +25,20 @@ break_glass:
     people: [team:operations]
     reviewers: [team:security]
     instead_of: [two-person]
+";
+
+/// What `desk` may ask people for, for the end of its remit.
+pub const OFFERS: &str = "
+may_request:
+  - tools: [business/delete_customer]
+    where: { environment: [production] }
+    up_to: 8h
+    calls: 2
+    approval: finance-sign-off
+  - tools: [business/send_mail]
+    up_to: 1h
+    unused: 2s
+    approval: finance-sign-off
 ";
 
 /// A folder that is gone with the test.
@@ -135,6 +150,17 @@ impl Place {
     /// When there is no such file.
     pub fn append(&self, name: &str, text: &str) {
         self.write(name, &format!("{}{text}", self.text(name)));
+    }
+
+    /// Lets `desk` come with this key, for this user.
+    ///
+    /// # Panics
+    /// When the keys cannot be written.
+    pub fn admit(&self, key: &str, user: &str) {
+        let (keys, sha256) = (self.text("keys.yaml"), Digest::of(key.as_bytes()));
+        let line = format!("  - {{ id: {key}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n");
+        let others = keys.strip_prefix("agents:\n").unwrap_or(&keys);
+        self.write("keys.yaml", &format!("agents:\n{line}{others}"));
     }
 
     /// Runs a verb of the program on this folder, as its owner would who has no terminal.

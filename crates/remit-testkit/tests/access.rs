@@ -15,7 +15,7 @@ use remit_cli::boot::Running;
 use remit_cli::rehearse::Rehearsal;
 use remit_core::Caller;
 use remit_core::approval::{Approver, Factor};
-use remit_core::ids::{AgentId, ChannelId, Digest, OperatorId, RuleId, TeamId, UserId};
+use remit_core::ids::{AgentId, ChannelId, OperatorId, RuleId, TeamId, UserId};
 use remit_core::steering::Role;
 use remit_core::verdict::Code;
 use remit_evidence::record::{Kind, disclosed};
@@ -23,7 +23,7 @@ use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 use remit_testkit::conformance::trial::{self as conformance, Trial};
 use remit_testkit::memory::MemoryStore;
-use remit_testkit::place::{EMERGENCY, Place, base, business};
+use remit_testkit::place::{EMERGENCY, OFFERS, Place, base, business};
 use remit_testkit::upstream::{Manner, Upstream};
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -162,29 +162,11 @@ struct House {
     wire: Wire,
 }
 
-const OFFERS: &str = "
-may_request:
-  - tools: [business/delete_customer]
-    where: { environment: [production] }
-    up_to: 8h
-    calls: 2
-    approval: finance-sign-off
-  - tools: [business/send_mail]
-    up_to: 1h
-    unused: 2s
-    approval: finance-sign-off
-";
-
 impl House {
     async fn new() -> Self {
         let upstream = business(Duration::ZERO).await;
         upstream.behave(Manner::Result(json!({"content": []})));
         let place = Place::before(&upstream);
-        let key = |id: &str, user: &str| {
-            let sha256 = Digest::of(id.as_bytes());
-            format!("  - {{ id: {id}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n")
-        };
-        let keys = [key(ADA, "ada@acme.example"), key("agent-for-grace", "grace@acme.example")].concat();
         let powers = "roles: [viewer, approver, operator, security]";
         let mut people = place.text("keys.yaml");
         for team in ["finance", "security"] {
@@ -192,7 +174,9 @@ impl House {
                 (format!("teams: [{team}]\n    roles: [viewer, approver]"), format!("teams: [{team}]\n    {powers}"));
             people = people.replace(&from, &to);
         }
-        place.write("keys.yaml", &format!("agents:\n{keys}{people}"));
+        place.write("keys.yaml", &people);
+        place.admit(ADA, "ada@acme.example");
+        place.admit("agent-for-grace", "grace@acme.example");
         place.append("remits/desk.yaml", OFFERS);
         place.append("remit.yaml", EMERGENCY);
         let mut house = Self { place, upstream, running: None, wire: Wire::to("http://127.0.0.1:1") };

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use remit_app::ledger::Tiles as _;
 use remit_app::seal::Reader;
 use remit_cli::boot::Running;
-use remit_core::ids::Digest;
 use remit_core::unsealed::{Then, Unsealed};
 use remit_evidence::log::audit::audit;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::Note;
 use remit_server::ledger::folder::LedgerFolder;
+use remit_testkit::place::{Place, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -28,42 +28,23 @@ const AGENT: &str = "agent-desk";
 const WITHIN: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A folder with an upstream of its own, whose records may wait five seconds for the log.
-struct Place {
-    folder: tempfile::TempDir,
+/// An upstream of its own, and a folder whose records may wait five seconds for the log.
+struct House {
+    place: Place,
     upstream: Upstream,
 }
 
-impl Place {
+impl House {
     async fn set_up(ledger: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let base = remit_config::Folder::read(&base).expect("scenarios/base");
-        let text = |name: &str| base.text(name).expect("a text").to_owned();
-        let upstream = Upstream::serve(&text("pins/business.json"), Duration::ZERO).await.expect("an upstream");
-        let digest = Digest::of(AGENT.as_bytes());
-        let agent =
-            format!("{{ id: desk, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {digest} }}");
-        let settings = text("remit.yaml");
-        let texts = [
-            ("keys.yaml", format!("agents:\n  - {agent}\n")),
-            (
-                "upstreams/business.yaml",
-                text("upstreams/business.yaml").replace("http://127.0.0.1:7431/mcp", &upstream.url),
-            ),
-            ("remit.yaml", format!("{settings}\nledger:\n  unsealed: {{ within: {WITHIN}s }}\n{ledger}")),
-        ];
-        for (name, text) in base.with(texts).expect("a folder").texts() {
-            let file = folder.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-            std::fs::write(file, text).expect("a file");
-        }
-        std::fs::create_dir_all(folder.path().join(".remit")).expect("a folder");
-        Self { folder, upstream }
+        let upstream = business(Duration::ZERO).await;
+        let place = Place::before(&upstream);
+        place.admit(AGENT, "ada@acme.example");
+        place.append("remit.yaml", &format!("\nledger:\n  unsealed: {{ within: {WITHIN}s }}\n{ledger}"));
+        Self { place, upstream }
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        self.place.path()
     }
 
     async fn start(&self) -> (Running, Wire) {
@@ -72,14 +53,6 @@ impl Place {
         let wire = Wire::to(&running.url);
         (running, wire)
     }
-}
-
-/// The program stands beside the folder of the test executables; `./test` builds it first.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("own path");
-    let program = own.parent().and_then(Path::parent).expect("target folder").join("remit");
-    assert!(program.is_file(), "{} is missing: run `cargo build -p remit-cli` first", program.display());
-    program
 }
 
 async fn call(wire: &Wire, tool: &str, arguments: Value, key: &str) -> (u16, Value) {
@@ -117,32 +90,32 @@ async fn ready(wire: &Wire, status: u16, says: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_wait_for_a_ledger_that_cannot_be_written() {
-    let place = Place::set_up("").await;
-    let (running, wire) = place.start().await;
+    let house = House::set_up("").await;
+    let (running, wire) = house.start().await;
     ready(&wire, 200, "").await;
     assert_eq!(write(&wire, "a").await.0, 200);
-    let tiles = place.path().join(".remit/ledger/tile");
-    while !place.path().join(".remit/ledger/checkpoint").exists() {
+    let tiles = house.path().join(".remit/ledger/tile");
+    while !house.path().join(".remit/ledger/checkpoint").exists() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // No file can be made below a file, whoever tries.
-    std::fs::rename(&tiles, place.path().join("away")).expect("moved");
+    std::fs::rename(&tiles, house.path().join("away")).expect("moved");
     std::fs::write(&tiles, "in the way").expect("written");
     let before = Instant::now();
     assert_eq!(write(&wire, "b").await.0, 200, "for a while calls go ahead");
     ready(&wire, 503, "ledger: records have waited").await;
     assert!(before.elapsed() >= Duration::from_secs(WITHIN - 1), "{:?}", before.elapsed());
-    let seen = place.upstream.calls().len();
+    let seen = house.upstream.calls().len();
     for tool in [write(&wire, "c").await, read(&wire, "d").await] {
         assert!(refused(&tool) && tool.1["error"]["record"].is_string(), "{tool:?}");
     }
     let first = write(&wire, "a").await;
     assert_eq!(first.0, 200, "what was done stays done, and is told: {first:?}");
-    assert_eq!(place.upstream.calls().len(), seen);
+    assert_eq!(house.upstream.calls().len(), seen);
     let (_, metrics) = wire.fetch("/metrics").await.expect("an answer");
     assert!(metrics.contains("code=\"ledger.unsealed\"") && !metrics.contains("waited_seconds 0"), "{metrics}");
     let told =
-        Command::new(program()).arg("-C").arg(place.path()).args(["ledger", "head"]).output().await.expect("it runs");
+        Command::new(program()).arg("-C").arg(house.path()).args(["ledger", "head"]).output().await.expect("it runs");
     let said = String::from_utf8_lossy(&told.stdout);
     assert!(!told.status.success() && said.contains("BEHIND  records have waited"), "{said}");
 
@@ -157,14 +130,14 @@ async fn calls_wait_for_a_ledger_that_cannot_be_written() {
     running.stop().await;
 
     // Starting again makes no record young.
-    let (running, wire) = place.start().await;
+    let (running, wire) = house.start().await;
     assert!(refused(&write(&wire, "h").await), "a new process lets nothing more through than the old one");
     std::fs::remove_file(&tiles).expect("removed");
     ready(&wire, 200, "").await;
     assert_eq!(write(&wire, "h").await.0, 200);
     running.stop().await;
     let told =
-        Command::new(program()).arg("-C").arg(place.path()).args(["ledger", "fsck"]).output().await.expect("it runs");
+        Command::new(program()).arg("-C").arg(house.path()).args(["ledger", "fsck"]).output().await.expect("it runs");
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
 }
 
@@ -186,26 +159,26 @@ fn on_a_small_disk(place: &Path, listen: &str) -> Option<Child> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_holds_calls_up_until_there_is_room() {
-    let place = Place::set_up("  folder: disk/ledger\n").await;
-    std::fs::create_dir(place.path().join("disk")).expect("made");
+    let house = House::set_up("  folder: disk/ledger\n").await;
+    std::fs::create_dir(house.path().join("disk")).expect("made");
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let Some(mut child) = on_a_small_disk(place.path(), &free.to_string()) else {
+    let Some(mut child) = on_a_small_disk(house.path(), &free.to_string()) else {
         println!("not tried: nobody may mount anything here");
         return;
     };
     let wire = Wire::to(&format!("http://{free}"));
     ready(&wire, 200, "").await;
     assert_eq!(write(&wire, "a").await.0, 200);
-    let disk = PathBuf::from(format!("/proc/{}/root{}/disk", child.id().expect("it runs"), place.path().display()));
+    let disk = PathBuf::from(format!("/proc/{}/root{}/disk", child.id().expect("it runs"), house.path().display()));
     let mut ballast = File::create(disk.join("ballast")).expect("a file on the same disk");
     while ballast.write_all(&[0; 1024]).is_ok() {}
     drop(ballast);
     assert_eq!(write(&wire, "b").await.0, 200, "for a while calls go ahead");
     ready(&wire, 503, "ledger: records have waited").await;
-    let seen = place.upstream.calls().len();
+    let seen = house.upstream.calls().len();
     assert!(refused(&write(&wire, "c").await));
-    assert_eq!(place.upstream.calls().len(), seen);
-    let log = std::fs::read_to_string(place.path().join("log")).expect("a log");
+    assert_eq!(house.upstream.calls().len(), seen);
+    let log = std::fs::read_to_string(house.path().join("log")).expect("a log");
     assert!(log.contains("No space left on device"), "{log}");
 
     std::fs::remove_file(disk.join("ballast")).expect("removed");

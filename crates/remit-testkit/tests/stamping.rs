@@ -25,6 +25,7 @@ use remit_evidence::judge::{Outcome, Step, Verdict, judge};
 use remit_evidence::trust::Trust;
 use remit_server::ledger::folder::LedgerFolder;
 use remit_store_sqlite::SqliteStore;
+use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
 
 const ANSWER: [(&str, &str); 1] = [("content-type", "application/timestamp-reply")];
@@ -70,17 +71,12 @@ async fn answering(place: &Path) -> String {
     url
 }
 
-fn set_up(place: &Path, url: &str, certificate: &Path) {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-    for (name, text) in remit_config::Folder::read(&base).expect("scenarios/base").texts() {
-        let file = place.join(name);
-        std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-        let stamped =
-            format!("\nledger: {{ timestamps: {{ url: '{url}', certificate: '{}' }} }}\n", certificate.display());
-        let text = if name == "remit.yaml" { format!("{text}{stamped}") } else { text.to_owned() };
-        std::fs::write(file, text).expect("file");
-    }
-    std::fs::create_dir_all(place.join(".remit")).expect("folder");
+fn set_up(url: &str, certificate: &Path) -> Place {
+    let place = Place::base();
+    let certificate = certificate.display();
+    let stamped = format!("\nledger: {{ timestamps: {{ url: '{url}', certificate: '{certificate}' }} }}\n");
+    place.append("remit.yaml", &stamped);
+    place
 }
 
 async fn start(place: &Path) -> Running {
@@ -133,9 +129,8 @@ async fn what_openssl_stamped_anchors_the_time_of_records() {
     let _ = std::fs::remove_dir_all(&kept);
     std::fs::create_dir_all(&kept).expect("a folder");
     let url = answering(&kept).await;
-    let place = tempfile::tempdir().expect("a folder");
+    let place = set_up(&url, &kept.join("ca.pem"));
     let place = place.path();
-    set_up(place, &url, &kept.join("ca.pem"));
     let running = start(place).await;
     let wire = Wire::to(&running.url);
     until(&wire, |line| line.strip_prefix("remit_ledger_stamped_seconds ").is_some_and(|at| at != "0")).await;
@@ -165,11 +160,10 @@ async fn what_openssl_stamped_anchors_the_time_of_records() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_timestamper_that_is_away_holds_up_nothing() {
-    let place = tempfile::tempdir().expect("a folder");
-    let place = place.path();
     let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../remit-evidence/tests/stamps/issuer.pem");
     let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    set_up(place, &format!("http://{gone}/tsr"), &pem);
+    let place = set_up(&format!("http://{gone}/tsr"), &pem);
+    let place = place.path();
     let running = start(place).await;
     let wire = Wire::to(&running.url);
     until(&wire, |line| line.strip_prefix("remit_ledger_stamp_failures_total ").is_some_and(|times| times != "0"))

@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use remit_cli::boot::Running;
-use remit_core::ids::Digest;
 use remit_testkit::place::{Place, Told, business, program};
 use serde_json::{Value, json};
 
@@ -101,15 +100,7 @@ fn bridge(url: &str, key: &str) -> Command {
 async fn place() -> (remit_testkit::upstream::Upstream, Place) {
     let upstream = business(Duration::ZERO).await;
     let place = Place::before(&upstream);
-    let sha256 = Digest::of(AGENT.as_bytes());
-    place.edit(
-        "keys.yaml",
-        "operators:\n",
-        &format!(
-            "agents:\n  - {{ id: k, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {sha256} }}\n\
-             operators:\n"
-        ),
-    );
+    place.admit(AGENT, "ada@acme.example");
     (upstream, place)
 }
 

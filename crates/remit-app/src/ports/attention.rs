@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use remit_core::ids::{OperatorId, QuestionId, RuleId};
 use remit_evidence::writer::SignedRecord;
 
-use crate::attention::{Canary, Given, Tally, Verdict};
+use crate::attention::Given;
+use crate::canary::{Canary, Tally, Verdict};
 use crate::escalate::Mark;
 use crate::intent::{CommitError, Unavailable};
 use crate::question::Question;

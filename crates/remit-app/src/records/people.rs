@@ -10,8 +10,8 @@ use remit_evidence::webauthn::PublicKey;
 
 use super::{decision_body, millis, plain};
 use crate::action::Action;
-use crate::attention::{Canary, Verdict as Ended};
 use crate::ballot::{Cast, NARROW, Proof};
+use crate::canary::{Canary, Verdict as Ended};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::narrow::NarrowedBy;

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use remit_core::Caller;
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{AgentId, UserId};
 use remit_server::gateway::mcp;
-use remit_server::identify::{Identified, MayDeclare};
+use remit_server::identify::Identified;
 use remit_server::vault::Source;
 
 use super::serve::Logging;

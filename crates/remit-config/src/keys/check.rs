@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 
 use crate::at::{At, WordOr};
 use crate::keys::file::{AgentKeyFile, KeysFile, MayDeclareFile, OperatorKeyFile, RoleWord};
-use crate::keys::{AgentKey, KeyProof, Keys, MayDeclare, OperatorKey, Role};
+use crate::keys::{AgentKey, KeyProof, Keys, OperatorKey, Role};
 use crate::report::Report;
 
 pub(crate) fn check(file: At<KeysFile>, zone: &TimeZone, report: &mut Report<'_>) -> Keys {
@@ -32,9 +33,9 @@ fn agent(key: &AgentKeyFile, zone: &TimeZone, seen: &mut Seen, report: &mut Repo
     let id = report.id(&key.id, OperatorId::parse);
     let agent = report.id(&key.agent, AgentId::parse);
     let user = key.user.as_ref().map(|user| report.id(user, UserId::parse));
-    let may_declare = key.may_declare.as_ref().map_or(Some(MayDeclare::None), |at| may_declare(at, report));
+    let may_declare = key.may_declare.as_ref().map_or(Some(MayDeclare::Nobody), |at| may_declare(at, report));
     if let (Some(at), Some(_)) = (&key.may_declare, &key.user)
-        && may_declare != Some(MayDeclare::None)
+        && may_declare != Some(MayDeclare::Nobody)
     {
         report.fault(at, "a key with a fixed `user` opens runs for nobody else", "remove `user` or `may_declare`");
     }
@@ -126,14 +127,14 @@ fn proof(
 
 fn may_declare(at: &At<MayDeclareFile>, report: &mut Report<'_>) -> Option<MayDeclare> {
     match &at.0 {
-        WordOr::Word(word) if word == "none" => Some(MayDeclare::None),
-        WordOr::Word(word) if word == "any" => Some(MayDeclare::Any),
+        WordOr::Word(word) if word == "none" => Some(MayDeclare::Nobody),
+        WordOr::Word(word) if word == "any" => Some(MayDeclare::Anybody),
         WordOr::Word(word) => {
             report.fault(at, format!("unknown word `{word}`"), "write `none`, `any`, or a list of users");
             None
         }
         WordOr::List(users) => {
-            Some(MayDeclare::Users(users.iter().filter_map(|user| report.id(user, UserId::parse)).collect()))
+            Some(MayDeclare::These(users.iter().filter_map(|user| report.id(user, UserId::parse)).collect()))
         }
     }
 }

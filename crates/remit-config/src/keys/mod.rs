@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod file;
 
 use jiff::Timestamp;
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{AgentId, Digest, OperatorId, TeamId, UserId};
 
 pub(crate) use check::check;
@@ -35,18 +36,6 @@ pub struct AgentKey {
     pub expires: Timestamp,
     /// Whether it was withdrawn.
     pub revoked: bool,
-}
-
-/// For whom a key may open runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum MayDeclare {
-    /// For nobody: its runs have the key's own user, or none.
-    #[default]
-    None,
-    /// For every user: the host application is trusted to know them.
-    Any,
-    /// For these.
-    Users(Vec<UserId>),
 }
 
 /// A person who steers the gateway, by a key or by signing in to the console.
@@ -104,17 +93,5 @@ impl OperatorKey {
     #[must_use]
     pub fn usable(&self, now: Timestamp) -> bool {
         !self.revoked && self.proof.is_some_and(|proof| now < proof.expires)
-    }
-}
-
-impl MayDeclare {
-    /// Whether a run may be opened for this user.
-    #[must_use]
-    pub fn covers(&self, user: &UserId) -> bool {
-        match self {
-            Self::None => false,
-            Self::Any => true,
-            Self::Users(users) => users.contains(user),
-        }
     }
 }

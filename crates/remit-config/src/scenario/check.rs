@@ -68,27 +68,7 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         report.fault(&place, "nothing is done in this step", DEEDS);
         return None;
     }
-    if let Some(actor) = step.actor.as_ref().filter(|_| !acts(&step)) {
-        report.fault(actor, "`as` belongs to a `call`, a `request` or a `grant`", "remove it");
-    }
-    let call_only = [
-        ("run", step.run.as_ref().map(At::place)),
-        ("args", step.args.as_ref().map(At::place)),
-        ("upstream", step.upstream.as_ref().map(At::place)),
-    ];
-    for (key, at) in call_only.into_iter().filter(|_| step.call.is_none()) {
-        if let Some(at) = at {
-            report.fault(&at, format!("`{key}` belongs to a `call`"), "remove it");
-        }
-    }
-    let agents = step.call.is_some() || step.request.is_some();
-    if let Some(by) = step.by.as_ref().filter(|_| agents || step.deny.is_some()) {
-        report.fault(
-            by,
-            "`by` belongs to what a person does",
-            "say which agent acts under `as:`, and who refuses under `deny: {by: …}`",
-        );
-    }
+    misplaced(&step, report);
     if let Some(tool) = &step.call {
         return call(tool, &step, report).map(|call| Deed::Call(Box::new(call)));
     }
@@ -112,6 +92,31 @@ fn deed(step: At<StepFile>, report: &mut Report<'_>) -> Option<Deed> {
         (Some(at), _) => Some(Deed::Halt { target: target(at)?, by }),
         (None, Some(at)) => Some(Deed::Resume { target: target(at)?, by }),
         (None, None) => None,
+    }
+}
+
+/// Says which members belong to another deed.
+fn misplaced(step: &StepFile, report: &mut Report<'_>) {
+    if let Some(actor) = step.actor.as_ref().filter(|_| !acts(step)) {
+        report.fault(actor, "`as` belongs to a `call`, a `request` or a `grant`", "remove it");
+    }
+    let call_only = [
+        ("run", step.run.as_ref().map(At::place)),
+        ("args", step.args.as_ref().map(At::place)),
+        ("upstream", step.upstream.as_ref().map(At::place)),
+    ];
+    for (key, at) in call_only.into_iter().filter(|_| step.call.is_none()) {
+        if let Some(at) = at {
+            report.fault(&at, format!("`{key}` belongs to a `call`"), "remove it");
+        }
+    }
+    let agents = step.call.is_some() || step.request.is_some();
+    if let Some(by) = step.by.as_ref().filter(|_| agents || step.deny.is_some()) {
+        report.fault(
+            by,
+            "`by` belongs to what a person does",
+            "say which agent acts under `as:`, and who refuses under `deny: {by: …}`",
+        );
     }
 }
 

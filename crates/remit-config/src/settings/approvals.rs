@@ -7,7 +7,7 @@ use remit_core::ids::{RuleId, TeamId, UserId};
 
 use crate::at::{At, Entries};
 use crate::report::Report;
-use crate::settings::file::{
+use crate::settings::file::approvals::{
     ApprovalFile, DistinctWord, EscalationFile, FactorWord, OnCallFile, ReasonWord, RotationFile,
 };
 

@@ -3,7 +3,7 @@
 use crate::at::At;
 use crate::report::Report;
 use crate::settings::Bucket;
-use crate::settings::file::BucketFile;
+use crate::settings::file::ledger::BucketFile;
 use crate::upstream::{source, url};
 
 /// Longest prefix, in bytes: an object's name has 1024, and the longest path of a tile far fewer than the rest.

@@ -14,7 +14,8 @@ use remit_core::ids::{AgentId, TenantId};
 use crate::at::At;
 use crate::facet::Environments;
 use crate::report::Report;
-use crate::settings::file::{AuthenticationFile, ChangesFile, FactorWord, ReadsWord, SettingsFile, StoreFile};
+use crate::settings::file::approvals::FactorWord;
+use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, RecordsFile, SettingsFile, StoreFile};
 use crate::settings::{
     Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, notify,
     retention, risk, rules, sign_in,
@@ -43,56 +44,14 @@ pub(crate) fn check(
     report: &mut Report<'_>,
     warnings: &mut Report<'_>,
 ) -> (Option<Settings>, Organisation) {
-    let file = file.into_value();
-    let environments = Environments::new(file.environments.unwrap_or_default(), report);
-    let calendar = file.calendar.map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
-    let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
-    let asked: Vec<_> =
-        file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect();
-    let organisation = Organisation {
-        tiers: risk::tiers(file.risk, &asked, report),
-        rules: asked,
-        limits: rules::limits(&file.limits, None, report),
-        people: rules::people(&file.people, report),
-        break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
-        calendar,
-        environments: environments.clone(),
-    };
+    let mut file = file.into_value();
+    let organisation = organisation(&mut file, report);
     let tenant = report.id(&file.tenant, TenantId::parse);
     let help = "write an address and a port: `127.0.0.1:7420`";
     let listen = report.read(&file.listen, |text| text.parse::<SocketAddr>().ok(), "an address to listen on", help);
     let loopback = listen.is_none_or(|listen| listen.ip().is_loopback());
-    let transport = match (&file.tls, &file.plaintext) {
-        (Some(_), Some(plaintext)) if **plaintext => {
-            report.fault(plaintext, "`tls` and `plaintext: true` exclude each other", "remove one of them");
-            Transport::Plaintext
-        }
-        (Some(tls), _) => Transport::Tls { cert: PathBuf::from(&tls.cert), key: PathBuf::from(&tls.key) },
-        (None, plaintext) => {
-            if !loopback && !plaintext.as_ref().is_some_and(|plaintext| **plaintext) {
-                let message = format!("`{}` can be reached from other machines, unencrypted", *file.listen);
-                report.fault(
-                    &file.listen,
-                    message,
-                    "add `tls: {cert: …, key: …}`, or `plaintext: true` behind a proxy that ends TLS",
-                );
-            }
-            Transport::Plaintext
-        }
-    };
-    let authentication = match &*file.authentication {
-        AuthenticationFile::Keys => Some(Authentication::Keys),
-        AuthenticationFile::Anonymous(agent) => {
-            if !loopback {
-                report.fault(
-                    agent,
-                    "anonymous callers are accepted on the loopback interface only",
-                    "use `authentication: keys`",
-                );
-            }
-            report.id(agent, AgentId::parse).map(Authentication::Anonymous)
-        }
-    };
+    let transport = transport(&file, loopback, report);
+    let authentication = authentication(&file.authentication, loopback, report);
     let StoreFile::Sqlite(store) = &file.store;
     if store.is_empty() {
         report.fault(store, "the path is empty", "write `{sqlite: remit.db}`");
@@ -139,7 +98,7 @@ pub(crate) fn check(
             allowed_origins,
             records,
             retention,
-            environments: environments.names().map(str::to_owned).collect(),
+            environments: organisation.environments.names().map(str::to_owned).collect(),
             run_idle_secs,
             hold_ms,
             questions_per_agent_max,
@@ -153,7 +112,55 @@ pub(crate) fn check(
     (settings(), organisation)
 }
 
-fn records(file: Option<crate::settings::file::RecordsFile>, report: &mut Report<'_>) -> Records {
+fn organisation(file: &mut SettingsFile, report: &mut Report<'_>) -> Organisation {
+    let environments = Environments::new(file.environments.take().unwrap_or_default(), report);
+    let calendar = file.calendar.take().map(|calendar| calendar::check(calendar, report)).unwrap_or_default();
+    let on_call = approvals::schedules(&file.on_call, &calendar.zone, report);
+    let rules: Vec<_> =
+        file.approvals.iter().filter_map(|(name, at)| approvals::rule(name, at, &on_call, report)).collect();
+    Organisation {
+        tiers: risk::tiers(file.risk.take(), &rules, report),
+        rules,
+        limits: rules::limits(&file.limits, None, report),
+        people: rules::people(&file.people, report),
+        break_glass: crate::access::emergencies(&file.break_glass, &environments, &on_call, report),
+        calendar,
+        environments,
+    }
+}
+
+fn transport(file: &SettingsFile, loopback: bool, report: &mut Report<'_>) -> Transport {
+    match (&file.tls, &file.plaintext) {
+        (Some(_), Some(plaintext)) if **plaintext => {
+            report.fault(plaintext, "`tls` and `plaintext: true` exclude each other", "remove one of them");
+            Transport::Plaintext
+        }
+        (Some(tls), _) => Transport::Tls { cert: PathBuf::from(&tls.cert), key: PathBuf::from(&tls.key) },
+        (None, plaintext) => {
+            if !loopback && !plaintext.as_ref().is_some_and(|plaintext| **plaintext) {
+                let message = format!("`{}` can be reached from other machines, unencrypted", *file.listen);
+                let help = "add `tls: {cert: …, key: …}`, or `plaintext: true` behind a proxy that ends TLS";
+                report.fault(&file.listen, message, help);
+            }
+            Transport::Plaintext
+        }
+    }
+}
+
+fn authentication(file: &AuthenticationFile, loopback: bool, report: &mut Report<'_>) -> Option<Authentication> {
+    match file {
+        AuthenticationFile::Keys => Some(Authentication::Keys),
+        AuthenticationFile::Anonymous(agent) => {
+            if !loopback {
+                let message = "anonymous callers are accepted on the loopback interface only";
+                report.fault(agent, message, "use `authentication: keys`");
+            }
+            report.id(agent, AgentId::parse).map(Authentication::Anonymous)
+        }
+    }
+}
+
+fn records(file: Option<RecordsFile>, report: &mut Report<'_>) -> Records {
     let Some(file) = file else { return Records::Batched { within_ms: BATCH_MS } };
     let within_ms = file.within_ms.as_ref().map_or(BATCH_MS, |within| **within);
     if let Some(at) = file.within_ms.as_ref().filter(|_| !(1..=BATCH_MS_MAX).contains(&within_ms)) {

@@ -1,11 +1,16 @@
 //! What may be written in `remit.yaml`.
 
+pub(crate) mod approvals;
+pub(crate) mod ledger;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::access::BreakGlassFile;
 use crate::at::{At, Entries};
 use crate::settings::notify::file::NotifyFile;
+use approvals::{ApprovalFile, FactorWord, OnCallFile};
+use ledger::LedgerFile;
 
 /// Remit: the settings of the gateway and of the organisation.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -103,131 +108,13 @@ pub(crate) enum StoreFile {
     Sqlite(At<String>),
 }
 
-/// The log over the records.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct LedgerFile {
-    /// The name of the log, yours alone and for ever: `acme.example/remit/2026`. Default: `remit/` and the tenant.
-    pub origin: Option<At<String>>,
-    /// The folder of its files, which any web server may show. Default: `.remit/ledger`.
-    pub folder: Option<At<String>>,
-    /// Or: the bucket of its files, in an object store that speaks S3.
-    pub bucket: Option<At<BucketFile>>,
-    /// Where the log's Ed25519 key is: `files`, beside the store, or in a token. Default: `files`.
-    pub key: Option<At<LogKeyFile>>,
-    /// Where that of the next log is, which `remit ledger rotate` begins. Default: `files`, unless `key` is in a token.
-    pub next_key: Option<At<LogKeyFile>>,
-    /// The file that remembers what was signed last. It belongs on another volume, in no backup with the store. Default: `.remit/last_signed`.
-    pub guard: Option<At<String>>,
-    /// Who cosigns checkpoints.
-    #[serde(default)]
-    pub witnesses: Vec<At<WitnessFile>>,
-    /// How many witnesses are enough. Required when there are any.
-    pub quorum: Option<At<u32>>,
-    /// Who stamps checkpoints, so that a third party anchors the time of every record (RFC 3161). Default: nobody.
-    pub timestamps: Option<At<TimestampsFile>>,
-    /// What becomes of calls while records wait too long to be sealed. Default: after 60 s none goes ahead.
-    pub unsealed: Option<UnsealedFile>,
-}
-
-/// Who stamps checkpoints.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct TimestampsFile {
-    /// Where it takes queries: `https://timestamps.example/tsr`. Plain HTTP is for this machine only.
-    pub url: At<String>,
-    /// The file of its certificate, or of its issuer's, in PEM. No other timestamper is believed, and auditors are given this one.
-    pub certificate: At<String>,
-    /// How long it is left alone between two stamps. Default: `1h`.
-    pub every: Option<At<String>>,
-}
-
-/// What becomes of calls while records wait too long to be sealed.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct UnsealedFile {
-    /// How long a record may wait: `60s`, which is also the default.
-    pub within: Option<At<String>>,
-    /// `refuse`: no call goes ahead then; `reads`: only reads of data up to `internal`; `go_on`: all of them. Default: refuse.
-    pub then: Option<ThenWord>,
-}
-
-/// Which calls go ahead while the log has fallen behind.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum ThenWord {
-    /// None.
-    Refuse,
-    /// Reads of data up to `internal`.
-    Reads,
-    /// All.
-    GoOn,
-}
-
-/// Where a log's Ed25519 key is.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum LogKeyFile {
-    /// In a file beside the store, made when it is missing.
-    Files,
-    /// In a token, which never gives it away.
-    Pkcs11(TokenFile),
-}
-
-/// A key pair in a PKCS#11 token: a hardware module, a smart card, a key service behind its driver.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct TokenFile {
-    /// The driver, a shared library: `/usr/lib/softhsm/libsofthsm2.so`.
-    pub module: At<String>,
-    /// The label of the token.
-    pub token: At<String>,
-    /// The label of the Ed25519 key pair in it.
-    pub label: At<String>,
-    /// Where the PIN is found: `env:LEDGER_PIN` or `file:/run/secrets/ledger-pin`.
-    pub pin: At<String>,
-}
-
-/// A bucket in an object store that speaks S3. It must refuse a conditional write (`If-None-Match: *`) of what is there.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct BucketFile {
-    /// The bucket, and what its files begin with: `s3://acme-ledger/2026`.
-    pub url: At<String>,
-    /// The object store: `https://s3.eu-central-1.amazonaws.com`. Plain HTTP is for this machine only.
-    pub endpoint: At<String>,
-    /// Its region: `eu-central-1`.
-    pub region: At<String>,
-    /// Where the id of the access key is found: `env:LEDGER_ACCESS_KEY` or `file:/run/secrets/ledger-access-key`.
-    pub access_key: At<String>,
-    /// Where its secret is found: `env:LEDGER_SECRET_KEY` or `file:/run/secrets/ledger-secret-key`.
-    pub secret_key: At<String>,
-}
-
-/// Somebody who cosigns checkpoints.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct WitnessFile {
-    /// Its verifier key: `name+id+key`.
-    pub key: At<String>,
-    /// Where it takes checkpoints: `https://witness.example`.
-    pub url: At<String>,
-}
-
 /// How durable the records of reads must be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(crate) struct RecordsFile {
-    /// `batched`: durable within `within_ms`; `strict`: durable before the call. Default: batched.
+    /// `batched`: reads of data up to `internal` that cost no money are on record within `within_ms`, and until then a
+    /// crash may lose them; `strict`: before the call. Default: batched.
     pub reads: Option<ReadsWord>,
     /// The bound for batched records, in milliseconds. Default: 100.
     pub within_ms: Option<At<u64>>,
@@ -315,107 +202,6 @@ pub(crate) enum FreezeWord {
     Soft,
     /// Not to happen.
     Hard,
-}
-
-/// A named requirement that people can satisfy for one call.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct ApprovalFile {
-    /// How many different people must approve. Default: 1.
-    pub quorum: Option<At<u32>>,
-    /// Whose votes count: `team:finance`, `user:bob@acme.example`, `on_call:sre`.
-    pub from: At<Vec<At<String>>>,
-    /// How long the question stays open, and an approval stays usable: `30m`.
-    pub within: At<String>,
-    /// Whom an approver must not be. Default: `[user]`, so that nobody approves what is done in their own name.
-    pub distinct_from: Option<Vec<DistinctWord>>,
-    /// How many different people's denials close the question. Default: 1.
-    pub deny: Option<At<u32>>,
-    /// Whether an approval must say why: `required` or `optional`, which is the default. A denial always must.
-    pub reason: Option<ReasonWord>,
-    /// How well voters must have proved who they are, at least. With `passkey` each vote is signed by the voter's own passkey. Default: any.
-    pub factor: Option<FactorWord>,
-    /// Who is asked besides, when nobody has decided for a while: `{after: 10m, to: [team:sre-leads]}`.
-    #[serde(default)]
-    pub escalate: Vec<At<EscalationFile>>,
-}
-
-/// Who is asked besides, later.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct EscalationFile {
-    /// How long after the question was asked: `10m`.
-    pub after: At<String>,
-    /// Whose votes count from then on: `team:sre-leads`.
-    pub to: At<Vec<At<String>>>,
-}
-
-/// Whether an approval must say why.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum ReasonWord {
-    /// It must.
-    Required,
-    /// It may.
-    Optional,
-}
-
-/// How well voters must have proved who they are.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum FactorWord {
-    /// In any way there is.
-    Any,
-    /// By a password and a one-time code, or better.
-    #[serde(rename = "password+totp")]
-    Password,
-    /// By another party's word, or better.
-    Oidc,
-    /// By their own passkey, which signs the vote itself.
-    Passkey,
-}
-
-/// Who is on call.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct OnCallFile {
-    /// The time zone by whose clock turns begin. Default: that of the calendar.
-    pub timezone: Option<At<String>>,
-    /// Who takes turns. From its beginning on each replaces the one before.
-    pub rotation: At<Vec<At<RotationFile>>>,
-}
-
-/// People who take turns.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(crate) struct RotationFile {
-    /// When the first turn begins, by the clock on the wall: `2026-11-23T09:00`.
-    pub from: At<String>,
-    /// How long a turn is: `7d`.
-    pub every: At<String>,
-    /// Who, in this order, again and again: `[user:ann@acme.example, user:ben@acme.example]`.
-    pub people: At<Vec<At<String>>>,
-}
-
-/// Whom an approver must not be.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum DistinctWord {
-    /// The user on whose behalf the call is made.
-    User,
-    /// Anybody in the team that owns the agent.
-    AgentOwner,
-    /// Anybody in the team that owns the tool.
-    ToolOwner,
-    /// Anybody who votes in the place of another approver of the same question.
-    ApproverDelegates,
 }
 
 /// A person.

@@ -7,7 +7,7 @@ use remit_core::unsealed::{Then, Unsealed};
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{BucketFile, LedgerFile, LogKeyFile, ThenWord, UnsealedFile, WitnessFile};
+use crate::settings::file::ledger::{BucketFile, LedgerFile, LogKeyFile, ThenWord, UnsealedFile, WitnessFile};
 use crate::settings::{Ledger, LedgerFiles, LogKey, Witness, bucket, log_key, timestamps};
 
 const FOLDER: &str = ".remit/ledger";

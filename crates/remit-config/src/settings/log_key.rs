@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::at::At;
 use crate::report::Report;
-use crate::settings::file::{LogKeyFile, TokenFile};
+use crate::settings::file::ledger::{LogKeyFile, TokenFile};
 use crate::settings::{LogKey, Token};
 use crate::upstream::source;
 

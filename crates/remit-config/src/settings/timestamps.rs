@@ -3,7 +3,7 @@
 use crate::at::At;
 use crate::report::Report;
 use crate::settings::Timestamps;
-use crate::settings::file::TimestampsFile;
+use crate::settings::file::ledger::TimestampsFile;
 use crate::upstream::url;
 
 const EVERY_SECS: u64 = 3600;

@@ -70,14 +70,8 @@ impl Classifier<'_> {
         };
         let input = compiled("input", &schema);
         let output = definition.output_schema().map(|schema| compiled("output", schema));
-        let own = name.own();
-        let public = match self.show_as {
-            ShowAs::Prefix if !own.contains('/') => format!("{}__{own}", self.id),
-            ShowAs::Bare if !own.contains('/') => own.to_owned(),
-            _ => name.to_string(),
-        };
         Some(Tool {
-            public,
+            public: self.public(&name),
             owner,
             class,
             risk: file.risk.risk(),
@@ -98,6 +92,16 @@ impl Classifier<'_> {
             credential: self.credential.clone(),
             name,
         })
+    }
+
+    /// The name that agents see.
+    fn public(&self, name: &ToolName) -> String {
+        let own = name.own();
+        match self.show_as {
+            ShowAs::Prefix if !own.contains('/') => format!("{}__{own}", self.id),
+            ShowAs::Bare if !own.contains('/') => own.to_owned(),
+            _ => name.to_string(),
+        }
     }
 
     /// Another tool of this upstream, which must only look: it is called before anybody has approved anything.

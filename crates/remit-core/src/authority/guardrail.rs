@@ -125,65 +125,58 @@ pub(crate) fn read(file: &GuardrailFile, faults: &mut Vec<Fault>) -> Vec<Guardra
             return Vec::new();
         }
     };
-    let whole = |message: String, help: &str| Fault {
-        locus: Locus { file: file.name.clone(), line: 0, column: 0 },
-        message,
-        help: Some(help.to_owned()),
-    };
+    let mut fault = |message: String, help: &str| faults.push(whole(file, message, help));
     if set.templates().next().is_some() {
-        faults.push(whole(
-            "templates are not allowed in guardrails".into(),
-            "write the policy out without `?principal` and `?resource`",
-        ));
+        let help = "write the policy out without `?principal` and `?resource`";
+        fault("templates are not allowed in guardrails".into(), help);
     }
     // Cedar numbers the policies of a text in order; sorting by that number restores the order.
     let mut policies: Vec<Policy> = set.policies().cloned().collect();
     policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(0));
-    let mut out = Vec::new();
-    for (at, policy) in policies.into_iter().enumerate() {
-        let id = policy.annotation("id").map_or_else(|| at.to_string(), str::to_owned);
-        if policy.effect() == Effect::Permit {
-            faults.push(whole(
-                format!("guardrail `{id}` is a permit"),
-                "guardrails only forbid; grants belong into a remit",
-            ));
-            continue;
-        }
-        let mode = match policy.annotation("mode") {
-            None | Some("enforce") => Mode::Enforce,
-            Some("observe") => Mode::Observe,
-            Some(other) => {
-                faults.push(whole(
-                    format!("guardrail `{id}` has the unknown mode `{other}`"),
-                    "use \"enforce\" or \"observe\"",
-                ));
-                continue;
-            }
-        };
-        let actions = match policy.action_constraint() {
-            ActionConstraint::Any => Actions::Any,
-            ActionConstraint::Eq(uid) => Actions::In([name(&uid)].into()),
-            ActionConstraint::In(uids) => Actions::In(uids.iter().map(name).collect()),
-        };
-        let mut rules = Vec::new();
-        for rule in policy.to_json().map(|json| mentioned(&json)).unwrap_or_default() {
-            match RuleId::parse(&rule) {
-                Ok(rule) => rules.push(rule),
-                Err(error) => {
-                    faults.push(whole(format!("guardrail `{id}`: {error}"), "name an approval rule of remit.yaml"))
-                }
-            }
-        }
-        out.push(Guardrail {
-            mode,
-            reason: policy.annotation("reason").map_or_else(|| format!("guardrail `{id}` forbids it"), str::to_owned),
-            remedy: policy.annotation("remedy").map(str::to_owned),
-            rules,
-            actions,
-            policy: policy.new_id(PolicyId::new(format!("{}#{id}", file.name))),
-        });
+    let policies = policies.into_iter().enumerate();
+    policies.filter_map(|(at, policy)| guardrail(&file.name, at, policy, &mut fault)).collect()
+}
+
+fn whole(file: &GuardrailFile, message: String, help: &str) -> Fault {
+    Fault { locus: Locus { file: file.name.clone(), line: 0, column: 0 }, message, help: Some(help.to_owned()) }
+}
+
+/// One policy of a file, the one with this number in it.
+fn guardrail(file: &str, at: usize, policy: Policy, fault: &mut impl FnMut(String, &str)) -> Option<Guardrail> {
+    let id = policy.annotation("id").map_or_else(|| at.to_string(), str::to_owned);
+    if policy.effect() == Effect::Permit {
+        fault(format!("guardrail `{id}` is a permit"), "guardrails only forbid; grants belong into a remit");
+        return None;
     }
-    out
+    let mode = match policy.annotation("mode") {
+        None | Some("enforce") => Mode::Enforce,
+        Some("observe") => Mode::Observe,
+        Some(other) => {
+            let message = format!("guardrail `{id}` has the unknown mode `{other}`");
+            fault(message, "use \"enforce\" or \"observe\"");
+            return None;
+        }
+    };
+    let actions = match policy.action_constraint() {
+        ActionConstraint::Any => Actions::Any,
+        ActionConstraint::Eq(uid) => Actions::In([name(&uid)].into()),
+        ActionConstraint::In(uids) => Actions::In(uids.iter().map(name).collect()),
+    };
+    let mut rules = Vec::new();
+    for rule in policy.to_json().map(|json| mentioned(&json)).unwrap_or_default() {
+        match RuleId::parse(&rule) {
+            Ok(rule) => rules.push(rule),
+            Err(error) => fault(format!("guardrail `{id}`: {error}"), "name an approval rule of remit.yaml"),
+        }
+    }
+    Some(Guardrail {
+        mode,
+        reason: policy.annotation("reason").map_or_else(|| format!("guardrail `{id}` forbids it"), str::to_owned),
+        remedy: policy.annotation("remedy").map(str::to_owned),
+        rules,
+        actions,
+        policy: policy.new_id(PolicyId::new(format!("{file}#{id}"))),
+    })
 }
 
 fn name(uid: &EntityUid) -> String {

@@ -63,6 +63,36 @@ pub struct Snapshot {
     pub(super) break_glass: Vec<BreakGlass>,
 }
 
+fn find(held: &[Held], holder: &Holder) -> Option<usize> {
+    held.iter().position(|h| h.remit.holder == *holder)
+}
+
+/// What each user holds: their own remit, those of their teams, and what everybody holds.
+fn users(
+    people: Vec<Person>,
+    (any, any_user): (&[usize], &Arc<Profile>),
+    held: &[Held],
+    registry: &Registry,
+) -> HashMap<UserId, (Vec<TeamId>, Arc<Profile>)> {
+    // People with the same remits share a profile.
+    let mut profiles: HashMap<Vec<usize>, Arc<Profile>> = HashMap::from([(any.to_vec(), any_user.clone())]);
+    let mut users = HashMap::new();
+    let alone = held.iter().filter_map(|h| match &h.remit.holder {
+        Holder::User(id) => Some((id.clone(), Vec::new())),
+        _ => None,
+    });
+    // Who has teams comes last, and so replaces what they hold alone.
+    for (id, teams) in alone.chain(people.into_iter().map(|person| (person.id, person.teams))) {
+        let own = find(held, &Holder::User(id.clone())).into_iter();
+        let team = teams.iter().filter_map(|team| find(held, &Holder::Team(team.clone())));
+        let indices: Vec<usize> = own.chain(team).chain(any.iter().copied()).collect();
+        let profile =
+            profiles.entry(indices.clone()).or_insert_with(|| Arc::new(Profile::new(indices, held, registry)));
+        users.insert(id, (teams, profile.clone()));
+    }
+    users
+}
+
 impl Snapshot {
     #[expect(clippy::too_many_arguments, reason = "called once, by the compiler, with everything there is")]
     pub(crate) fn new(
@@ -79,7 +109,6 @@ impl Snapshot {
         registry: Registry,
     ) -> Self {
         let rules = rules.into_iter().map(|(id, rule)| (id, (rule.clone(), rule.digest()))).collect();
-        let find = |holder: &Holder| held.iter().position(|h| h.remit.holder == *holder);
         let mut agents = HashMap::new();
         let mut workflows = HashMap::new();
         let mut owners = HashMap::new();
@@ -91,27 +120,9 @@ impl Snapshot {
                 Holder::User(_) | Holder::AnyUser => {}
             }
         }
-        let any: Vec<usize> = find(&Holder::AnyUser).into_iter().collect();
+        let any: Vec<usize> = find(&held, &Holder::AnyUser).into_iter().collect();
         let any_user = Arc::new(Profile::new(any.clone(), &held, &registry));
-        // People with the same remits share a profile.
-        let mut profiles: HashMap<Vec<usize>, Arc<Profile>> = HashMap::from([(any.clone(), any_user.clone())]);
-        let mut users = HashMap::new();
-        let mut add = |id: UserId, teams: Vec<TeamId>| {
-            let own = find(&Holder::User(id.clone())).into_iter();
-            let team = teams.iter().filter_map(|team| find(&Holder::Team(team.clone())));
-            let indices: Vec<usize> = own.chain(team).chain(any.iter().copied()).collect();
-            let profile =
-                profiles.entry(indices.clone()).or_insert_with(|| Arc::new(Profile::new(indices, &held, &registry)));
-            users.insert(id, (teams, profile.clone()));
-        };
-        for h in &held {
-            if let Holder::User(id) = &h.remit.holder {
-                add(id.clone(), Vec::new());
-            }
-        }
-        for person in people {
-            add(person.id, person.teams);
-        }
+        let users = users(people, (&any, &any_user), &held, &registry);
         let nothing = Profile::new(Vec::new(), &held, &registry);
         let every = registry.tools().iter().map(|tool| (tool.name.clone(), Entry::new()));
         let bare = Profile { held: Vec::new(), tools: every.collect() };

@@ -1,200 +1,121 @@
 //! Access requests and grants, for the people who give them and take them back.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, Request, State};
-use axum::response::Response;
-use http::HeaderMap;
 use remit_app::NotGiven;
 use remit_app::access::{AccessRequest, Given};
 use remit_core::access::Whom;
 use remit_core::ids::{AgentId, GrantId, QuestionId, RuleId, UserId};
-use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::accept::{malformed, said};
+use crate::admin::asked::{Answer, Asked};
 use crate::admin::questions::not_taken;
-use crate::admin::{answer, body, operator, unavailable};
-use crate::edge::Edge;
+use crate::admin::unavailable;
 use crate::gateway::access;
 
-/// Which are listed.
-#[derive(Deserialize)]
-pub(super) struct Listed {
-    /// Those that are over, too.
-    #[serde(default)]
-    all: bool,
-}
-
 /// `GET /admin/v1/access-requests`: what waits, the newest first; with `all=true` what is decided, too.
-pub(super) async fn requests(
-    State(edge): State<Arc<Edge>>,
-    Query(listed): Query<Listed>,
-    headers: HeaderMap,
-) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let requests = edge.gate.ports().store.requests(!listed.all).await.map_err(unavailable)?;
-        Ok(json!({"requests": requests.iter().map(request_shown).collect::<Vec<_>>()}))
-    };
-    answer(found.await)
+pub(super) async fn requests(Asked { edge, query, .. }: Asked) -> Answer {
+    let waiting = !query.says("all")?;
+    let requests = edge.gate.ports().store.requests(waiting).await.map_err(unavailable)?;
+    Ok(json!({"requests": requests.iter().map(request_shown).collect::<Vec<_>>()}))
 }
 
 /// `GET /admin/v1/access-requests/{id}`.
-pub(super) async fn request(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let id = question_id(&id)?;
-        let request = edge.gate.ports().store.request(&id).await.map_err(unavailable)?;
-        request.map(|request| request_shown(&request)).ok_or_else(unknown)
-    };
-    answer(found.await)
+pub(super) async fn request(Asked { edge, id, .. }: Asked) -> Answer {
+    let id = question_id(&id)?;
+    let request = edge.gate.ports().store.request(&id).await.map_err(unavailable)?;
+    request.map(|request| request_shown(&request)).ok_or_else(unknown)
 }
 
 /// `POST /admin/v1/access-requests/{id}/narrow`: `{"tools"?, "where"?, "for_secs"?, "calls"?, "reason"?}`.
 /// What is not named stays as it was asked.
-pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let narrowed = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let id = question_id(&id)?;
-        let asked = body(&edge, raw).await?;
-        only(&asked, &["tools", "where", "for_secs", "calls", "reason"])?;
-        let reason = asked.get("reason").and_then(Value::as_str).unwrap_or_default();
-        let request = edge.gate.narrow_access(&voter.approver, &id, &access::terms(&asked), reason).await;
-        request.map(|request| request_shown(&request)).map_err(not_given)
-    };
-    answer(narrowed.await)
+pub(super) async fn narrow(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let id = question_id(&id)?;
+    let asked = body.only(&["tools", "where", "for_secs", "calls", "reason"]).await?;
+    let reason = asked.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let request = edge.gate.narrow_access(&voter.approver, &id, &access::terms(&asked), reason).await;
+    request.map(|request| request_shown(&request)).map_err(not_given)
 }
 
 /// `GET /admin/v1/grants`: those in force with how much of each is used, emergencies that wait for their
 /// review, and how much of what was given was ever used; with `all=true` those that have ended, too.
-pub(super) async fn grants(
-    State(edge): State<Arc<Edge>>,
-    Query(listed): Query<Listed>,
-    headers: HeaderMap,
-) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let store = &edge.gate.ports().store;
-        let every = store.grants(false).await.map_err(unavailable)?;
-        let mut shown = Vec::new();
-        let mut used = 0u64;
-        let each = edge.gate.used_each(every.iter().map(|given| &given.grant)).await.map_err(unavailable)?;
-        for (given, calls) in every.iter().zip(each) {
-            used += u64::from(calls > 0);
-            if listed.all || given.end.is_none() {
-                shown.push(grant_shown(given, calls));
-            }
+pub(super) async fn grants(Asked { edge, query, .. }: Asked) -> Answer {
+    let all = query.says("all")?;
+    let store = &edge.gate.ports().store;
+    let every = store.grants(false).await.map_err(unavailable)?;
+    let mut shown = Vec::new();
+    let mut used = 0u64;
+    let each = edge.gate.used_each(every.iter().map(|given| &given.grant)).await.map_err(unavailable)?;
+    for (given, calls) in every.iter().zip(each) {
+        used += u64::from(calls > 0);
+        if all || given.end.is_none() {
+            shown.push(grant_shown(given, calls));
         }
-        let due = store.unreviewed().await.map_err(unavailable)?;
-        Ok(json!({
-            "grants": shown,
-            "given": every.len(),
-            "used": used,
-            "review_due": due.iter().map(|given| given.grant.id.as_str()).collect::<Vec<_>>(),
-        }))
-    };
-    answer(found.await)
+    }
+    let due = store.unreviewed().await.map_err(unavailable)?;
+    Ok(json!({
+        "grants": shown,
+        "given": every.len(),
+        "used": used,
+        "review_due": due.iter().map(|given| given.grant.id.as_str()).collect::<Vec<_>>(),
+    }))
 }
 
 /// `POST /admin/v1/grants`: `{"agent", "user"?, "tools", "where"?, "for_secs"?, "calls"?, "reason"}`. Gives
 /// what the agent may ask for, under the same rule; this person's vote is the first.
-pub(super) async fn give(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let given = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let asked = body(&edge, raw).await?;
-        only(&asked, &["agent", "user", "tools", "where", "for_secs", "calls", "reason"])?;
-        let agent = AgentId::parse(text(&asked, "agent")?).map_err(malformed)?;
-        let user = user(&asked)?;
-        let reason = text(&asked, "reason")?;
-        let terms = access::terms(&asked);
-        let request = edge.gate.give_access(&voter.approver, &agent, user.as_ref(), &terms, reason).await;
-        request.map(|request| request_shown(&request)).map_err(not_given)
-    };
-    answer(given.await)
+pub(super) async fn give(Asked { edge, by: voter, body, .. }: Asked) -> Answer {
+    let asked = body.only(&["agent", "user", "tools", "where", "for_secs", "calls", "reason"]).await?;
+    let agent = AgentId::parse(said(&asked, "agent")?).map_err(malformed)?;
+    let user = user(&asked)?;
+    let reason = said(&asked, "reason")?;
+    let terms = access::terms(&asked);
+    let request = edge.gate.give_access(&voter.approver, &agent, user.as_ref(), &terms, reason).await;
+    request.map(|request| request_shown(&request)).map_err(not_given)
 }
 
 /// `POST /admin/v1/grants/{id}/revoke`: `{"reason"}`.
-pub(super) async fn revoke(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let revoked = async {
-        let person = operator(&edge, &parts.headers, Deed::Revoke).await?;
-        let id = grant_id(&id)?;
-        let asked = body(&edge, raw).await?;
-        only(&asked, &["reason"])?;
-        let revoked = edge.gate.revoke_grant(&id, &person.approver.id, text(&asked, "reason")?).await?;
-        Ok(json!({"revoked": revoked, "grant": id.as_str()}))
-    };
-    answer(revoked.await)
+pub(super) async fn revoke(Asked { edge, by: person, id, body, .. }: Asked) -> Answer {
+    let id = grant_id(&id)?;
+    let asked = body.only(&["reason"]).await?;
+    let revoked = edge.gate.revoke_grant(&id, &person.approver.id, said(&asked, "reason")?).await?;
+    Ok(json!({"revoked": revoked, "grant": id.as_str()}))
 }
 
 /// `POST /admin/v1/grants/{id}/review`: `{"justified", "note"}`: what a second person says of an emergency.
-pub(super) async fn review(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let reviewed = async {
-        let person = operator(&edge, &parts.headers, Deed::Review).await?;
-        let id = grant_id(&id)?;
-        let asked = body(&edge, raw).await?;
-        only(&asked, &["justified", "note"])?;
-        let justified = asked.get("justified").and_then(Value::as_bool);
-        let justified = justified.ok_or_else(|| Refusal::new(Code::Malformed, "`justified` must be true or false"))?;
-        let given = edge.gate.review_emergency(&person.approver, &id, justified, text(&asked, "note")?).await?;
-        let used = edge.gate.used(&given.grant).await.map_err(unavailable)?;
-        Ok(grant_shown(&given, used))
-    };
-    answer(reviewed.await)
+pub(super) async fn review(Asked { edge, by: person, id, body, .. }: Asked) -> Answer {
+    let id = grant_id(&id)?;
+    let asked = body.only(&["justified", "note"]).await?;
+    let justified = asked.get("justified").and_then(Value::as_bool);
+    let justified = justified.ok_or_else(|| malformed("`justified` must be true or false"))?;
+    let given = edge.gate.review_emergency(&person.approver, &id, justified, said(&asked, "note")?).await?;
+    let used = edge.gate.used(&given.grant).await.map_err(unavailable)?;
+    Ok(grant_shown(&given, used))
 }
 
 /// `GET /admin/v1/break-glass`: what is declared for emergencies.
-pub(super) async fn emergencies(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let snapshot = edge.gate.snapshot();
-        Ok(json!({"break_glass": snapshot.break_glass().iter().map(|glass| json!({
-            "name": glass.name.as_str(),
-            "agents": glass.agents.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "access": glass.terms.to_json(),
-            "instead_of": glass.instead_of.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>()}))
-    };
-    answer(found.await)
+pub(super) async fn emergencies(Asked { edge, .. }: Asked) -> Answer {
+    let snapshot = edge.gate.snapshot();
+    Ok(json!({"break_glass": snapshot.break_glass().iter().map(|glass| json!({
+        "name": glass.name.as_str(),
+        "agents": glass.agents.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "access": glass.terms.to_json(),
+        "instead_of": glass.instead_of.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })).collect::<Vec<_>>()}))
 }
 
 /// `POST /admin/v1/break-glass`: `{"name", "incident", "reason", "agent"?, "user"?}`.
-pub(super) async fn break_glass(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let broken = async {
-        let person = operator(&edge, &parts.headers, Deed::BreakGlass).await?;
-        let asked = body(&edge, raw).await?;
-        only(&asked, &["name", "incident", "reason", "agent", "user"])?;
-        let name = RuleId::parse(text(&asked, "name")?).map_err(malformed)?;
-        let agent = asked.get("agent").and_then(Value::as_str).map(AgentId::parse).transpose().map_err(malformed)?;
-        let (user, incident, reason) = (user(&asked)?, text(&asked, "incident")?, text(&asked, "reason")?);
-        let given =
-            edge.gate.break_glass(&person.approver, &name, agent.as_ref(), user.as_ref(), incident, reason).await?;
-        edge.metrics.glass_broken(name.as_str());
-        tracing::warn!(
-            emergency = %name, incident, by = %person.approver.id, grant = %given.grant.id, agent = %given.grant.agent,
-            "the glass was broken; somebody else has to review it"
-        );
-        Ok(grant_shown(&given, 0))
-    };
-    answer(broken.await)
-}
-
-fn only(body: &Value, known: &[&str]) -> Result<(), Refusal> {
-    let members = body.as_object().into_iter().flat_map(|members| members.keys());
-    let Some(other) = members.map(String::as_str).find(|name| !known.contains(name)) else { return Ok(()) };
-    let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
-    Err(Refusal::new(Code::Malformed, format!("unknown member `{shown}`")))
-}
-
-fn text<'v>(body: &'v Value, name: &str) -> Result<&'v str, Refusal> {
-    let found = body.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    found.ok_or_else(|| Refusal::new(Code::Malformed, format!("`{name}` is missing")))
+pub(super) async fn break_glass(Asked { edge, by: person, body, .. }: Asked) -> Answer {
+    let asked = body.only(&["name", "incident", "reason", "agent", "user"]).await?;
+    let name = RuleId::parse(said(&asked, "name")?).map_err(malformed)?;
+    let agent = asked.get("agent").and_then(Value::as_str).map(AgentId::parse).transpose().map_err(malformed)?;
+    let (user, incident, reason) = (user(&asked)?, said(&asked, "incident")?, said(&asked, "reason")?);
+    let given = edge.gate.break_glass(&person.approver, &name, agent.as_ref(), user.as_ref(), incident, reason).await?;
+    edge.metrics.glass_broken(name.as_str());
+    tracing::warn!(
+        emergency = %name, incident, by = %person.approver.id, grant = %given.grant.id, agent = %given.grant.agent,
+        "the glass was broken; somebody else has to review it"
+    );
+    Ok(grant_shown(&given, 0))
 }
 
 fn user(body: &Value) -> Result<Option<UserId>, Refusal> {
@@ -202,10 +123,6 @@ fn user(body: &Value) -> Result<Option<UserId>, Refusal> {
         None | Some(Value::Null) => Ok(None),
         Some(value) => UserId::parse(value.as_str().unwrap_or_default()).map(Some).map_err(malformed),
     }
-}
-
-fn malformed(error: remit_core::ids::InvalidId) -> Refusal {
-    Refusal::new(Code::Malformed, error.to_string())
 }
 
 fn unknown() -> Refusal {

@@ -8,9 +8,10 @@ use remit_app::change::ChangeBallot;
 use remit_app::narrow::Narrower;
 use remit_app::question::RunBounds;
 use remit_core::ids::{ChangeId, Digest, QuestionId, RuleId};
-use remit_core::verdict::{Code, Refusal};
+use remit_core::verdict::Refusal;
 use serde_json::Value;
 
+use crate::accept::{malformed, only, text};
 use crate::edge::EdgeSettings;
 
 /// Reads a vote on this question. Who votes is no part of it: a member that says so is one too many.
@@ -41,7 +42,7 @@ fn proof(settings: &EdgeSettings, assertion: &Value) -> Result<Proof, Refusal> {
     only(assertion, &["nonce", "credential", "client_data", "authenticator_data", "signature"])?;
     let bytes = |name: &str| {
         let decoded = text(assertion, name)?.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        decoded.ok_or_else(|| malformed(&format!("`assertion.{name}` must be base64url without padding")))
+        decoded.ok_or_else(|| malformed(format!("`assertion.{name}` must be base64url without padding")))
     };
     let nonce = text(assertion, "nonce")?.and_then(Nonce::parse);
     Ok(Proof {
@@ -59,9 +60,7 @@ fn bounds(body: &Value) -> Result<RunBounds, Refusal> {
         body.get("bounds").ok_or_else(|| malformed("`bounds` must say how many calls, how much and until when"))?;
     only(of, &["calls_max", "cost_max_micro_usd", "until"])?;
     let number = |name: &str| {
-        of.get(name)
-            .and_then(Value::as_u64)
-            .ok_or_else(|| malformed(&format!("`bounds.{name}` must be a whole number")))
+        of.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(format!("`bounds.{name}` must be a whole number")))
     };
     let calls_max = u32::try_from(number("calls_max")?).map_err(|_| malformed("`bounds.calls_max` is too large"))?;
     let until = text(of, "until")?.and_then(|text| text.parse::<Timestamp>().ok());
@@ -118,7 +117,7 @@ pub(crate) fn narrower(settings: &EdgeSettings, question: &str, body: &Value) ->
 
 fn rule(body: &Value) -> Result<Option<RuleId>, Refusal> {
     let rule = text(body, "rule")?.map(RuleId::parse).transpose();
-    rule.map_err(|error| malformed(&error.to_string()))
+    rule.map_err(|error| malformed(error))
 }
 
 fn shown(body: &Value) -> Result<Digest, Refusal> {
@@ -135,31 +134,6 @@ pub(crate) fn said(body: &Value) -> Result<String, Refusal> {
 /// Base64url without padding.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Refuses members that are not among these.
-pub(crate) fn only(value: &Value, known: &[&str]) -> Result<(), Refusal> {
-    let members = value.as_object().ok_or_else(|| malformed("an object is expected"))?;
-    match members.keys().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(other) => {
-            let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
-            Err(malformed(&format!("unknown member `{shown}`")))
-        }
-    }
-}
-
-/// A member that must be a text, if it is there.
-pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Result<Option<&'v str>, Refusal> {
-    match value.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(malformed(&format!("`{name}` must be a text"))),
-    }
-}
-
-fn malformed(reason: &str) -> Refusal {
-    Refusal::new(Code::Malformed, reason)
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! Changes of the authority that wait for people, and their votes on them.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use remit_app::change::{Change, ChangeBallot, ChangeState, NotChanged, Taken};
 use remit_app::history::differences;
 use remit_core::ids::ChangeId;
@@ -12,9 +9,10 @@ use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
+use crate::admin::asked::{Answer, Asked};
 use crate::admin::history::files_shown;
 use crate::admin::questions::to_sign;
-use crate::admin::{answer, ballot, body, operator, unavailable};
+use crate::admin::{ballot, unavailable};
 use crate::edge::Edge;
 use crate::gateway::http::{ok, refused};
 use crate::identify::Operator;
@@ -24,11 +22,8 @@ use crate::refusal;
 pub(crate) const LISTED: u32 = 50;
 
 /// `POST /admin/v1/reload`: puts the folder as it is now into force, or holds it for people (202).
-pub(super) async fn reload(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    match operator(&edge, &headers, Deed::Reload).await {
-        Ok(operator) => taken(&edge, edge.authorities().reload_by(&operator.approver.id).await),
-        Err(refusal) => refused(&refusal),
-    }
+pub(super) async fn reload(Asked { edge, by, .. }: Asked) -> Result<Response, Refusal> {
+    Ok(taken(&edge, edge.authorities().reload_by(&by.approver.id).await))
 }
 
 /// What became of an authority that was put forward.
@@ -47,49 +42,31 @@ pub(super) fn taken(edge: &Edge, result: Result<Taken, NotChanged>) -> Response 
 }
 
 /// `GET /admin/v1/changes`: the newest first.
-pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let changes = edge.gate.ports().store.changes(LISTED).await.map_err(unavailable)?;
-        Ok(json!({"changes": changes.iter().map(|change| shown(&edge, change)).collect::<Vec<_>>()}))
-    };
-    answer(listed.await)
+pub(super) async fn list(Asked { edge, .. }: Asked) -> Answer {
+    let changes = edge.gate.ports().store.changes(LISTED).await.map_err(unavailable)?;
+    Ok(json!({"changes": changes.iter().map(|change| shown(&edge, change)).collect::<Vec<_>>()}))
 }
 
 /// `GET /admin/v1/changes/{id}`: with the lines that would come and go.
-pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let id = ChangeId::parse(&id).map_err(|_| unknown())?;
-        let change = edge.gate.ports().store.change(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        let mut body = shown(&edge, &change);
-        let before = edge.gate.texts_in_force(change.base).await.map_err(unavailable)?;
-        let files = match (before, edge.gate.texts_of(&id).await) {
-            (Some(before), Ok(after)) => files_shown(&differences(&before, &after)),
-            _ => Value::Null,
-        };
-        body["files"] = files;
-        Ok(body)
+pub(super) async fn show(Asked { edge, id, .. }: Asked) -> Answer {
+    let id = ChangeId::parse(&id).map_err(|_| unknown())?;
+    let change = edge.gate.ports().store.change(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    let mut body = shown(&edge, &change);
+    let before = edge.gate.texts_in_force(change.base).await.map_err(unavailable)?;
+    let files = match (before, edge.gate.texts_of(&id).await) {
+        (Some(before), Ok(after)) => files_shown(&differences(&before, &after)),
+        _ => Value::Null,
     };
-    answer(found.await)
+    body["files"] = files;
+    Ok(body)
 }
 
 /// `POST /admin/v1/changes/{id}/votes`: `{"choice": "approve"|"refuse", "reason"?, "assertion"?}`. Who votes comes from
 /// the credential; a name in the body is refused as an unknown member.
-pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let ballot = async {
-        let voter = operator(&edge, &parts.headers, Deed::Change).await?;
-        let asked = body(&edge, raw).await?;
-        Ok((voter, ballot::on_change(&edge.settings, &id, &asked)?))
-    };
-    match ballot.await {
-        Ok((voter, ballot)) => match cast(&edge, &voter, ballot).await {
-            Ok(change) => ok(shown(&edge, &change)),
-            Err(error) => not_changed(&error),
-        },
-        Err(refusal) => refused(&refusal),
-    }
+pub(super) async fn vote(Asked { edge, by: voter, id, body, .. }: Asked) -> Result<Response, Refusal> {
+    let ballot = ballot::on_change(&edge.settings, &id, &body.object().await?)?;
+    let cast = cast(&edge, &voter, ballot).await;
+    Ok(cast.map_or_else(|error| not_changed(&error), |change| ok(shown(&edge, &change))))
 }
 
 /// Takes a vote. One that does not count leaves its trace as well.
@@ -103,17 +80,12 @@ pub(crate) async fn cast(edge: &Edge, voter: &Operator, ballot: ChangeBallot) ->
 
 /// `POST /admin/v1/changes/{id}/statements`: as for a vote, without the assertion. Answers the statement that the
 /// voter's passkey signs, the challenge to sign it by, and the nonce to send with the vote.
-pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let stated = async {
-        let voter = operator(&edge, &parts.headers, Deed::Change).await?;
-        let asked = body(&edge, raw).await?;
-        let ballot = ballot::on_change(&edge.settings, &id, &asked)?;
-        let stated = edge.gate.statement_on_change(&voter.approver.id, &ballot).await;
-        let (statement, nonce) = stated.map_err(|error| refusal_of(&error))?;
-        to_sign(&edge, &voter, &statement, &nonce).await
-    };
-    answer(stated.await)
+pub(super) async fn statement(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let asked = body.object().await?;
+    let ballot = ballot::on_change(&edge.settings, &id, &asked)?;
+    let stated = edge.gate.statement_on_change(&voter.approver.id, &ballot).await;
+    let (statement, nonce) = stated.map_err(|error| refusal_of(&error))?;
+    to_sign(&edge, &voter, &statement, &nonce).await
 }
 
 pub(crate) fn unknown() -> Refusal {

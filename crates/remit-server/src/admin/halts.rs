@@ -1,80 +1,50 @@
 //! Halts.
 
-use std::sync::Arc;
-
-use axum::extract::{Query, Request, State};
-use axum::response::Response;
-use http::HeaderMap;
 use remit_core::authority::remit::Holder;
 use remit_core::halt::HaltTarget;
-use remit_core::steering::Deed;
-use remit_core::verdict::{Code, Refusal};
-use serde::Deserialize;
+use remit_core::verdict::Refusal;
 use serde_json::{Value, json};
 
-use crate::admin::{answer, body, operator, unavailable};
+use crate::accept::malformed;
+use crate::admin::asked::{Answer, Asked};
+use crate::admin::unavailable;
 use crate::edge::Edge;
 use crate::identify::Operator;
 
 /// `GET /admin/v1/halts`.
-pub(super) async fn list(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let halts = edge.gate.ports().store.halts().await.map_err(unavailable)?;
-        Ok(json!({"halts": halts.iter().map(|halt| json!({
-            "target": halt.target.to_string(), "by": halt.by, "reason": halt.reason, "since": halt.since.to_string(),
-        })).collect::<Vec<_>>()}))
-    };
-    answer(listed.await)
+pub(super) async fn list(Asked { edge, .. }: Asked) -> Answer {
+    let halts = edge.gate.ports().store.halts().await.map_err(unavailable)?;
+    Ok(json!({"halts": halts.iter().map(|halt| json!({
+        "target": halt.target.to_string(), "by": halt.by, "reason": halt.reason, "since": halt.since.to_string(),
+    })).collect::<Vec<_>>()}))
 }
 
 /// `POST /admin/v1/halts`: `{"target", "reason"}`.
-pub(super) async fn halt(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let halted = async {
-        let operator = operator(&edge, &parts.headers, Deed::Halt).await?;
-        let body = body(&edge, raw).await?;
-        let (target, reason) = order(&body)?;
-        stop(&edge, &operator, &target, reason).await?;
-        Ok(json!({"halted": target.to_string()}))
-    };
-    answer(halted.await)
+pub(super) async fn halt(Asked { edge, by: operator, body, .. }: Asked) -> Answer {
+    let body = body.object().await?;
+    let (target, reason) = order(&body)?;
+    stop(&edge, &operator, &target, reason).await?;
+    Ok(json!({"halted": target.to_string()}))
 }
 
 /// `POST /admin/v1/halts/lift`: `{"target", "reason"}`.
-pub(super) async fn lift(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let lifted = async {
-        let operator = operator(&edge, &parts.headers, Deed::Resume).await?;
-        let body = body(&edge, raw).await?;
-        let (target, reason) = order(&body)?;
-        let lifted = resume(&edge, &operator, &target, reason).await?;
-        Ok(json!({"resumed": lifted, "target": target.to_string()}))
-    };
-    answer(lifted.await)
+pub(super) async fn lift(Asked { edge, by: operator, body, .. }: Asked) -> Answer {
+    let body = body.object().await?;
+    let (target, reason) = order(&body)?;
+    let lifted = resume(&edge, &operator, &target, reason).await?;
+    Ok(json!({"resumed": lifted, "target": target.to_string()}))
 }
 
 /// `GET /admin/v1/halts/reach?target=`: what a halt would stop.
-pub(super) async fn reach(State(edge): State<Arc<Edge>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    let found = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let target = target(&asked.target)?;
-        known(&edge, &target)?;
-        let reach = edge.gate.reach(&target).await.map_err(unavailable)?;
-        let agents: Vec<_> = reach.agents.iter().map(ToString::to_string).collect();
-        Ok(json!({
-            "target": target.to_string(), "agents": agents, "tools": reach.tools, "open_runs": reach.runs,
-            "more_open_runs": reach.more_runs,
-        }))
-    };
-    answer(found.await)
-}
-
-/// Which halt is meant.
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
-    target: String,
+pub(super) async fn reach(Asked { edge, query, .. }: Asked) -> Answer {
+    let target = target(query.get("target").unwrap_or_default())?;
+    known(&edge, &target)?;
+    let reach = edge.gate.reach(&target).await.map_err(unavailable)?;
+    let agents: Vec<_> = reach.agents.iter().map(ToString::to_string).collect();
+    Ok(json!({
+        "target": target.to_string(), "agents": agents, "tools": reach.tools, "open_runs": reach.runs,
+        "more_open_runs": reach.more_runs,
+    }))
 }
 
 /// Orders a halt, for whoever may: the API and the console.
@@ -90,13 +60,12 @@ pub(crate) async fn resume(edge: &Edge, by: &Operator, target: &HaltTarget, reas
 
 /// What is meant, from its words.
 pub(crate) fn target(text: &str) -> Result<HaltTarget, Refusal> {
-    HaltTarget::parse(text).ok_or_else(|| {
-        Refusal::new(Code::Malformed, "`target` must be tenant, agent:…, tool:…, upstream:…, class:… or run:…")
-    })
+    HaltTarget::parse(text)
+        .ok_or_else(|| malformed("`target` must be tenant, agent:…, tool:…, upstream:…, class:… or run:…"))
 }
 
 fn because(reason: &str) -> Result<&str, Refusal> {
-    let missing = || Refusal::new(Code::Malformed, "`reason` is missing: people will ask");
+    let missing = || malformed("`reason` is missing: people will ask");
     Some(reason).filter(|reason| !reason.trim().is_empty()).ok_or_else(missing)
 }
 
@@ -129,8 +98,7 @@ pub(crate) fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
     let near = remit_core::nearest(word, names.iter().map(String::as_str));
     let help = near
         .map_or_else(|| "Nothing was halted.".to_owned(), |near| format!("Nothing was halted. Did you mean `{near}`?"));
-    Err(Refusal::new(Code::Malformed, format!("there is no {shown}, so halting it would stop nothing"))
-        .with_remedy(help))
+    Err(malformed(format!("there is no {shown}, so halting it would stop nothing")).with_remedy(help))
 }
 
 fn order(body: &Value) -> Result<(HaltTarget, &str), Refusal> {

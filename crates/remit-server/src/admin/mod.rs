@@ -1,6 +1,7 @@
 //! The operators' API, under `/admin/v1`. Console and CLI use it and can do nothing it cannot.
 
 pub(crate) mod access;
+mod asked;
 pub(crate) mod ballot;
 mod batch;
 pub(crate) mod changes;
@@ -19,75 +20,82 @@ pub(crate) mod reviews;
 use std::sync::Arc;
 
 use axum::response::Response;
-use axum::routing::{get, post};
 use axum::{Router, middleware};
 use http::HeaderMap;
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 
+use crate::admin::asked::Table;
 use crate::edge::Edge;
 use crate::gateway::http::{guard, ok, refused};
 use crate::identify::Operator;
-use crate::{accept, visit};
+use crate::visit;
 
-/// The paths.
+/// The paths, and the deed that the roles of whoever comes there have to allow.
 pub fn routes(edge: Arc<Edge>) -> Router {
-    Router::new()
-        .route("/admin/v1/questions", get(questions::list))
-        .route("/admin/v1/questions/{id}", get(questions::show))
-        .route("/admin/v1/questions/{id}/votes", post(questions::vote))
-        .route("/admin/v1/questions/{id}/statements", post(questions::statement))
-        .route("/admin/v1/questions/{id}/remarks", post(questions::ask_back))
-        .route("/admin/v1/questions/{id}/escalations", post(questions::escalate))
-        .route("/admin/v1/questions/{id}/narrow", post(questions::narrow))
-        .route("/admin/v1/halts", get(halts::list).post(halts::halt))
-        .route("/admin/v1/halts/lift", post(halts::lift))
-        .route("/admin/v1/halts/reach", get(halts::reach))
-        .route("/admin/v1/holds", get(deletion::holds).post(deletion::place))
-        .route("/admin/v1/holds/lift", post(deletion::lift))
-        .route("/admin/v1/erasures", post(deletion::erase))
-        .route("/admin/v1/runs", get(look::runs))
-        .route("/admin/v1/runs/{id}", get(look::run))
-        .route("/admin/v1/records", get(look::records))
-        .route("/admin/v1/records/{id}", get(look::record))
-        .route("/admin/v1/evidence", get(evidence::evidence))
-        .route("/admin/v1/tools", get(look::tools))
-        .route("/admin/v1/tools/survey", post(look::survey))
-        .route("/admin/v1/snapshot", get(look::snapshot))
-        .route("/admin/v1/budgets", get(look::budgets))
-        .route("/admin/v1/people", get(people::list))
-        .route("/admin/v1/people/{id}/invitations", post(people::invite))
-        .route("/admin/v1/people/{id}/sessions/end", post(people::sign_out))
-        .route("/admin/v1/people/{id}/passkeys/remove", post(people::remove_passkey))
-        .route("/admin/v1/access-requests", get(access::requests))
-        .route("/admin/v1/access-requests/{id}", get(access::request))
-        .route("/admin/v1/access-requests/{id}/narrow", post(access::narrow))
-        .route("/admin/v1/grants", get(access::grants).post(access::give))
-        .route("/admin/v1/grants/{id}/revoke", post(access::revoke))
-        .route("/admin/v1/grants/{id}/review", post(access::review))
-        .route("/admin/v1/break-glass", get(access::emergencies).post(access::break_glass))
-        .route("/admin/v1/reload", post(changes::reload))
-        .route("/admin/v1/changes", get(changes::list))
-        .route("/admin/v1/changes/{id}", get(changes::show))
-        .route("/admin/v1/changes/{id}/votes", post(changes::vote))
-        .route("/admin/v1/proposals", get(proposals::list).post(proposals::propose))
-        .route("/admin/v1/snapshots", get(history::list))
-        .route("/admin/v1/snapshots/{digest}", get(history::show))
-        .route("/admin/v1/snapshots/{digest}/restore", post(history::restore))
-        .route("/admin/v1/agents/{id}/standing", get(history::standing))
-        .route("/admin/v1/questions/votes", post(batch::vote))
-        .route("/admin/v1/delegations", get(delegations::list).post(delegations::delegate))
-        .route("/admin/v1/delegations/{id}/revoke", post(delegations::revoke))
-        .route("/admin/v1/reviews", get(reviews::list))
-        .route("/admin/v1/reviews/{id}", post(reviews::close))
-        .route("/admin/v1/approvers", get(reviews::approvers))
-        .route("/admin/v1/deliveries", get(deliveries::list))
-        .route("/admin/v1/changes/{id}/statements", post(changes::statement))
-        .route("/admin/v1/agents/{id}/widenings", post(proposals::widen))
-        .route("/admin/v1/notify/test", post(deliveries::test))
-        .route("/admin/v1/people/{id}/login", post(people::give_login))
-        .route("/admin/v1/people/{id}/login/remove", post(people::remove_login))
+    Table::new()
+        .get("/admin/v1/questions", Deed::Look, questions::list)
+        .get("/admin/v1/questions/{id}", Deed::Look, questions::show)
+        .post("/admin/v1/questions/{id}/votes", Deed::Vote, questions::vote)
+        .post("/admin/v1/questions/{id}/statements", Deed::Vote, questions::statement)
+        .post("/admin/v1/questions/{id}/remarks", Deed::Vote, questions::ask_back)
+        .post("/admin/v1/questions/{id}/escalations", Deed::Vote, questions::escalate)
+        .post("/admin/v1/questions/{id}/narrow", Deed::Vote, questions::narrow)
+        .get("/admin/v1/halts", Deed::Look, halts::list)
+        .post("/admin/v1/halts", Deed::Halt, halts::halt)
+        .post("/admin/v1/halts/lift", Deed::Resume, halts::lift)
+        .get("/admin/v1/halts/reach", Deed::Look, halts::reach)
+        .get("/admin/v1/holds", Deed::Look, deletion::holds)
+        .post("/admin/v1/holds", Deed::Erase, deletion::place)
+        .post("/admin/v1/holds/lift", Deed::Erase, deletion::lift)
+        .post("/admin/v1/erasures", Deed::Erase, deletion::erase)
+        .get("/admin/v1/runs", Deed::Look, look::runs)
+        .get("/admin/v1/runs/{id}", Deed::Look, look::run)
+        .get("/admin/v1/records", Deed::Look, look::records)
+        .get("/admin/v1/records/{id}", Deed::Look, look::record)
+        .get("/admin/v1/evidence", Deed::Evidence, evidence::evidence)
+        .get("/admin/v1/tools", Deed::Look, look::tools)
+        .post("/admin/v1/tools/survey", Deed::Survey, look::survey)
+        .get("/admin/v1/snapshot", Deed::Look, look::snapshot)
+        .get("/admin/v1/budgets", Deed::Look, look::budgets)
+        .get("/admin/v1/people", Deed::Look, people::list)
+        .post("/admin/v1/people/{id}/invitations", Deed::People, people::invite)
+        .post("/admin/v1/people/{id}/sessions/end", Deed::People, people::sign_out)
+        .post("/admin/v1/people/{id}/passkeys/remove", Deed::People, people::remove_passkey)
+        .get("/admin/v1/access-requests", Deed::Look, access::requests)
+        .get("/admin/v1/access-requests/{id}", Deed::Look, access::request)
+        .post("/admin/v1/access-requests/{id}/narrow", Deed::Vote, access::narrow)
+        .get("/admin/v1/grants", Deed::Look, access::grants)
+        .post("/admin/v1/grants", Deed::Vote, access::give)
+        .post("/admin/v1/grants/{id}/revoke", Deed::Revoke, access::revoke)
+        .post("/admin/v1/grants/{id}/review", Deed::Review, access::review)
+        .get("/admin/v1/break-glass", Deed::Look, access::emergencies)
+        .post("/admin/v1/break-glass", Deed::BreakGlass, access::break_glass)
+        .post("/admin/v1/reload", Deed::Reload, changes::reload)
+        .get("/admin/v1/changes", Deed::Look, changes::list)
+        .get("/admin/v1/changes/{id}", Deed::Look, changes::show)
+        .post("/admin/v1/changes/{id}/votes", Deed::Change, changes::vote)
+        .get("/admin/v1/proposals", Deed::Look, proposals::list)
+        .post("/admin/v1/proposals", Deed::Propose, proposals::propose)
+        .get("/admin/v1/snapshots", Deed::Look, history::list)
+        .get("/admin/v1/snapshots/{digest}", Deed::Look, history::show)
+        .post("/admin/v1/snapshots/{digest}/restore", Deed::Reload, history::restore)
+        .get("/admin/v1/agents/{id}/standing", Deed::Look, history::standing)
+        .post("/admin/v1/questions/votes", Deed::Vote, batch::vote)
+        .get("/admin/v1/delegations", Deed::Look, delegations::list)
+        .post("/admin/v1/delegations", Deed::Delegate, delegations::delegate)
+        .post("/admin/v1/delegations/{id}/revoke", Deed::Look, delegations::revoke)
+        .get("/admin/v1/reviews", Deed::Look, reviews::list)
+        .post("/admin/v1/reviews/{id}", Deed::Review, reviews::close)
+        .get("/admin/v1/approvers", Deed::People, reviews::approvers)
+        .get("/admin/v1/deliveries", Deed::Look, deliveries::list)
+        .post("/admin/v1/changes/{id}/statements", Deed::Change, changes::statement)
+        .post("/admin/v1/agents/{id}/widenings", Deed::Propose, proposals::widen)
+        .post("/admin/v1/notify/test", Deed::Reload, deliveries::test)
+        .post("/admin/v1/people/{id}/login", Deed::People, people::give_login)
+        .post("/admin/v1/people/{id}/login/remove", Deed::People, people::remove_login)
+        .routes()
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))
         .with_state(edge)
@@ -110,13 +118,6 @@ pub(crate) async fn operator(edge: &Edge, headers: &HeaderMap, deed: Deed) -> Re
 /// See [`remit_app::Gate::record_deed`].
 pub(crate) async fn record(edge: &Edge, operator: &Operator, deed: Deed, refused: Option<Code>) -> Result<(), Refusal> {
     edge.gate.record_deed(&operator.approver.id, deed, refused).await.map_err(unavailable)
-}
-
-/// Reads the body of an operator's request.
-pub(crate) async fn body(edge: &Edge, body: axum::body::Body) -> Result<Value, Refusal> {
-    let bytes = accept::body(body, edge.settings.body_bytes_max).await?;
-    let value = remit_core::json::parse(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
-    if value.is_object() { Ok(value) } else { Err(Refusal::new(Code::Malformed, "the body must be an object")) }
 }
 
 pub(crate) fn answer(result: Result<Value, Refusal>) -> Response {

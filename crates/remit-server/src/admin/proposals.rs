@@ -1,96 +1,64 @@
 //! Proposed changes of remits, and what puts one forward.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
-use http::HeaderMap;
 use remit_app::change::Occasion;
 use remit_app::proposal::{NotProposed, Proposal, Suggestion};
 use remit_app::widening::{NotWidened, Wider};
 use remit_core::authority::remit::Stage;
 use remit_core::ids::{AgentId, ProposalId, QuestionId};
-use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
+use crate::accept::{malformed, text};
+use crate::admin::asked::{Answer, Asked};
 use crate::admin::changes::taken;
-use crate::admin::{answer, ballot, body, operator, unavailable};
-use crate::edge::Edge;
-use crate::gateway::http::refused;
+use crate::admin::unavailable;
 
 /// How many are listed.
 pub(crate) const LISTED: u32 = 50;
 
 /// `GET /admin/v1/proposals?agent=`.
-pub(super) async fn list(
-    State(edge): State<Arc<Edge>>,
-    Query(params): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let mut out = Vec::new();
-        for proposal in edge.gate.ports().store.proposals(LISTED).await.map_err(unavailable)? {
-            if params.get("agent").is_none_or(|agent| agent == proposal.agent.as_str()) {
-                let suggestion = edge.gate.suggestion(&proposal).await.map_err(unavailable)?;
-                out.push(proposal_shown(&proposal, suggestion.as_ref()));
-            }
+pub(super) async fn list(Asked { edge, query, .. }: Asked) -> Answer {
+    let mut out = Vec::new();
+    for proposal in edge.gate.ports().store.proposals(LISTED).await.map_err(unavailable)? {
+        if query.get("agent").is_none_or(|agent| agent == proposal.agent.as_str()) {
+            let suggestion = edge.gate.suggestion(&proposal).await.map_err(unavailable)?;
+            out.push(proposal_shown(&proposal, suggestion.as_ref()));
         }
-        Ok(json!({"proposals": out}))
-    };
-    answer(listed.await)
+    }
+    Ok(json!({"proposals": out}))
 }
 
 /// `POST /admin/v1/proposals`: `{"agent", "question"}`: what would let calls like this one through.
-pub(super) async fn propose(State(edge): State<Arc<Edge>>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let proposed = async {
-        let operator = operator(&edge, &parts.headers, Deed::Propose).await?;
-        let asked = body(&edge, raw).await?;
-        ballot::only(&asked, &["agent", "question"])?;
-        let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
-        let bad = |error: remit_core::ids::InvalidId| Refusal::new(Code::Malformed, error.to_string());
-        let agent = AgentId::parse(text("agent")).map_err(bad)?;
-        let question = QuestionId::parse(text("question")).map_err(bad)?;
-        let proposed = edge.gate.propose_always(&operator.approver.id, &agent, &question).await;
-        let (proposal, suggestion) = proposed.map_err(not_proposed)?;
-        Ok(proposal_shown(&proposal, Some(&suggestion)))
-    };
-    answer(proposed.await)
+pub(super) async fn propose(Asked { edge, by: operator, body, .. }: Asked) -> Answer {
+    let asked = body.only(&["agent", "question"]).await?;
+    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
+    let agent = AgentId::parse(text("agent")).map_err(malformed)?;
+    let question = QuestionId::parse(text("question")).map_err(malformed)?;
+    let proposed = edge.gate.propose_always(&operator.approver.id, &agent, &question).await;
+    let (proposal, suggestion) = proposed.map_err(not_proposed)?;
+    Ok(proposal_shown(&proposal, Some(&suggestion)))
 }
 
 /// `POST /admin/v1/agents/{id}/widenings`: `{"stage"}` or `{"proposal"}`: puts the texts in force forward with this
 /// remit wider in one place. People vote on them, as on every change.
-pub(super) async fn widen(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let asked = async {
-        let operator = operator(&edge, &parts.headers, Deed::Propose).await?;
-        let asked = body(&edge, raw).await?;
-        ballot::only(&asked, &["stage", "proposal"])?;
-        let wider = match (ballot::text(&asked, "stage")?, ballot::text(&asked, "proposal")?) {
-            (Some(stage), None) => Wider::Stage(stage_of(stage)?),
-            (None, Some(proposal)) => Wider::Proposal(proposal_of(proposal)?),
-            _ => return Err(Refusal::new(Code::Malformed, "say either `stage` or `proposal`")),
-        };
-        let agent = AgentId::parse(&id).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
-        let sources = edge.gate.widened(&agent, &wider).await.map_err(not_widened)?;
-        Ok((operator, sources))
+pub(super) async fn widen(Asked { edge, by, id, body, .. }: Asked) -> Result<Response, Refusal> {
+    let asked = body.only(&["stage", "proposal"]).await?;
+    let wider = match (text(&asked, "stage")?, text(&asked, "proposal")?) {
+        (Some(stage), None) => Wider::Stage(stage_of(stage)?),
+        (None, Some(proposal)) => Wider::Proposal(proposal_of(proposal)?),
+        _ => return Err(malformed("say either `stage` or `proposal`")),
     };
-    match asked.await {
-        Ok((operator, sources)) => {
-            taken(&edge, edge.authorities().put(&operator.approver.id, &sources, Occasion::Widening).await)
-        }
-        Err(refusal) => refused(&refusal),
-    }
+    let agent = AgentId::parse(&id).map_err(malformed)?;
+    let sources = edge.gate.widened(&agent, &wider).await.map_err(not_widened)?;
+    Ok(taken(&edge, edge.authorities().put(&by.approver.id, &sources, Occasion::Widening).await))
 }
 
 /// A stage by its word.
 pub(crate) fn stage_of(word: &str) -> Result<Stage, Refusal> {
     let all = [Stage::Sandbox, Stage::Supervised, Stage::Autonomous];
     let found = all.into_iter().find(|stage| stage.as_str() == word);
-    found.ok_or_else(|| Refusal::new(Code::Malformed, "`stage` must be sandbox, supervised or autonomous"))
+    found.ok_or_else(|| malformed("`stage` must be sandbox, supervised or autonomous"))
 }
 
 /// A proposal by its id.

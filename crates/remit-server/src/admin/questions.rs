@@ -1,11 +1,5 @@
 //! Questions, for the people who answer them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, Request, State};
-use axum::response::Response;
-use http::HeaderMap;
 use remit_app::NotTaken;
 use remit_app::ballot::Nonce;
 use remit_app::ports::listing::{Lapse, SHEET_MAX, Waiting};
@@ -15,92 +9,72 @@ use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
-use crate::admin::{answer, ballot, body, operator, unavailable};
+use crate::accept::malformed;
+use crate::admin::asked::{Answer, Asked};
+use crate::admin::{ballot, unavailable};
 use crate::edge::Edge;
 use crate::identify::Operator;
 use crate::refusal;
 
 /// `GET /admin/v1/questions?after=&limit=`: what waits for people, those that lapse first before others. `next` is
 /// the path of the next page, or null.
-pub(super) async fn list(
-    State(edge): State<Arc<Edge>>,
-    Query(params): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let mut asked = Waiting::all(edge.gate.ports().clock.now());
-        for (name, value) in &params {
-            let wrong = || Refusal::new(Code::Malformed, format!("`{name}` has no such value"));
-            match name.as_str() {
-                "after" => asked.after = Some(Lapse::parse(value).ok_or_else(wrong)?),
-                "limit" => asked.limit = value.parse::<usize>().map_err(|_| wrong())?.clamp(1, SHEET_MAX),
-                _ => return Err(Refusal::new(Code::Malformed, "the query may hold after and limit")),
-            }
+pub(super) async fn list(Asked { edge, query, .. }: Asked) -> Answer {
+    let mut asked = Waiting::all(edge.gate.ports().clock.now());
+    for (name, value) in &query.0 {
+        let wrong = || malformed(format!("`{name}` has no such value"));
+        match name.as_str() {
+            "after" => asked.after = Some(Lapse::parse(value).ok_or_else(wrong)?),
+            "limit" => asked.limit = value.parse::<usize>().map_err(|_| wrong())?.clamp(1, SHEET_MAX),
+            _ => return Err(malformed("the query may hold after and limit")),
         }
-        let sheet = edge.gate.ports().store.waiting(&asked).await.map_err(unavailable)?;
-        let next = sheet.older.map(|after| format!("/admin/v1/questions?after={after}&limit={}", asked.limit));
-        let questions = sheet.items.iter().map(|question| shown(&edge, question));
-        Ok(json!({"questions": questions.collect::<Vec<_>>(), "next": next}))
-    };
-    answer(listed.await)
+    }
+    let sheet = edge.gate.ports().store.waiting(&asked).await.map_err(unavailable)?;
+    let next = sheet.older.map(|after| format!("/admin/v1/questions?after={after}&limit={}", asked.limit));
+    let questions = sheet.items.iter().map(|question| shown(&edge, question));
+    Ok(json!({"questions": questions.collect::<Vec<_>>(), "next": next}))
 }
 
 /// `GET /admin/v1/questions/{id}`: with it what an approver is to look at, and the digest of that.
-pub(super) async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = async {
-        let looks = operator(&edge, &headers, Deed::Look).await?;
-        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
-        let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        if looks.may(Deed::Vote) {
-            // How long people look before they decide is counted; nothing is decided on it.
-            let now = edge.gate.ports().clock.now();
-            let _lost = edge.gate.ports().store.saw(&id, &looks.approver.id, now);
-        }
-        let mut answer = shown(&edge, &sight.question);
-        answer["sight"] = sight.still;
-        answer["live"] = sight.live;
-        answer["shown"] = sight.shown.to_string().into();
-        answer["page"] = format!("{}/console/questions/{id}", edge.home()).into();
-        Ok(answer)
-    };
-    answer(found.await)
+pub(super) async fn show(Asked { edge, by: looks, id, .. }: Asked) -> Answer {
+    let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+    let sight = edge.gate.sight(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    if looks.may(Deed::Vote) {
+        // How long people look before they decide is counted; nothing is decided on it.
+        let now = edge.gate.ports().clock.now();
+        let _lost = edge.gate.ports().store.saw(&id, &looks.approver.id, now);
+    }
+    let mut answer = shown(&edge, &sight.question);
+    answer["sight"] = sight.still;
+    answer["live"] = sight.live;
+    answer["shown"] = sight.shown.to_string().into();
+    answer["page"] = format!("{}/console/questions/{id}", edge.home()).into();
+    Ok(answer)
 }
 
 /// `POST /admin/v1/questions/{id}/votes`: `{"choice", "shown", "rule"?, "reason"?, "assertion"?}`. Who
 /// votes comes from the credential; a name in the body is refused as an unknown member.
-pub(super) async fn vote(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let voted = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let asked = body(&edge, raw).await?;
-        let ballot = ballot::read(&edge.settings, &id, &asked)?;
-        let question = edge.gate.vote(&voter.approver, ballot).await;
-        question.map(|question| shown(&edge, &question)).map_err(not_taken)
-    };
-    answer(voted.await)
+pub(super) async fn vote(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let asked = body.object().await?;
+    let ballot = ballot::read(&edge.settings, &id, &asked)?;
+    let question = edge.gate.vote(&voter.approver, ballot).await;
+    question.map(|question| shown(&edge, &question)).map_err(not_taken)
 }
 
 /// `POST /admin/v1/questions/{id}/statements`: as for a vote, or with the choice `narrow` as for narrowing, without the
 /// assertion. Answers the statement that
 /// the voter's passkey signs, the challenge to sign it by, and the nonce to send with the vote.
-pub(super) async fn statement(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let stated = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let asked = body(&edge, raw).await?;
-        let stated = if asked.get("choice").and_then(Value::as_str) == Some("narrow") {
-            let members = asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "choice");
-            let asked = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let narrower = ballot::narrower(&edge.settings, &id, &Value::Object(asked))?;
-            edge.gate.statement_to_narrow(&voter.approver, &narrower).await
-        } else {
-            edge.gate.statement(&voter.approver, &ballot::read(&edge.settings, &id, &asked)?).await
-        };
-        let (statement, nonce) = stated.map_err(not_taken)?;
-        to_sign(&edge, &voter, &statement, &nonce).await
+pub(super) async fn statement(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let asked = body.object().await?;
+    let stated = if asked.get("choice").and_then(Value::as_str) == Some("narrow") {
+        let members = asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "choice");
+        let asked = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let narrower = ballot::narrower(&edge.settings, &id, &Value::Object(asked))?;
+        edge.gate.statement_to_narrow(&voter.approver, &narrower).await
+    } else {
+        edge.gate.statement(&voter.approver, &ballot::read(&edge.settings, &id, &asked)?).await
     };
-    answer(stated.await)
+    let (statement, nonce) = stated.map_err(not_taken)?;
+    to_sign(&edge, &voter, &statement, &nonce).await
 }
 
 /// What a voter's browser needs to have a statement signed by their passkey.
@@ -117,44 +91,29 @@ pub(crate) async fn to_sign(edge: &Edge, voter: &Operator, statement: &str, nonc
 }
 
 /// `POST /admin/v1/questions/{id}/remarks`: `{"text"}`. Asks the agent something; the question stays open.
-pub(super) async fn ask_back(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let said = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let text = ballot::said(&body(&edge, raw).await?)?;
-        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
-        let question = edge.gate.ask_back(&voter.approver, &id, &text).await;
-        question.map(|question| shown(&edge, &question)).map_err(not_taken)
-    };
-    answer(said.await)
+pub(super) async fn ask_back(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let text = ballot::said(&body.object().await?)?;
+    let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+    let question = edge.gate.ask_back(&voter.approver, &id, &text).await;
+    question.map(|question| shown(&edge, &question)).map_err(not_taken)
 }
 
 /// `POST /admin/v1/questions/{id}/escalations`: `{"text"}`, which says why. Calls in the next people at once.
-pub(super) async fn escalate(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let escalated = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let text = ballot::said(&body(&edge, raw).await?)?;
-        let id = QuestionId::parse(&id).map_err(|_| unknown())?;
-        let question = edge.gate.escalate(&voter.approver, &id, &text).await;
-        question.map(|question| shown(&edge, &question)).map_err(not_taken)
-    };
-    answer(escalated.await)
+pub(super) async fn escalate(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let text = ballot::said(&body.object().await?)?;
+    let id = QuestionId::parse(&id).map_err(|_| unknown())?;
+    let question = edge.gate.escalate(&voter.approver, &id, &text).await;
+    question.map(|question| shown(&edge, &question)).map_err(not_taken)
 }
 
 /// `POST /admin/v1/questions/{id}/narrow`: `{"arguments", "reason", "shown", "rule"?, "assertion"?}`. Puts a call with these arguments in the
 /// place of the held one. Answers the closed question, and as `next` the one of the other call.
-pub(super) async fn narrow(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let narrowed = async {
-        let voter = operator(&edge, &parts.headers, Deed::Vote).await?;
-        let narrower = ballot::narrower(&edge.settings, &id, &body(&edge, raw).await?)?;
-        let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
-        let mut answer = shown(&edge, &done.closed);
-        answer["next"] = done.next.as_ref().map_or(Value::Null, |next| shown(&edge, next));
-        Ok(answer)
-    };
-    answer(narrowed.await)
+pub(super) async fn narrow(Asked { edge, by: voter, id, body, .. }: Asked) -> Answer {
+    let narrower = ballot::narrower(&edge.settings, &id, &body.object().await?)?;
+    let done = edge.gate.narrow(&voter.approver, narrower).await.map_err(not_taken)?;
+    let mut answer = shown(&edge, &done.closed);
+    answer["next"] = done.next.as_ref().map_or(Value::Null, |next| shown(&edge, next));
+    Ok(answer)
 }
 
 pub(super) fn unknown() -> Refusal {

@@ -1,56 +1,38 @@
 //! Calls that went through before anybody looked, and how the people are doing who look.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, Request, State};
-use axum::response::Response;
-use http::HeaderMap;
 use remit_app::attention::{DAYS, QUICK_SECS};
 use remit_app::review::{NotReviewed, Review, ReviewFilter};
 use remit_core::ids::RecordId;
-use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
-use crate::admin::{answer, ballot, body, operator, unavailable};
+use crate::accept::{malformed, text};
+use crate::admin::asked::{Answer, Asked};
+use crate::admin::unavailable;
 use crate::edge::Edge;
 use crate::identify::Operator;
 
 /// `GET /admin/v1/reviews`: what waits, oldest first; with `closed=true` all of it. `limit`: 100 unless given.
-pub(super) async fn list(
-    State(edge): State<Arc<Edge>>,
-    Query(params): Query<std::collections::HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::Look).await?;
-        let closed = params.get("closed").is_some_and(|word| word == "true");
-        let limit = params.get("limit").and_then(|text| text.parse().ok()).unwrap_or(0);
-        let store = &edge.gate.ports().store;
-        let found = store.reviews(&ReviewFilter { closed, limit }).await.map_err(unavailable)?;
-        let backlog = store.backlog().await.map_err(unavailable)?;
-        Ok(json!({
-            "reviews": found.iter().map(shown).collect::<Vec<_>>(),
-            "waiting": backlog.waiting,
-            "oldest": backlog.oldest.map(|at| at.to_string()),
-        }))
-    };
-    answer(listed.await)
+pub(super) async fn list(Asked { edge, query, .. }: Asked) -> Answer {
+    let closed = query.says("closed")?;
+    let limit = query.number("limit").unwrap_or(0);
+    let store = &edge.gate.ports().store;
+    let found = store.reviews(&ReviewFilter { closed, limit }).await.map_err(unavailable)?;
+    let backlog = store.backlog().await.map_err(unavailable)?;
+    Ok(json!({
+        "reviews": found.iter().map(shown).collect::<Vec<_>>(),
+        "waiting": backlog.waiting,
+        "oldest": backlog.oldest.map(|at| at.to_string()),
+    }))
 }
 
 /// `POST /admin/v1/reviews/{record}`: `{"note", "finding"?: "confirmed"|"objected"}` closes the review. Who looked comes
 /// from the credential.
-pub(super) async fn close(State(edge): State<Arc<Edge>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, raw) = request.into_parts();
-    let closed = async {
-        let by = operator(&edge, &parts.headers, Deed::Review).await?;
-        let found = body(&edge, raw).await?;
-        ballot::only(&found, &["note", "finding"])?;
-        let note = ballot::text(&found, "note")?.unwrap_or_default();
-        let finding = ballot::text(&found, "finding")?.unwrap_or("confirmed");
-        Ok(shown(&closed_by(&edge, &by, &id, finding, note).await?))
-    };
-    answer(closed.await)
+pub(super) async fn close(Asked { edge, by, id, body, .. }: Asked) -> Answer {
+    let found = body.only(&["note", "finding"]).await?;
+    let note = text(&found, "note")?.unwrap_or_default();
+    let finding = text(&found, "finding")?.unwrap_or("confirmed");
+    Ok(shown(&closed_by(&edge, &by, &id, finding, note).await?))
 }
 
 /// Closes the review of this record.
@@ -64,7 +46,7 @@ pub(crate) async fn closed_by(
     let objects = match finding {
         "confirmed" => false,
         "objected" => true,
-        _ => return Err(Refusal::new(Code::Malformed, "`finding` must be confirmed or objected")),
+        _ => return Err(malformed("`finding` must be confirmed or objected")),
     };
     let call = RecordId::parse(id).map_err(|_| not_reviewed(NotReviewed::Unknown))?;
     edge.gate.review(&by.approver, &call, objects, note).await.map_err(not_reviewed)
@@ -72,26 +54,22 @@ pub(crate) async fn closed_by(
 
 /// `GET /admin/v1/approvers`: load, pace and care of each. It says who approved what had to be denied, so it is for
 /// those who steer people.
-pub(super) async fn approvers(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let listed = async {
-        operator(&edge, &headers, Deed::People).await?;
-        let found = edge.gate.approvers().await.map_err(unavailable)?;
-        let people = found.iter().map(|(by, figures)| {
-            json!({
-                "approver": by.as_str(),
-                "open": figures.open,
-                "votes": figures.votes,
-                "votes_last_hour": figures.votes_last_hour,
-                "median_ms": figures.median_ms,
-                "approvals": figures.approvals,
-                "quick_approvals": figures.quick_approvals,
-                "canaries_denied": figures.canaries_denied,
-                "canaries_approved": figures.canaries_approved,
-            })
-        });
-        Ok(json!({"approvers": people.collect::<Vec<_>>(), "days": DAYS, "quick_secs": QUICK_SECS}))
-    };
-    answer(listed.await)
+pub(super) async fn approvers(Asked { edge, .. }: Asked) -> Answer {
+    let found = edge.gate.approvers().await.map_err(unavailable)?;
+    let people = found.iter().map(|(by, figures)| {
+        json!({
+            "approver": by.as_str(),
+            "open": figures.open,
+            "votes": figures.votes,
+            "votes_last_hour": figures.votes_last_hour,
+            "median_ms": figures.median_ms,
+            "approvals": figures.approvals,
+            "quick_approvals": figures.quick_approvals,
+            "canaries_denied": figures.canaries_denied,
+            "canaries_approved": figures.canaries_approved,
+        })
+    });
+    Ok(json!({"approvers": people.collect::<Vec<_>>(), "days": DAYS, "quick_secs": QUICK_SECS}))
 }
 
 fn shown(review: &Review) -> Value {

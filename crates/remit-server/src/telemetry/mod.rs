@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use remit_app::attention::Verdict;
+use remit_app::canary::Verdict;
 use remit_app::ports::{Meter, Step};
 use remit_core::verdict::Code;
 

@@ -50,7 +50,8 @@ fn crash(file: &Path, log_bytes: u64) -> (tempfile::TempDir, std::path::PathBuf)
 #[tokio::test]
 async fn a_crash_of_the_machine_loses_only_what_was_batched_last() {
     let (_folder, file) = place();
-    let t = Trial::new(Arc::new(open(&file)));
+    let options = Options { within: Duration::from_secs(3_600), ..Options::default() };
+    let t = Trial::new(Arc::new(SqliteStore::open(&file, options).expect("it opens")));
     let log = || std::fs::metadata(beside(&file, "-wal")).expect("there is a log").len();
     t.run("run-1").await;
     let mut durable_from = 0;
@@ -65,8 +66,14 @@ async fn a_crash_of_the_machine_loses_only_what_was_batched_last() {
     for _ in 0..3 {
         admit(&t, true).await;
     }
-    // The process alone: nothing that was answered is lost.
+    // The process alone: what stood ahead of the file is lost, and nothing else.
+    assert_eq!(t.store.outcomes(&run_id("run-1"), 9).await.expect("read").len(), 7, "whoever asks gets all of it");
     assert_eq!(found(&crash(&file, log()).1).await, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let (before, intent) = (log(), admit(&t, true).await);
+    t.store.settle_soon(t.settlement(&intent, completed())).expect("handed over");
+    assert_eq!(log(), before, "nobody has written them");
+    assert_eq!(t.store.usage(&[calls()]).await.expect("read"), [(2, 6)]);
+    assert_eq!(found(&crash(&file, log()).1).await.len(), 11);
     // The machine: the log may end anywhere behind the last fsync. What is missing is always the end.
     for cut in (synced..=log()).step_by(977).chain([synced]) {
         let left = found(&crash(&file, cut).1).await;
@@ -75,7 +82,7 @@ async fn a_crash_of_the_machine_loses_only_what_was_batched_last() {
     }
     assert!(durable_from > 5, "several cuts were tried");
     t.store.append(t.record(Kind::Policy, None)).await.expect("appended");
-    assert_eq!(found(&crash(&file, log()).1).await.len(), 10);
+    assert_eq!(found(&crash(&file, log()).1).await.len(), 12);
 }
 
 #[tokio::test]
@@ -111,6 +118,7 @@ async fn leaves_wait_for_an_fsync() {
     assert_eq!(flushes(&file), "Integer(1)", "and nothing is written when there is nothing to do");
     // What a killed process has left in the log is not durable before somebody has seen to it.
     admit(&t, true).await;
+    assert_eq!(t.store.count().await.expect("read"), 3, "whoever reads finds it in the log");
     let log = beside(&file, "-wal").metadata().expect("it is there").len();
     let (_copy, left) = crash(&file, log);
     let store = SqliteStore::open(&left, options).expect("it opens");
@@ -166,7 +174,7 @@ async fn a_process_that_is_killed() {
 }
 
 #[tokio::test]
-async fn a_killed_process_has_lost_nothing_it_answered() {
+async fn a_killed_process_has_lost_only_what_stood_ahead() {
     let (_folder, file) = place();
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "crash::a_process_that_is_killed", "--nocapture"])
@@ -175,16 +183,20 @@ async fn a_killed_process_has_lost_nothing_it_answered() {
         .spawn()
         .expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let admitted: Vec<_> = lines
+    let began = Instant::now();
+    let admitted: Vec<(u64, Instant)> = lines
         .map_while(Result::ok)
         .filter_map(|line| line.split_once("admitted rec-").and_then(|(_, seq)| seq.parse::<u64>().ok()))
-        .take(300)
+        .map(|seq| (seq, Instant::now()))
+        .take_while(|(_, at)| at.duration_since(began) < Duration::from_secs(2))
         .collect();
     assert!(SqliteStore::open(&file, Options::default()).is_err(), "it is in use");
     child.kill().expect("it is killed");
     child.wait().expect("it is gone");
-    let left = found(&file).await;
-    assert_eq!(admitted.len(), 300);
-    assert!(admitted.iter().all(|seq| left.contains(seq)));
+    let (left, last) = (found(&file).await, admitted.last().expect("some").1);
+    // Far more than the bound: a machine under load may be late, and this is about what is lost, not when.
+    let old = admitted.iter().filter(|(_, at)| last.duration_since(*at) > Duration::from_secs(1));
+    assert!(old.clone().count() > 100, "{} of {}", old.count(), admitted.len());
+    assert!(old.into_iter().all(|(seq, _)| left.contains(seq)));
     assert!(left.iter().copied().eq(0..left.len() as u64), "nothing in between is missing");
 }

@@ -1,6 +1,7 @@
 //! Delegations, reviews, escalations, canaries, and how many questions an agent may have.
 
-use remit_app::attention::{Canary, Given, Tally, Verdict};
+use remit_app::attention::Given;
+use remit_app::canary::{Canary, Tally, Verdict};
 use remit_app::delegation::Delegation;
 use remit_app::escalate::Mark;
 use remit_app::intent::{CommitError, Committed, Effect, Intent};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remit_app::attention::{Canary, Given, Tally, Verdict};
+use remit_app::attention::Given;
+use remit_app::canary::{Canary, Tally, Verdict};
 use remit_app::delegation::Delegation;
 use remit_app::delivery::Delivery;
 use remit_app::escalate::Mark;

@@ -1,5 +1,6 @@
 //! Deleting in memory: what is held of a person, and what is kept no longer.
 
+use jiff::Timestamp;
 use remit_app::access::AccessRequest;
 use remit_app::action::Salt;
 use remit_app::intent::CommitError;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use remit_app::hold::{Hold, HoldTarget};
 
 use super::State;
+use super::state::Admitted;
 
 impl State {
     fn at(&self, position: u64) -> Option<usize> {
@@ -76,61 +78,16 @@ impl State {
             }
         }
         for call in &mut self.intents {
-            let theirs = runs.contains(&call.intent.run) || calls.contains(&call.intent.record.id);
-            if let Some(outcome) = call.outcome.as_mut().filter(|_| theirs) {
-                call.intent.user = None;
-                call.intent.idempotency = None;
-                forget(outcome);
-                // An upstream's own words, unless they are ours in their place.
-                if let Outcome::Completed(answer @ Answer::Error { .. }) = outcome
-                    && *answer != Answer::forgotten()
-                    && let Answer::Error { message, .. } = answer
-                {
-                    message.clear();
-                }
+            if runs.contains(&call.intent.run) || calls.contains(&call.intent.record.id) {
+                forget_call(call);
             }
         }
         let asked = self.forget_access(person);
         for question in &mut self.questions {
             if runs.contains(&question.run) || asked.contains(&question.id) {
-                question.call = Digest::from_bytes([0; 32]);
-                question.salt = Salt::NONE;
-                (question.user, question.parties.user) = (None, None);
-                question.arguments = Value::Null;
-                question.resource.clear();
-                question.reason.clear();
-                question.remarks.clear();
-                question.votes.iter_mut().for_each(|vote| vote.reason.clear());
-                question.preview = None;
-                if let Some(narrowed) = &mut question.narrowed {
-                    (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
-                }
-                question.expires_at = question.expires_at.min(erasure.now);
+                forget_question(question, erasure.now);
             }
-            for (at, remark) in question.remarks.iter_mut().enumerate() {
-                if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
-                    (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
-                }
-            }
-            let theirs = |(operator, user): &(OperatorId, Option<UserId>)| {
-                operator.as_str() == person.as_str() || user.as_ref() == Some(person)
-            };
-            if question.votes.iter().any(|vote| is(vote, person) || vote.behalf.as_ref().is_some_and(theirs)) {
-                question.voters = Salt::NONE;
-            }
-            for (at, vote) in question.votes.iter_mut().enumerate() {
-                if is(vote, person)
-                    && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
-                {
-                    (vote.by, vote.user) = (nobody, None);
-                    vote.reason.clear();
-                }
-                if vote.behalf.as_ref().is_some_and(theirs)
-                    && let Ok(nobody) = OperatorId::parse(&format!("erased-{at}"))
-                {
-                    vote.behalf = Some((nobody, None));
-                }
-            }
+            forget_voter(question, person);
         }
         for halt in self.halts.values_mut().filter(|halt| halt.by == person.as_str()) {
             "erased".clone_into(&mut halt.by);
@@ -190,6 +147,63 @@ fn forget(outcome: &mut Outcome) -> bool {
         Outcome::Completed(answer @ Answer::Result(_)) => {
             *answer = Answer::forgotten();
             true
+        }
+    }
+}
+
+/// Forgets for whom a call was made, and what came of it.
+fn forget_call(call: &mut Admitted) {
+    let Some(outcome) = call.outcome.as_mut() else { return };
+    call.intent.user = None;
+    call.intent.idempotency = None;
+    forget(outcome);
+    // An upstream's own words, unless they are ours in their place.
+    if let Outcome::Completed(answer @ Answer::Error { .. }) = outcome
+        && *answer != Answer::forgotten()
+        && let Answer::Error { message, .. } = answer
+    {
+        message.clear();
+    }
+}
+
+/// Forgets what was asked, for whom, and what was said about it.
+fn forget_question(question: &mut Question, now: Timestamp) {
+    question.call = Digest::from_bytes([0; 32]);
+    question.salt = Salt::NONE;
+    (question.user, question.parties.user) = (None, None);
+    question.arguments = Value::Null;
+    question.resource.clear();
+    question.reason.clear();
+    question.remarks.clear();
+    question.votes.iter_mut().for_each(|vote| vote.reason.clear());
+    question.preview = None;
+    if let Some(narrowed) = &mut question.narrowed {
+        (narrowed.arguments, narrowed.reason) = (Value::Null, String::new());
+    }
+    question.expires_at = question.expires_at.min(now);
+}
+
+/// Forgets who said something about a question or voted on it, where it was this person.
+fn forget_voter(question: &mut Question, person: &UserId) {
+    for (at, remark) in question.remarks.iter_mut().enumerate() {
+        if remark.by.as_ref().is_some_and(|by| by.as_str() == person.as_str()) {
+            (remark.by, remark.text) = (OperatorId::parse(&format!("erased-{at}")).ok(), String::new());
+        }
+    }
+    let theirs = |(operator, user): &(OperatorId, Option<UserId>)| {
+        operator.as_str() == person.as_str() || user.as_ref() == Some(person)
+    };
+    if question.votes.iter().any(|vote| is(vote, person) || vote.behalf.as_ref().is_some_and(theirs)) {
+        question.voters = Salt::NONE;
+    }
+    for (at, vote) in question.votes.iter_mut().enumerate() {
+        let Ok(nobody) = OperatorId::parse(&format!("erased-{at}")) else { continue };
+        if is(vote, person) {
+            (vote.by, vote.user) = (nobody.clone(), None);
+            vote.reason.clear();
+        }
+        if vote.behalf.as_ref().is_some_and(theirs) {
+            vote.behalf = Some((nobody, None));
         }
     }
 }

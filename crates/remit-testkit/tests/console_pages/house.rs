@@ -1,6 +1,5 @@
 //! A gateway with an upstream, in one process, and somebody who looks at its pages.
 
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
-use remit_testkit::place::EMERGENCY;
+use remit_testkit::place::{EMERGENCY, OFFERS, Place};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
@@ -32,19 +31,11 @@ const GUARDRAIL: &str = r#"
 forbid (principal, action in [Action::"expose"], resource) when { context.run.labels.contains("<i>odd</i>") };
 "#;
 
-/// What the agent may ask people for.
-const OFFERS: &str = "
-may_request:
-  - tools: [business/delete_customer]
-    up_to: 8h
-    calls: 4
-    approval: finance-sign-off
-";
 pub struct House {
     pub running: Running,
     pub wire: Wire,
     _upstream: Upstream,
-    place: tempfile::TempDir,
+    place: Place,
 }
 
 pub struct Answer {
@@ -60,38 +51,22 @@ impl House {
 
     /// With these further lines in remit.yaml.
     pub async fn with(settings: &str) -> Self {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/base");
-        let folder = remit_config::Folder::read(&base).expect("scenarios/base");
-        let place = tempfile::tempdir().expect("a folder");
-        let mut pins: Value = serde_json::from_str(folder.text("pins/business.json").expect("pins")).expect("JSON");
+        let place = Place::base();
+        let mut pins: Value = serde_json::from_str(&place.text("pins/business.json")).expect("JSON");
         for pin in members(&mut pins) {
             if pin["name"] == "update_ticket" {
                 pin["description"] = SERVED.into();
             }
         }
         let upstream = Upstream::serve(&pins.to_string(), Duration::ZERO).await.expect("an upstream");
-        let key = Digest::of(AGENT.as_bytes());
-        let agent = format!(
-            "agents:\n  - {{ id: k, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {key} }}\n"
-        );
-        let sue = format!(
-            "  - {{ id: sue, user: sue@acme.example, roles: [security], expires: 2099-01-01, sha256: {} }}\n",
-            Digest::of(SUE.as_bytes())
-        );
-        for (name, text) in folder.texts() {
-            let text = match name {
-                "keys.yaml" => format!("{agent}{text}{sue}"),
-                "upstreams/business.yaml" => text.replace("http://127.0.0.1:7431/mcp", &upstream.url),
-                "remits/desk.yaml" => format!("{text}{OFFERS}"),
-                "remit.yaml" => format!("{text}{EMERGENCY}{settings}"),
-                "guardrails/data.cedar" => format!("{text}{GUARDRAIL}"),
-                _ => text.to_owned(),
-            };
-            let file = place.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
-            std::fs::write(&file, text).expect("file");
-        }
-        std::fs::create_dir_all(place.path().join(".remit")).expect("folder");
+        place.reaches(&upstream);
+        place.admit(AGENT, "ada@acme.example");
+        let sha256 = Digest::of(SUE.as_bytes());
+        let sue = format!("id: sue, user: sue@acme.example, roles: [security], expires: 2099-01-01, sha256: {sha256}");
+        place.append("keys.yaml", &format!("  - {{ {sue} }}\n"));
+        place.append("remits/desk.yaml", OFFERS);
+        place.append("remit.yaml", &format!("{EMERGENCY}{settings}"));
+        place.append("guardrails/data.cedar", GUARDRAIL);
         let address = "127.0.0.1:0".parse().expect("an address");
         let running = Running::start(place.path(), Some(address)).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
@@ -131,10 +106,7 @@ impl House {
 
     /// Writes the folder anew in one place.
     pub fn edit(&self, name: &str, from: &str, to: &str) {
-        let file = self.place.path().join(name);
-        let text = std::fs::read_to_string(&file).expect("a text");
-        assert!(text.contains(from), "{name} does not say `{from}`");
-        std::fs::write(file, text.replacen(from, to, 1)).expect("a file");
+        self.place.edit(name, from, to);
     }
 
     pub async fn call(&self, tool: &str, arguments: Value) -> (u16, Value) {

@@ -254,14 +254,14 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
         &house.page(VIEWER, "/console/access").await,
         &["Nobody asks for anything", "No grant is in force", "remit break-glass leak"],
     );
-    let asked = json!({"tools": ["business/delete_customer"], "for_secs": 7200, "calls": 3, "reason": "<script>alert(3)</script>\u{202E}"});
+    let asked = json!({"tools": ["business/delete_customer"], "for_secs": 7200, "calls": 2, "reason": "<script>alert(3)</script>\u{202E}"});
     let request = house.wire.done(AGENT, "/v1/access-requests", Some(&asked)).await.expect("asked");
     let question = request["question"].as_str().expect("a question").to_owned();
     let waiting = house.page(VIEWER, "/console/access?agent=desk").await;
     has(
         &waiting,
         &[
-            "at most 3 calls",
+            "at most 2 calls",
             &format!("/console/questions/{question}"),
             "Give less",
             "&lt;script&gt;alert(3)",

@@ -4,7 +4,7 @@
 use remit_app::prove::{NoProof, Prover, Wanted};
 use remit_cli::boot::Running;
 use remit_core::halt::HaltTarget;
-use remit_core::ids::{Digest, OperatorId};
+use remit_core::ids::OperatorId;
 use remit_evidence::trust::Trust;
 use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
@@ -16,8 +16,7 @@ pub const DESK: &str = "premises-agent-desk";
 /// The folder of the scenarios, with an agent's key, and this at the end of its `remit.yaml`.
 pub fn with(more: &str) -> Place {
     let place = Place::base();
-    let proof = format!("sha256: {}, expires: 2099-01-01", Digest::of(DESK.as_bytes()));
-    place.append("keys.yaml", &format!("\nagents:\n  - {{id: desk, agent: desk, user: ada@acme.example, {proof}}}\n"));
+    place.admit(DESK, "ada@acme.example");
     place.append("remit.yaml", &format!("\n{more}"));
     place
 }

@@ -4,23 +4,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use remit_cli::boot::Running;
-use remit_core::ids::Digest;
-use remit_testkit::place::{EMERGENCY, Place, Told, business, program};
+use remit_testkit::place::{EMERGENCY, OFFERS, Place, Told, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
 
 const AGENT: &str = "verbs-agent";
-
-/// What the agent may ask people for.
-const OFFERS: &str = "
-may_request:
-  - tools: [business/delete_customer, business/send_mail]
-    where: { environment: [production] }
-    up_to: 8h
-    calls: 4
-    approval: finance-sign-off
-";
 
 /// The gateway.
 pub struct World {
@@ -46,15 +35,7 @@ impl World {
         let place = Place::before(&upstream);
         place.append("remit.yaml", &format!("{EMERGENCY}{more}"));
         place.append("remits/desk.yaml", OFFERS);
-        let sha256 = Digest::of(AGENT.as_bytes());
-        place.edit(
-            "keys.yaml",
-            "operators:\n",
-            &format!(
-                "agents:\n  - {{ id: k, agent: desk, user: ada@acme.example, expires: 2099-01-01, sha256: {sha256} }}\n\
-                 operators:\n"
-            ),
-        );
+        place.admit(AGENT, "ada@acme.example");
         // Dan reviews and agrees to changes, too.
         let dan = "id: dan\n    user: dan@acme.example\n    teams: [security]\n    roles: [viewer, approver";
         place.edit("keys.yaml", dan, &format!("{dan}, security"));

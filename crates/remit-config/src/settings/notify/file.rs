@@ -41,7 +41,7 @@ pub(crate) struct SmtpFile {
     /// The server and its port: `smtp.acme.example:587`.
     pub server: At<String>,
     /// How the connection is encrypted. `none` is for this machine only.
-    pub security: At<SecurityWord>,
+    pub security: At<Security>,
     /// A PEM file with the authority of the server's certificate, when no public one signed it.
     pub ca: Option<At<String>>,
     /// The name to sign in with.
@@ -62,13 +62,14 @@ pub(crate) struct SmtpFile {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub(crate) enum SecurityWord {
+pub enum Security {
     /// By STARTTLS, which must succeed.
     Starttls,
     /// From the first byte.
     Tls,
     /// Not at all.
-    None,
+    #[serde(rename = "none")]
+    Plaintext,
 }
 
 /// A signed HTTP POST.
@@ -135,14 +136,14 @@ pub(crate) struct RouteFile {
     /// Channels in order: the first is used, and the next at once when it is dead.
     pub to: Vec<At<String>>,
     /// Of what: `[asked, escalated]`. Default: everything about its questions, and with `"*"` what is no question, too.
-    pub events: Option<Vec<At<EventWord>>>,
+    pub events: Option<Vec<At<Heard>>>,
 }
 
 /// What people may be told of.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub(crate) enum EventWord {
+pub enum Heard {
     /// A question was asked: about a call, or about access that an agent asks for.
     Asked,
     /// It went to further people.

@@ -10,7 +10,8 @@ use remit_core::ids::{ChannelId, OperatorId, RuleId};
 use crate::at::At;
 use crate::report::Report;
 use crate::upstream::{CredentialSource, source, url};
-use file::{CallbackFile, ChannelFile, EventWord, NotifyFile, RetryFile, RouteFile, SecurityWord, SmtpFile};
+use file::{CallbackFile, ChannelFile, NotifyFile, RetryFile, RouteFile, SmtpFile};
+pub use file::{Heard, Security};
 
 const ATTEMPTS: u32 = 5;
 const ATTEMPTS_MAX: u32 = 20;
@@ -87,17 +88,6 @@ pub struct Smtp {
     pub to: Vec<String>,
 }
 
-/// How a connection to a mail server is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// By STARTTLS, which must succeed.
-    Starttls,
-    /// From the first byte.
-    Tls,
-    /// Not; on this machine only.
-    Plaintext,
-}
-
 /// Answers from a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
@@ -116,27 +106,6 @@ pub struct Route {
     pub to: Vec<ChannelId>,
     /// Of what they hear.
     pub events: Vec<Heard>,
-}
-
-/// What people may be told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// A question was asked.
-    Asked,
-    /// It went to further people.
-    Escalated,
-    /// It will lapse soon.
-    Lapsing,
-    /// It needs nobody any more.
-    Answered,
-    /// Its time is over.
-    Lapsed,
-    /// A change that protects less waits for people.
-    ChangeProposed,
-    /// Authority for emergencies was used.
-    GlassBroken,
-    /// Calls have waited long for a review.
-    ReviewsDue,
 }
 
 impl Heard {
@@ -244,16 +213,12 @@ fn channel(at: &At<ChannelFile>, report: &mut Report<'_>) -> Option<Channel> {
 fn smtp(file: &SmtpFile, report: &mut Report<'_>) -> Option<Smtp> {
     let help = "write the server's name and port: `smtp.acme.example:587`";
     let server = report.read(&file.server, server, "a mail server with its port", help);
-    let security = match *file.security {
-        SecurityWord::Starttls => Security::Starttls,
-        SecurityWord::Tls => Security::Tls,
-        SecurityWord::None => Security::Plaintext,
-    };
+    let security = *file.security;
     if let Some((host, _)) = server.as_ref().filter(|(host, _)| security == Security::Plaintext && !is_loopback(host)) {
         let message = format!("mail to `{host}` would go over the network in the open");
         report.fault(&file.security, message, "write `starttls` or `tls`; `none` is for this machine only");
     }
-    if let (SecurityWord::None, Some(ca)) = (*file.security, &file.ca) {
+    if let (Security::Plaintext, Some(ca)) = (security, &file.ca) {
         report.fault(ca, "`ca` means nothing without encryption", "remove it, or write `starttls` or `tls`");
     }
     let sign_in = match (&file.user, &file.password) {
@@ -357,7 +322,7 @@ fn events(at: &At<RouteFile>, every: bool, report: &mut Report<'_>) -> Vec<Heard
     }
     let mut heard = Vec::new();
     for word in named {
-        let event = word.heard();
+        let event = **word;
         if !every && !event.of_question() {
             let message = "this happens to no question, so no approval rule leads to it";
             report.fault(word, message, "name it in a route for `\"*\"`");
@@ -365,21 +330,6 @@ fn events(at: &At<RouteFile>, every: bool, report: &mut Report<'_>) -> Vec<Heard
         heard.push(event);
     }
     heard
-}
-
-impl EventWord {
-    const fn heard(self) -> Heard {
-        match self {
-            Self::Asked => Heard::Asked,
-            Self::Escalated => Heard::Escalated,
-            Self::Lapsing => Heard::Lapsing,
-            Self::Answered => Heard::Answered,
-            Self::Lapsed => Heard::Lapsed,
-            Self::ChangeProposed => Heard::ChangeProposed,
-            Self::GlassBroken => Heard::GlassBroken,
-            Self::ReviewsDue => Heard::ReviewsDue,
-        }
-    }
 }
 
 fn retry(file: &RetryFile, report: &mut Report<'_>) -> Option<Retry> {

@@ -11,7 +11,8 @@ use remit_evidence::webauthn::{Expected, NotProven};
 use serde_json::Value;
 
 use super::secrets::Secrets;
-use crate::admin::{answer, body};
+use crate::accept;
+use crate::admin::answer;
 use crate::edge::Edge;
 
 /// A fresh challenge for this purpose, as its text.
@@ -35,7 +36,7 @@ impl Answered {
     /// Reads an answer. The challenge in it is looked at for our own seal first; that the authenticator signed just
     /// this one is checked with all the rest.
     pub(crate) async fn read(edge: &Edge, raw: Body, purpose: &[u8]) -> Result<Self, Refusal> {
-        let members = body(edge, raw).await?;
+        let members = accept::object(raw, edge.settings.body_bytes_max).await?;
         let client_data = bytes(&members, "clientDataJSON")?;
         let said = json::parse(&client_data).ok();
         let challenge = said.as_ref().and_then(|said| said.get("challenge")).and_then(Value::as_str);

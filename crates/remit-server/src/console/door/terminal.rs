@@ -27,8 +27,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::addresses::Peer;
-use crate::admin::ballot::{only, text};
-use crate::admin::{answer as json_answer, body, unavailable};
+use super::json_answer;
+use crate::accept::{self, only, text};
+use crate::admin::unavailable;
 use crate::console::account::fresh_visitor;
 use crate::console::moment::Moment;
 use crate::console::page::{Page, Place, answer, form, onward};
@@ -129,7 +130,7 @@ pub(in crate::console) fn pages() -> Router<Arc<Edge>> {
 /// `POST /v1/terminals`: a terminal would like to be let in.
 async fn begin(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, request: Request) -> Response {
     let begun = async {
-        only(&body(&edge, request.into_body()).await?, &[])?;
+        only(&accept::object(request.into_body(), edge.settings.body_bytes_max).await?, &[])?;
         let (ports, now) = (edge.gate.ports(), edge.gate.ports().clock.now());
         let busy = || Refusal::new(Code::StoreUnavailable, "too many terminals wait to be let in");
         if peer.is_some_and(|Extension(peer)| !edge.addresses.may_try(peer, now)) {
@@ -153,7 +154,7 @@ async fn begin(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, req
 /// `POST /v1/terminals/session`: `{"device_code"}`. Whether somebody has said yes; the token then, this once.
 async fn ask(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, request: Request) -> Response {
     let asked = async {
-        let asked = body(&edge, request.into_body()).await?;
+        let asked = accept::object(request.into_body(), edge.settings.body_bytes_max).await?;
         only(&asked, &["device_code"])?;
         let secret = text(&asked, "device_code")?.unwrap_or_default().to_owned();
         let now = edge.gate.ports().clock.now();

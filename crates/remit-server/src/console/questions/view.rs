@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use remit_app::ports::listing::Asked;
 use remit_app::question::{Narrowed, Question, QuestionState};
+use remit_app::run::Run;
 use remit_app::sight::Sight;
 use remit_core::approval::{Approver, Factor};
 use remit_core::budget::Unit;
@@ -200,13 +201,6 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         decision.as_ref().and_then(|read| read.said.pointer("/policy/determining")).and_then(Value::as_array);
     let words = run.as_ref().and_then(|run| run.intent.as_deref()).filter(|words| !words.is_empty());
     let labels = run.as_ref().map(|run| run.labels.words().collect::<Vec<_>>().join(", "));
-    let mut belongs = members(still.pointer("/resource/in"));
-    for (name, value) in
-        run.iter().flat_map(|run| [("environment", &run.environment), ("release phase", &run.release_phase)])
-    {
-        let declared = value.as_ref().filter(|_| !belongs.iter().any(|(known, _)| *known == line(name)));
-        belongs.extend(declared.map(|value| (line(name), line(value))));
-    }
     let is_open = question.state(now) == QuestionState::Open;
     let rules: Vec<_> = list(still, "/rules").iter().zip(list(&sight.live, "/rules")).map(rule).collect();
     Ok(View {
@@ -226,7 +220,7 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
         arguments: marked(still),
         preview: question.preview.as_ref().map(preview::shown),
         resource: line(said("/resource/name")),
-        belongs,
+        belongs: belongs(still, run.as_ref()),
         reaches: reaches(said("/resource/name"), classed(still).is_some()),
         cost: money(still.get("cost_micro_usd").and_then(Value::as_u64).unwrap_or(0)),
         budgets: list(&sight.live, "/budgets").iter().map(budget).collect(),
@@ -255,6 +249,18 @@ pub(super) async fn view(edge: &Edge, person: &Approver, sight: &Sight, now: Tim
             (lines(beginning), rest)
         }),
     })
+}
+
+/// What the resource belongs to, and where the run says it is when the resource does not.
+fn belongs(still: &Value, run: Option<&Run>) -> Vec<(Plain, Plain)> {
+    let mut belongs = members(still.pointer("/resource/in"));
+    for (name, value) in
+        run.iter().flat_map(|run| [("environment", &run.environment), ("release phase", &run.release_phase)])
+    {
+        let declared = value.as_ref().filter(|_| !belongs.iter().any(|(known, _)| *known == line(name)));
+        belongs.extend(declared.map(|value| (line(name), line(value))));
+    }
+    belongs
 }
 
 fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {

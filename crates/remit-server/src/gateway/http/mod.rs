@@ -79,34 +79,19 @@ impl Asked {
             return Err(refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal, None));
         }
         let began = edge.metrics.tick();
-        let bytes = accept::body(body, edge.settings.body_bytes_max).await.map_err(refuse)?;
-        let body = remit_core::json::parse(&bytes).map_err(|error| {
-            refuse(Refusal::new(Code::Malformed, format!("the body is no acceptable JSON: {error}")))
-        })?;
-        if !body.is_object() {
-            return Err(refuse(Refusal::new(Code::Malformed, "the body must be an object")));
-        }
+        let body = accept::object(body, edge.settings.body_bytes_max).await.map_err(refuse)?;
         edge.metrics.step(Step::Accept, began);
         Ok(Self { identified, headers: parts.headers, body })
     }
 
     /// Refuses members that mean nothing, so that a misspelt one is noticed.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
-        let members = self.body.as_object().into_iter().flat_map(|members| members.keys());
-        let Some(unknown) = members.map(String::as_str).find(|name| !known.contains(name)) else { return Ok(()) };
-        let near = remit_core::nearest(unknown, known.iter().copied());
-        let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        let shown: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
-        Err(Refusal::new(Code::Malformed, format!("unknown member `{shown}`{help}")))
+        accept::only(&self.body, known)
     }
 
     /// An optional text of the body.
     pub fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        match self.body.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Refusal::new(Code::Malformed, format!("`{name}` must be a text"))),
-        }
+        accept::text(&self.body, name)
     }
 
     /// A header that may be given once. Two of them would let a call slip out of one.

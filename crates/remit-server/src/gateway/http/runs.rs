@@ -8,13 +8,15 @@ use http::{HeaderMap, StatusCode};
 use remit_app::Opening;
 use remit_app::run::Run;
 use remit_core::Caller;
+use remit_core::identity::MayDeclare;
 use remit_core::ids::{RunId, UserId, WorkflowId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
+use crate::accept::malformed;
 use crate::edge::Edge;
 use crate::gateway::http::{Asked, ok, refused};
-use crate::identify::{Identified, MayDeclare};
+use crate::identify::Identified;
 
 /// `POST /v1/runs`: opens one for a user. Only a key that may declare users can.
 pub(super) async fn open(State(edge): State<Arc<Edge>>, request: Request) -> Response {
@@ -62,7 +64,6 @@ pub(super) async fn close(State(edge): State<Arc<Edge>>, Path(id): Path<String>,
 /// The caller for whom a run is opened: the key's own user, or one that the key may declare.
 fn declared(asked: &Asked) -> Result<Caller, Refusal> {
     let Identified { caller, may_declare, .. } = asked.identified.clone();
-    let malformed = |error: remit_core::ids::InvalidId| Refusal::new(Code::Malformed, error.to_string());
     let user = asked.text("user")?.map(UserId::parse).transpose().map_err(malformed)?;
     let workflow = asked.text("workflow")?.map(WorkflowId::parse).transpose().map_err(malformed)?;
     // An agent that could open runs itself could leave behind what its present run has seen.
@@ -70,20 +71,11 @@ fn declared(asked: &Asked) -> Result<Caller, Refusal> {
         let refusal = Refusal::new(Code::PolicyNoPermit, "this key may not open runs");
         return Err(refusal.with_remedy("Runs are opened by host applications: with a key that `may_declare` users."));
     }
-    let caller = match user {
-        None => return Err(Refusal::new(Code::Malformed, "`user` is missing: a run is opened for somebody")),
-        Some(user) => {
-            let may = match &may_declare {
-                MayDeclare::Nobody => false,
-                MayDeclare::Anybody => true,
-                MayDeclare::These(users) => users.contains(&user),
-            };
-            if !may {
-                return Err(Refusal::new(Code::PolicyNoPermit, "this key may not open runs for that user"));
-            }
-            caller.for_user(user)
-        }
-    };
+    let user = user.ok_or_else(|| malformed("`user` is missing: a run is opened for somebody"))?;
+    if !may_declare.covers(&user) {
+        return Err(Refusal::new(Code::PolicyNoPermit, "this key may not open runs for that user"));
+    }
+    let caller = caller.for_user(user);
     Ok(workflow.map_or(caller.clone(), |workflow| caller.within(workflow)))
 }
 

@@ -116,10 +116,10 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use remit_core::Caller;
+    use remit_core::identity::MayDeclare;
     use remit_core::ids::{AgentId, TenantId};
 
     use super::*;
-    use crate::identify::MayDeclare;
 
     fn who(key: &str, agent: &str) -> Identified {
         let (tenant, agent) = (TenantId::parse("acme").expect("id"), AgentId::parse(agent).expect("id"));
