@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 #[async_trait]
 impl Standings for SqliteStore {
     async fn counted(&self) -> Result<Counted, Unavailable> {
-        self.read(counted)
+        self.read(counted).await
     }
 
     async fn count_on(&self, from: Counted, to: Counted, more: Vec<(Counter, u64)>) -> Result<(), CommitError> {
@@ -36,6 +36,7 @@ impl Standings for SqliteStore {
             }
             Ok(found)
         })
+        .await
     }
 }
 
