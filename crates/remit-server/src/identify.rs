@@ -159,12 +159,8 @@ impl Keyring {
         csrf: String,
     ) -> Result<Operator, &'static str> {
         let person = self.people.get(&session.operator).ok_or("signed in, and sent away since")?;
-        let approver = Approver {
-            id: session.operator.clone(),
-            user: person.user.clone(),
-            teams: person.teams.clone(),
-            factor,
-        };
+        let approver =
+            Approver { id: session.operator.clone(), user: person.user.clone(), teams: person.teams.clone(), factor };
         Ok(Operator { approver, roles: person.roles.clone(), came, csrf })
     }
 }

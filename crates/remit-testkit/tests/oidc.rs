@@ -171,9 +171,8 @@ fn lies() -> Vec<(&'static str, Box<dyn Fn(&mut provider::House) + Send>)> {
     let claims = |claims: Value| -> Box<dyn Fn(&mut provider::House) + Send> {
         Box::new(move |house| house.claims = claims.clone())
     };
-    let head = |head: Value| -> Box<dyn Fn(&mut provider::House) + Send> {
-        Box::new(move |house| house.head = head.clone())
-    };
+    let head =
+        |head: Value| -> Box<dyn Fn(&mut provider::House) + Send> { Box::new(move |house| house.head = head.clone()) };
     let now = jiff::Timestamp::now().as_second();
     vec![
         ("an unsigned token", Box::new(|house| (house.head, house.unsigned) = (json!({"alg": "none"}), true))),

@@ -400,7 +400,10 @@ async fn a_terminal_is_let_in_by_whoever_types_its_code() {
     assert_eq!(bob.form("/console/terminal", &yes).await.location.as_deref(), Some("/console/terminal?done=in"));
     assert_eq!(bob.form("/console/terminal", &yes).await.status, 404, "once");
     let (status, signed) = told(&world, &begun["device_code"]).await;
-    assert_eq!((status, signed["operator"].as_str(), signed["factor"].as_str()), (200, Some("bob"), Some("password+totp")));
+    assert_eq!(
+        (status, signed["operator"].as_str(), signed["factor"].as_str()),
+        (200, Some("bob"), Some("password+totp"))
+    );
     assert_eq!(told(&world, &begun["device_code"]).await.0, 404, "the token is handed out once");
     // It acts as Bob, with his roles and no others; it is no cookie, and a cookie is none.
     let token = signed["token"].as_str().expect("a token");

@@ -25,7 +25,8 @@ pub(super) fn check(
     }
     let OidcFile { issuer, client_id, client_secret, name, scopes, ca, fresh } = at.into_value();
     let found = self::issuer(&issuer, report);
-    let word = |text: &str| (!text.is_empty() && text.len() <= 255 && text.bytes().all(graphic)).then(|| text.to_owned());
+    let word =
+        |text: &str| (!text.is_empty() && text.len() <= 255 && text.bytes().all(graphic)).then(|| text.to_owned());
     let client_id = report.read(&client_id, word, "the name of a client", "write it as the provider gives it");
     let secret = source(&client_secret, report);
     let label = match &name {

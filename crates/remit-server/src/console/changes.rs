@@ -20,8 +20,8 @@ use remit_core::verdict::Refusal;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::lines::File;
 use super::door::login::to_confirm;
+use super::lines::File;
 use super::moment::Moment;
 use super::page::{Page, Place, answer, form, onward};
 use super::plain::{Plain, coded, line, lines};

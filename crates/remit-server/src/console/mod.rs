@@ -45,10 +45,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub use door::login::BACK;
-pub(crate) use door::terminal::{self, Terminals};
 pub(crate) use door::addresses::{Addresses, Peer};
+pub use door::login::BACK;
 pub(crate) use door::not_changed;
+pub(crate) use door::terminal::{self, Terminals};
 pub(crate) use dress::escaped;
 
 use crate::edge::Edge;

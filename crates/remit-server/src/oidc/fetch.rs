@@ -10,9 +10,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use remit_core::json;
 use serde_json::Value;
 
+use super::Failure;
 use super::keys::Keys;
 use super::metadata::{self, Metadata, usable};
-use super::Failure;
 use crate::upstream::http::{HttpClient, trusting};
 
 /// How long one answer may take, from the first byte sent to the last one read.

@@ -46,7 +46,10 @@ pub(super) struct Key {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Public {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// A point of P-256, not compressed.
     P256(Vec<u8>),
     Ed25519(Vec<u8>),

@@ -89,7 +89,9 @@ fn is_loopback(host: &str) -> bool {
 
 /// An address instead of a name: `10.0.0.7`, `[fd00::1]`, and other ways to write a number.
 fn is_address(host: &str) -> bool {
-    host.starts_with('[') || host.rsplit('.').find(|label| !label.is_empty()).is_none_or(|label| {
-        label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x")
-    })
+    host.starts_with('[')
+        || host
+            .rsplit('.')
+            .find(|label| !label.is_empty())
+            .is_none_or(|label| label.bytes().all(|byte| byte.is_ascii_digit()) || label.starts_with("0x"))
 }

@@ -41,7 +41,8 @@ fn all() -> Vec<(&'static str, Value, Signing)> {
     let by_rsa = move |key: RsaKeyPair, pss: bool| -> Signing {
         Box::new(move |text| {
             let mut signature = vec![0; key.public_modulus_len()];
-            let way: &'static dyn aws_lc_rs::signature::RsaEncoding = if pss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+            let way: &'static dyn aws_lc_rs::signature::RsaEncoding =
+                if pss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
             key.sign(way, &SystemRandom::new(), text, &mut signature).expect("signed");
             signature
         })
@@ -83,7 +84,11 @@ fn judged(token: &str, keys: &Keys) -> Result<String, Failure> {
 fn each_algorithm_that_is_taken_counts_with_its_own_key_alone() {
     let all = all();
     let token = |alg: &str, sign: &Signing| {
-        let signed = format!("{}.{}", encoded(json!({"alg": alg}).to_string().as_bytes()), encoded(claims().to_string().as_bytes()));
+        let signed = format!(
+            "{}.{}",
+            encoded(json!({"alg": alg}).to_string().as_bytes()),
+            encoded(claims().to_string().as_bytes())
+        );
         format!("{signed}.{}", encoded(&sign(signed.as_bytes())))
     };
     for (at, (alg, shown, sign)) in all.iter().enumerate() {
@@ -111,7 +116,8 @@ fn each_algorithm_that_is_taken_counts_with_its_own_key_alone() {
 #[test]
 fn nobody_guesses_which_key_it_was() {
     let shown = |kid: &str| json!({"kty": "OKP", "crv": "Ed25519", "x": encoded(&[7; 32]), "kid": kid});
-    let keys = Keys::read(&json!({"keys": [shown("a"), shown("b"), shown("b"), {"kty": "oct", "k": "AA"}]})).expect("keys");
+    let keys =
+        Keys::read(&json!({"keys": [shown("a"), shown("b"), shown("b"), {"kty": "oct", "k": "AA"}]})).expect("keys");
     assert!(keys.of(Algorithm::EdDsa, Some("a")).is_ok());
     for kid in [None, Some("b"), Some("c"), Some("")] {
         assert!(keys.of(Algorithm::EdDsa, kid).is_err(), "{kid:?}");

@@ -295,7 +295,8 @@ pub(super) async fn a_login_is_one_persons(t: Trial) {
     assert_eq!(t.store.whose_login(&login("SUB")).await, Ok(None), "letter for letter");
     let elsewhere = Login { issuer: "https://id.acme.example/".into(), ..login("sub") };
     assert_eq!(t.store.whose_login(&elsewhere).await, Ok(None));
-    let taken = AccountChange::LoginAdded { login: login("sub"), invitation: Some(digest("for eve")), spent: spent("2") };
+    let taken =
+        AccountChange::LoginAdded { login: login("sub"), invitation: Some(digest("for eve")), spent: spent("2") };
     assert_eq!(conflict(change(&t, "eve", taken).await), "login");
     assert!(t.store.invitation(&digest("for eve")).await.expect("read").is_some(), "and was not used up by it");
     assert_eq!(conflict(change(&t, "eve", AccountChange::LoginGiven(login("sub"))).await), "login");

@@ -152,7 +152,11 @@ async fn keys(State(provider): Shared) -> Response<Body> {
     Response::new(Body::from(json!({"keys": [key]}).to_string()))
 }
 
-async fn token(State(provider): Shared, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response<Body> {
+async fn token(
+    State(provider): Shared,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response<Body> {
     if let Some(odd) = provider.odd("token").await {
         return odd;
     }
@@ -182,8 +186,7 @@ impl Provider {
         overlay(&mut claims, &house.claims);
         let mut head = json!({"alg": "ES256", "kid": house.key.1, "typ": "JWT"});
         overlay(&mut head, &house.head);
-        let signed =
-            [head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signed = [head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
         let key = signing(if house.forges { 99 } else { house.key.0 });
         let signature: Signature = key.sign(signed.as_bytes());
         let signature = if house.unsigned { String::new() } else { URL_SAFE_NO_PAD.encode(signature.to_bytes()) };

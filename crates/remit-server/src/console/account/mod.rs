@@ -105,7 +105,8 @@ struct NewPassword {
 async fn visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
     let person = operator(edge, headers, Deed::Account).await?;
     let Came::Session(id) = person.came else {
-        let refusal = Refusal::new(Code::Malformed, "you came with a key or from a terminal, and this is done in a browser");
+        let refusal =
+            Refusal::new(Code::Malformed, "you came with a key or from a terminal, and this is done in a browser");
         return Err(refusal.with_remedy("Sign in to the console for this."));
     };
     let session = edge.gate.ports().store.session(&id).await.map_err(unavailable)?;

@@ -18,9 +18,9 @@ use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::login::{Shown, shown};
 use super::qr::Qr;
 use super::secrets::Secrets;
-use super::login::{Shown, shown};
 use super::{Answered, Arrival, entered, json_answer, open, passkeys_here, password as passwords};
 use crate::admin::unavailable;
 use crate::console::account::registration;
@@ -116,7 +116,9 @@ fn page(
         passkeys,
         elsewhere,
         provider: shown(edge, headers).map(|there| Shown {
-            elsewhere: there.elsewhere.map(|there| there.replace("/console/sign-in", &format!("/console/invitation/{token}"))),
+            elsewhere: there
+                .elsewhere
+                .map(|there| there.replace("/console/sign-in", &format!("/console/invitation/{token}"))),
             ..there
         }),
     };

@@ -120,9 +120,7 @@ pub(super) async fn leave(
     let errand = Errand::Enter { anew: wish.anew.is_some(), replaces };
     match send(&edge, &headers, errand, next.clone()).await {
         Ok(response) => response,
-        Err(Stopped::There(_)) => {
-            door(&edge, &headers, StatusCode::SERVICE_UNAVAILABLE, next, Some(NOT_THERE), None)
-        }
+        Err(Stopped::There(_)) => door(&edge, &headers, StatusCode::SERVICE_UNAVAILABLE, next, Some(NOT_THERE), None),
         Err(Stopped::Here(refusal)) => refused(&refusal),
     }
 }
@@ -292,7 +290,9 @@ async fn arrived(
             let found = store.invitation(invitation).await.map_err(unavailable)?;
             let found = found.filter(|found| now < found.expires_at && edge.person(&found.operator).is_some());
             let found = found.ok_or_else(invitation::gone)?;
-            edge.gate.change_account(&found.operator, &found.operator, added(Some(*invitation))).await
+            edge.gate
+                .change_account(&found.operator, &found.operator, added(Some(*invitation)))
+                .await
                 .map_err(not_changed)?;
             (found.operator, None)
         }

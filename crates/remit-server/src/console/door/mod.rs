@@ -225,12 +225,7 @@ impl Arrival {
 }
 
 /// Opens a session under a token that did not exist before: none that was known to anybody goes on.
-async fn open(
-    edge: &Edge,
-    headers: &HeaderMap,
-    id: &OperatorId,
-    arrival: Arrival,
-) -> Result<Option<String>, Refusal> {
+async fn open(edge: &Edge, headers: &HeaderMap, id: &OperatorId, arrival: Arrival) -> Result<Option<String>, Refusal> {
     // A cookie in the clear is for this machine only.
     if !edge.settings.console.secure && !edge.settings.loopback {
         let refusal = Refusal::new(Code::Malformed, "nobody signs in over a connection that others can read");

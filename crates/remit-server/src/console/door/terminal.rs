@@ -139,7 +139,8 @@ async fn begin(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, req
         let secret = URL_SAFE_NO_PAD.encode(ports.entropy.bytes());
         let code = code(&ports.entropy.bytes());
         let from = peer.map(|Extension(peer)| peer.0);
-        let one = Waiting { device: Digest::of(secret.as_bytes()), code: code.clone(), from, at: now, state: Said::Nothing };
+        let one =
+            Waiting { device: Digest::of(secret.as_bytes()), code: code.clone(), from, at: now, state: Said::Nothing };
         if !edge.terminals.begin(one, now) {
             return Err(busy().with_remedy("Try again in a moment."));
         }
@@ -207,7 +208,8 @@ async fn handed(
             Ok(answer)
         }
         Err(CommitError::Conflict(_)) => {
-            Err(Refusal::new(Code::Unauthenticated, "whoever said yes has signed out since").with_remedy("Begin again."))
+            Err(Refusal::new(Code::Unauthenticated, "whoever said yes has signed out since")
+                .with_remedy("Begin again."))
         }
         Err(CommitError::Unavailable(error)) => Err(unavailable(error)),
     }
@@ -216,7 +218,8 @@ async fn handed(
 /// `POST /v1/terminals/session/end`: the terminal signs out.
 async fn end(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     let ended = async {
-        let token = visit::terminal(&headers).ok_or_else(|| Refusal::new(Code::Unauthenticated, "no terminal speaks"))?;
+        let token =
+            visit::terminal(&headers).ok_or_else(|| Refusal::new(Code::Unauthenticated, "no terminal speaks"))?;
         edge.gate.ports().store.end_session(&visit::id(token)).await.map_err(unavailable)?;
         Ok(json!({"state": "signed_out"}))
     };
@@ -273,7 +276,11 @@ async fn show(State(edge): State<Arc<Edge>>, Query(way): Query<Way>, headers: He
 const TITLE: &str = "Sign in a terminal";
 
 /// `POST /console/terminal/look`: what would be let in.
-async fn look(State(edge): State<Arc<Edge>>, headers: HeaderMap, typed: Result<Form<Typed>, FormRejection>) -> Response {
+async fn look(
+    State(edge): State<Arc<Edge>>,
+    headers: HeaderMap,
+    typed: Result<Form<Typed>, FormRejection>,
+) -> Response {
     let looked = async {
         fresh_visitor(&edge, &headers).await?;
         let (_, mut page) = Page::visit(&edge, &headers, Deed::Account, Place::People, TITLE).await?;
@@ -292,7 +299,11 @@ async fn look(State(edge): State<Arc<Edge>>, headers: HeaderMap, typed: Result<F
 }
 
 /// `POST /console/terminal`: yes or no.
-async fn say(State(edge): State<Arc<Edge>>, headers: HeaderMap, chosen: Result<Form<Choice>, FormRejection>) -> Response {
+async fn say(
+    State(edge): State<Arc<Edge>>,
+    headers: HeaderMap,
+    chosen: Result<Form<Choice>, FormRejection>,
+) -> Response {
     let said = async {
         let (_, session) = fresh_visitor(&edge, &headers).await?;
         let Choice { code, choice } = form(chosen)?;
@@ -310,7 +321,8 @@ async fn say(State(edge): State<Arc<Edge>>, headers: HeaderMap, chosen: Result<F
 }
 
 fn unknown() -> Refusal {
-    Refusal::new(Code::RecordUnknown, "no terminal waits with this code").with_remedy("Run `remit login` again, and type what it shows.")
+    Refusal::new(Code::RecordUnknown, "no terminal waits with this code")
+        .with_remedy("Run `remit login` again, and type what it shows.")
 }
 
 /// As many letters as make it, each as likely as any other.
@@ -348,7 +360,8 @@ mod tests {
     fn a_terminal_is_told_once_and_not_too_late() {
         let (terminals, now) = (Terminals::default(), Timestamp::UNIX_EPOCH);
         let later = |secs| now.checked_add(SignedDuration::from_secs(secs)).expect("time");
-        let one = Waiting { device: Digest::of(b"d"), code: "BCDFGHJK".into(), from: None, at: now, state: Said::Nothing };
+        let one =
+            Waiting { device: Digest::of(b"d"), code: "BCDFGHJK".into(), from: None, at: now, state: Said::Nothing };
         assert!(terminals.begin(one.clone(), now));
         assert!(!terminals.begin(Waiting { device: Digest::of(b"e"), ..one.clone() }, now), "one code, one terminal");
         assert!(matches!(terminals.ask(&one.device, now), Some(Said::Nothing)));
