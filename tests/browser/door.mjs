@@ -30,9 +30,10 @@ export async function invitation(name) {
 }
 
 /** With a password and the codes of an app. The person then has a `secret` and stands in the console. */
-export async function acceptByPassword(person) {
+export async function acceptByPassword(person, look = async () => {}) {
   const { page, name } = person;
   await page.goto(await invitation(name), { waitUntil: 'load' });
+  await look(person);
   person.secret = await textOf(page, 'dl.facts code');
   await page.type('#password', PASSWORD);
   await page.type('#again', PASSWORD);

@@ -7,13 +7,29 @@ import { acceptByPasskey, acceptByPassword, addPasskey, asked, cookie, open, pre
 import { admin, agent, answerBack, call, executed, home, judged, remit, withCookie } from './gateway.mjs';
 import { complaints, person, until } from './stage.mjs';
 
+/** The picture for an app on another device: named, large enough for a camera, dark on light whatever the page's colours. */
+async function code({ page }) {
+  for (const value of ['dark', 'light']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+    const { name, side, rims, path } = await page.$eval('svg.qr', (svg) => ({
+      name: svg.getAttribute('aria-label'),
+      side: svg.getBoundingClientRect().width,
+      rims: ['.light', '.dark'].map((part) => getComputedStyle(svg.querySelector(part)).fill),
+      path: svg.querySelector('.dark').getAttribute('d').length,
+    }));
+    assert.match(name, /secret as a QR code/);
+    assert.deepEqual(rims, ['rgb(255, 255, 255)', 'rgb(0, 0, 0)']);
+    assert.ok(side >= 180 && path > 1000, `${side} px wide, ${path} characters`);
+  }
+}
+
 /** Comes in, and lets two people sign while the agent waits. Answers the question that they signed. */
 export async function story(tally, people) {
   const { alice, carol, vera, bob } = people;
   let question;
   await tally.check('an invitation leads in, by password and code', async () => {
     for (const one of [alice, vera, bob]) {
-      await acceptByPassword(one);
+      await acceptByPassword(one, code);
       assert.equal(one.page.url(), `${home}/console`);
       assert.match(await textOf(one.page, '.person'), new RegExp(`^${one.name} .*signed in by password`));
     }

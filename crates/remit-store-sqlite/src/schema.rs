@@ -494,6 +494,25 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_waiting ON deliveries (max(next_at, ifnull(claimed_until, next_at))) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
 
+-- How agents have fared, counted from the first `records` of them. `since`, there and in each count, is where the record
+-- of the authority stands under which it happened. An empty class: it happened to the agent, and to no call.
+CREATE TABLE counted (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  records INTEGER NOT NULL CHECK (records >= 0),
+  since INTEGER NOT NULL CHECK (since BETWEEN 0 AND records)
+) STRICT;
+INSERT INTO counted VALUES (1, 0, 0);
+CREATE TRIGGER counted_once BEFORE UPDATE ON counted WHEN new.records < old.records OR new.since < old.since
+BEGIN SELECT RAISE(ABORT, 'no record is counted twice'); END;
+CREATE TABLE standings (
+  agent TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  class TEXT NOT NULL CHECK (class IN ('', 'read', 'write', 'trigger', 'approve', 'expose')),
+  what TEXT NOT NULL,
+  count INTEGER NOT NULL CHECK (count > 0),
+  PRIMARY KEY (agent, since, class, what)
+) STRICT, WITHOUT ROWID;
+
 -- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.
 CREATE TABLE stamps (
   origin TEXT NOT NULL,

@@ -15,6 +15,7 @@ use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
 use crate::notify;
+use crate::place;
 use crate::sign_in;
 use crate::terminal::{Failure, Outcome, block_on, counted, say, text};
 use crate::upstreams;
@@ -162,7 +163,7 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
 
 fn logs(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
     let settings = &config.settings;
-    let store = boot::store_of(folder, settings);
+    let store = place::store_of(folder, settings);
     // Before the first start there is the first log.
     let logs = if store.exists() {
         let store = SqliteStore::inspect(&store).map_err(|error| Failure::said(error.to_string()));

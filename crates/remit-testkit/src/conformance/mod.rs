@@ -26,6 +26,7 @@ mod records;
 mod runs;
 mod settlement;
 mod stamps;
+mod standings;
 pub mod trial;
 
 use std::pin::Pin;
@@ -143,6 +144,7 @@ pub fn cases() -> Vec<Case> {
             an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
             news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
+        standings::{add_up, are_apart_by_agent_and_authority, count_nothing_twice},
         stamps::{come_back_as_they_were, the_first_over_a_leaf_is_found, the_first_over_a_size_stays},
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},
