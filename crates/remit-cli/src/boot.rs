@@ -366,7 +366,7 @@ fn habits(settings: &Settings) -> Habits {
 }
 
 /// The channels of the authority in force.
-fn channels(config: &Config, folder: &Path, url: &str, session_key: [u8; 32]) -> Result<Arc<Channels>, Failure> {
+fn channels(config: &Rest, folder: &Path, url: &str, session_key: [u8; 32]) -> Result<Arc<Channels>, Failure> {
     let plan = notify::plan(&config.settings, &config.keys, folder, url);
     if let Err(faults) = notify::check(&plan) {
         // The folder's own were checked before anything was written: these are in force while the folder waits for
