@@ -13,10 +13,12 @@ use remit_app::ports::Store;
 use remit_app::ports::listing::{Asked, Latest, RunsAsked, Waiting};
 use remit_app::question::{Question, QuestionRule};
 use remit_app::run::Run;
+use remit_app::standing::{Counted, Counter, Happened};
 use remit_core::approval::CallParties;
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, TenantId};
 use remit_core::json::Object;
 use remit_core::labels::Labels;
+use remit_core::registry::Class;
 use remit_evidence::record::{Draft, Entropy, Kind};
 use remit_evidence::writer::{SignedRecord, Writer};
 use remit_store_sqlite::{Options, SqliteStore};
@@ -30,6 +32,9 @@ const RECORDS: u64 = 1_000_000;
 const TASKS: u64 = 64;
 /// How often each page is asked for.
 const ROUNDS: usize = 40;
+
+/// How many authorities were in force one after the other.
+const AUTHORITIES: u64 = 200;
 
 /// Fills a store in this folder, and times the pages.
 pub fn run(folder: &Path) {
@@ -90,6 +95,12 @@ async fn measure(file: &Path) -> Option<()> {
     calls("calls: within a time without any", Latest { since: Some(at(1_000_000)), ..latest }).await;
     let runs = RunsAsked { limit: 50, ..RunsAsked::default() };
     timed("runs: newest", async || store.run_sheet(&runs).await.map_or(0, |sheet| sheet.items.len())).await;
+    store.count_on(Counted::default(), Counted { records: RECORDS, since: AUTHORITIES }, counted()).await.ok()?;
+    let agent = AgentId::parse("agent-7").ok()?;
+    timed("standing: one agent of 50, under 200 authorities", async || {
+        store.standing(&agent, 0).await.map_or(0, |found| found.len())
+    })
+    .await;
     timed("records: how many (asked each second by each console)", async || {
         store.count().await.map_or(0, |count| usize::try_from(count.min(1)).unwrap_or(0))
     })
@@ -139,6 +150,19 @@ async fn fill(store: &Arc<dyn Store>) -> Option<()> {
         task.await.ok()??;
     }
     Some(())
+}
+
+/// What was counted of every agent, under each authority.
+fn counted() -> Vec<(Counter, u64)> {
+    let mut out = Vec::new();
+    for agent in (0..50).filter_map(|number| AgentId::parse(&format!("agent-{number}")).ok()) {
+        for since in 1..=AUTHORITIES {
+            for what in Class::ALL.into_iter().flat_map(|class| [Happened::Allowed(class), Happened::Denied(class)]) {
+                out.push((Counter { agent: agent.clone(), since, what }, since));
+            }
+        }
+    }
+    out
 }
 
 /// A record of the size that decisions with two budgets have.

@@ -22,16 +22,18 @@ export async function cookie({ context }) {
   return ours.length === 1 ? `remit=${ours[0].value}` : undefined;
 }
 
-async function invitation(name) {
+/** The link that invites somebody. */
+export async function invitation(name) {
   const { invitation: link } = await admin(`people/${name}/invitations`, {});
   if (!link?.startsWith(`${home}/console/invitation/`)) throw new Error(`${name} was invited to ${link}`);
   return link;
 }
 
 /** With a password and the codes of an app. The person then has a `secret` and stands in the console. */
-export async function acceptByPassword(person) {
+export async function acceptByPassword(person, look = async () => {}) {
   const { page, name } = person;
   await page.goto(await invitation(name), { waitUntil: 'load' });
+  await look(person);
   person.secret = await textOf(page, 'dl.facts code');
   await page.type('#password', PASSWORD);
   await page.type('#again', PASSWORD);

@@ -105,14 +105,15 @@ class House:
         remit.write_text(remit.read_text().replace("approve: none\n", "".join(calls) + "approve: none\n", 1))
 
     def people(self):
-        """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left; gil
-        has no key and is not written to."""
+        """bob may vote and is written to; carol is in no team of the rule; dora may only look; fred has left; sina may
+        change what protects; gil has no key and is not written to."""
         file = self.folder / "keys.yaml"
         text = file.read_text().replace("{ id: bob,", "{ id: bob, email: bob@acme.example,")
         for name, teams, roles, more in [
             ("carol", "support", "approver", ""),
             ("dora", "finance", "viewer", ""),
             ("fred", "finance", "approver", ", revoked: true"),
+            ("sina", "security", "security", ""),
         ]:
             digest = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
             text += (

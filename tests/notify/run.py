@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 import secrets
+import sqlite3
 import ssl
 import sys
 import tempfile
@@ -33,6 +34,10 @@ SECRETS = {"HOOK_SECRET": HOOK, "SIGNING_SECRET": SIGNING, "PUSH_TOKEN": PUSH, "
 
 NOTIFY = """
 console: {{ url: "https://remit.acme.example" }}
+changes: {{ people: 1 }}
+risk: {{ tiers: {{ medium: review }} }}
+break_glass:
+  leak: {{ agents: [ts-v1], tools: [fixture/delete_note], up_to: 10m, calls: 1, people: [team:finance], reviewers: [team:security] }}
 notify:
   retry: {{ attempts: 6, first: 200ms, longest: 1s }}
   channels:
@@ -104,6 +109,10 @@ class Scene:
     def hooks(self, question, path="/hook"):
         found = [(headers, body) for headers, body in self.web.at(path) if json.loads(body)["data"].get("question") == question]
         return found
+
+    def heard(self, event, path="/hook"):
+        """What the webhook was told of such events, as somebody who checks the signature reads it."""
+        return [said for headers, body in self.web.at(path) if (said := Webhook(HOOK).verify(body, headers))["type"] == event]
 
     def blocks(self, question):
         """The buttons of the chat's message about a question."""
@@ -514,6 +523,60 @@ def escalates(scene):
     scene.check("a person without a key can vote by a click, by the weakest factor", found == 200 and votes == [("gil", "deny", "channel")], (found, said))
 
 
+def linked(scene, event, page, **says):
+    """Such an event reaches the webhook once, with a link to this page and these facts."""
+    told = wait(lambda: scene.heard(event))
+    data = told[0]["data"] if told else {}
+    fine = len(told or []) == 1 and data["link"] == f"https://remit.acme.example/console{page}"
+    return fine and all(data.get(name) == text for name, text in says.items()), told
+
+
+def written(scene, title):
+    """Who was sent mail under such a title."""
+    return wait(lambda: [address for addresses, mail, _ in scene.strict.mails if mail["subject"].startswith(title) for address in addresses])
+
+
+def what_is_no_question(scene):
+    """Events of the whole house: each leads to the page where something can be done about it."""
+    house = scene.house
+    body = {"tools": ["fixture/delete_note"], "for_secs": 600, "calls": 1, "reason": "one note is wrong"}
+    status, said = request("POST", f"{house.url}/v1/access-requests", house.agent_key, body)
+    asked = wait(lambda: [told for told in scene.heard("question.asked") if told["data"].get("question") == said.get("question")])
+    scene.check("a request for access is told as a question", status in (200, 201, 202) and asked, (status, said))
+
+    settings = house.folder / "remit.yaml"
+    settings.write_text(settings.read_text().replace("    within: 30m\n", "    within: 40m\n", 1))
+    status, said = request("POST", f"{house.url}/admin/v1/reload", house.bob_key, {})
+    pending = (said.get("pending") or {}).get("change")
+    scene.check("a change that protects less waits for people", status in (200, 202) and pending, (status, said))
+    scene.check("they are told, with a link to it", *linked(scene, "change.proposed", f"/changes/{pending}", change=pending, by="bob"))
+    scene.check("mail of it goes to whoever may vote on it", written(scene, "A change waits for people") == ["sina@acme.example"])
+
+    done = house.cli("break-glass", "leak", "--incident", "INC-7", "--reason", "a note leaks")
+    scene.check("an emergency is told, with a link to where it is reviewed", *linked(scene, "glass.broken", "/access", incident="INC-7", by="bob"))
+    to = written(scene, "The glass was broken")
+    scene.check("mail of it goes to whoever may review it", done.returncode == 0 and "sina@acme.example" in (to or []), (to, done.stderr))
+
+    body = {"tool": "fixture/write_note", "arguments": {"path": "scratch/reviewed", "text": "x"}}
+    status, said = request("POST", f"{house.url}/v1/calls", house.agent_key, body)
+    scene.check("a call of medium risk goes through", status == 200 and said.get("status") == "done", (status, said))
+    question = house.ask(to="reminded", amount=514)
+    house.kill()
+    # A day goes by for the call, and twenty-four minutes for the question.
+    with sqlite3.connect(house.work / "out/remit.db") as store:
+        store.execute("UPDATE intents SET at = at - 25 * 3600 * 1000000 WHERE tool = 'fixture/write_note'")
+        store.execute("UPDATE deliveries SET next_at = created_at WHERE event = 'lapsing' AND about = ?", [question])
+    store.close()
+    house.serve()
+    scene.check("people are told of calls that nobody has looked at for a day, with a link to them", *linked(scene, "reviews.due", "/reviews", waiting="1"))
+    reminded = wait(lambda: [told for told in scene.heard("question.lapsing") if told["data"]["question"] == question])
+    scene.check("and reminded of a question whose time is nearly over", reminded)
+    house.kill()
+    house.serve()
+    time.sleep(3)
+    scene.check("once a day, over restarts too", len(scene.heard("reviews.due")) == 1)
+
+
 def main():
     # The mail servers complain when the gateway is killed, and of their own next version.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -524,7 +587,7 @@ def main():
             refuses_to_start(scene)
             scene.house.serve()
             scene.house.approve_tools()
-            for part in [people_are_told, channels_fail, comes_back, answered, over, clicks, crash, tries, half_a_mail, reloads, demands, escalates]:
+            for part in [people_are_told, channels_fail, comes_back, answered, over, clicks, crash, tries, half_a_mail, reloads, demands, escalates, what_is_no_question]:
                 print(f"\n## {part.__name__}", flush=True)
                 try:
                     part(scene)

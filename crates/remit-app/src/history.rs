@@ -99,6 +99,27 @@ impl Gate {
         Ok(found)
     }
 
+    /// When a file changed last from one authority in force to the next: where the record of that stands, counted from 1,
+    /// and its time. `None` when it never did.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub(crate) async fn last_changed(&self, file: &str) -> Result<Option<(u64, String)>, Unavailable> {
+        let (mut before, mut found): (Option<Option<Value>>, _) = (None, None);
+        self.each_in_force(|record, _, _| {
+            let Some(sources) = texts(record).and_then(|texts| json::parse(texts.as_bytes()).ok()) else { return };
+            let text = sources.get(file).cloned();
+            if before.as_ref().is_some_and(|before| *before != text) {
+                found = Some((record.id.clone(), record.time.clone()));
+            }
+            before = Some(text);
+        })
+        .await?;
+        let Some((id, time)) = found else { return Ok(None) };
+        let place = self.ports.store.places(&[id]).await?.into_iter().next().flatten();
+        Ok(place.map(|place| (place + 1, time)))
+    }
+
     async fn each_in_force(&self, mut each: impl FnMut(&SignedRecord, Digest, &Value)) -> Result<(), Unavailable> {
         let mut filter = RecordFilter { kind: Some(Kind::Policy), limit: PAGE, ..RecordFilter::default() };
         loop {

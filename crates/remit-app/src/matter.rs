@@ -98,8 +98,8 @@ pub(crate) fn message(matter: &Matter, delivery: &Delivery, to: Vec<Recipient>, 
     })
 }
 
-/// Title, what it means, where to look, facts.
-type Said = (String, &'static str, &'static str, Vec<Fact>);
+/// Title, what it means, on which page of the console to look, facts.
+type Said = (String, &'static str, String, Vec<Fact>);
 
 const fn fact(name: &'static str, label: &'static str, text: String) -> Fact {
     Fact { name, label, text }
@@ -119,7 +119,7 @@ fn of_change(change: &Change) -> Said {
     facts.push(fact("expires_at", "Open until", change.expires_at.to_string()));
     let meaning =
         "The configuration was changed so that it protects less. It is not in force until people have approved it.";
-    (title, meaning, "/authority", facts)
+    (title, meaning, format!("/changes/{}", change.id), facts)
 }
 
 fn of_emergency(given: &Given) -> Option<Said> {
@@ -135,7 +135,7 @@ fn of_emergency(given: &Given) -> Option<Said> {
         fact("expires_at", "Until", given.grant.expires.to_string()),
     ];
     let meaning = "Authority for emergencies is in use. A second person has to review it.";
-    Some((title, meaning, "/access", facts))
+    Some((title, meaning, "/access".to_owned(), facts))
 }
 
 fn of_reviews(backlog: Backlog) -> Said {
@@ -144,7 +144,7 @@ fn of_reviews(backlog: Backlog) -> Said {
     let since = backlog.oldest.map(|oldest| fact("oldest", "The oldest since", millis(oldest)));
     let mut facts = vec![fact("waiting", "Calls", backlog.waiting.to_string())];
     facts.extend(since);
-    (title, "They went through before anybody looked at them: `remit reviews` lists them.", "", facts)
+    (title, "They went through before anybody looked at them. Somebody still has to.", "/reviews".to_owned(), facts)
 }
 
 const fn things(count: usize) -> &'static str {

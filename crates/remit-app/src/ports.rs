@@ -12,6 +12,7 @@ mod people;
 mod questions;
 mod reviews;
 mod stamps;
+mod standings;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub use people::People;
 pub use questions::{Narrowing, Questions};
 pub use reviews::Reviews;
 pub use stamps::Stamps;
+pub use standings::Standings;
 
 /// Where everything durable lives. Identifiers compare byte for byte.
 ///
@@ -62,6 +64,7 @@ pub trait Store:
     + Reviews
     + Attention
     + Stamps
+    + Standings
     + Epochs
     + Send
     + Sync

@@ -1,9 +1,12 @@
 //! How an agent has fared since its remit last changed: the evidence beside every proposal to trust it further.
+//!
+//! Everything is counted from the records, once: what was counted, and how far, is kept in the store. A task counts
+//! on while the gateway runs, a little at a time, and whoever looks counts what is left. No call waits for it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use remit_core::Snapshot;
-use remit_core::ids::{AgentId, Digest, RunId, ToolName};
+use remit_core::ids::{AgentId, QuestionId, RecordId, RunId, ToolName};
 use remit_core::json;
 use remit_core::registry::Class;
 use remit_evidence::record::Kind;
@@ -11,23 +14,20 @@ use remit_evidence::writer::SignedRecord;
 use serde_json::Value;
 
 use crate::gate::Gate;
-use crate::history::FileChange;
-use crate::intent::Unavailable;
-use crate::ports::RecordFilter;
+use crate::intent::{CommitError, Unavailable};
+use crate::ports::{RecordFilter, Store};
 
-/// Records that are looked at, the newest; an answer that saw no more says so.
-const RECORDS_MAX: u64 = 50_000;
-/// Records read in one step.
-const PAGE: u32 = 1_000;
-/// Authorities looked back at for the last change of the remit.
-const HISTORY: usize = 200;
+/// Records that are counted before an answer; one that left some out says so.
+const BEFORE_AN_ANSWER: u64 = 50_000;
+/// Records counted in one step.
+const PAGE: u64 = 1_000;
 
 /// How an agent has fared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Since when: the last change of its remit's file; `None` when that lies before everything looked at.
+    /// Since when: the last change of its remit's file; `None` when that never changed.
     pub since: Option<String>,
-    /// Whether every record since then was looked at.
+    /// Whether every record since then was counted. Otherwise the newest were not, yet.
     pub whole: bool,
     /// By the class of the tool.
     pub classes: BTreeMap<Class, Counts>,
@@ -58,38 +58,119 @@ pub struct Counts {
     pub objections: u64,
 }
 
+/// What is counted, apart from others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Counter {
+    /// Of whom.
+    pub agent: AgentId,
+    /// Under which authority: where its record stands, 0 before the first.
+    pub since: u64,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened to an agent; to a call by its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Happened {
+    /// A call was admitted.
+    Allowed(Class),
+    /// One was refused.
+    Denied(Class),
+    /// One was held for people.
+    Asked(Class),
+    /// Somebody voted for a held one.
+    Approved(Class),
+    /// Somebody voted against it.
+    Opposed(Class),
+    /// The effect of an admitted one is unknown.
+    Unknown(Class),
+    /// It undid one.
+    Undid(Class),
+    /// Whoever looked at one afterwards objects.
+    Objected(Class),
+    /// It, or one of its runs, was stopped.
+    Halted,
+    /// It was given authority that was declared for emergencies.
+    Incident,
+}
+
+/// How far the records are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// So many of them, the oldest.
+    pub records: u64,
+    /// Where the last record among them stands that says which authority is in force; 0 when there is none.
+    pub since: u64,
+}
+
 impl Gate {
-    /// Counts what the records say of an agent since its remit last changed.
+    /// How an agent has fared since its remit last changed.
     ///
     /// # Errors
     /// When the store is unavailable.
     pub async fn standing(&self, agent: &AgentId) -> Result<Tally, Unavailable> {
+        let whole = self.count_standings(BEFORE_AN_ANSWER).await? == 0;
         let file = self.snapshot().remit(agent).map(|remit| remit.locus.file.clone());
-        let touches = |files: &[FileChange]| files.iter().any(|change| Some(&change.name) == file.as_ref());
-        let since = self.history(HISTORY).await?.into_iter().find(|entry| touches(&entry.files));
-        let since = since.map(|entry| entry.time);
-        let total = self.ports.store.count().await?;
-        let mut filter =
-            RecordFilter { after: total.saturating_sub(RECORDS_MAX), limit: PAGE, ..RecordFilter::default() };
+        let changed = match file {
+            Some(file) => self.last_changed(&file).await?,
+            None => None,
+        };
+        let (place, since) = changed.map_or((0, None), |(place, time)| (place, Some(time)));
+        let mut tally = Tally { since, whole, ..Tally::default() };
+        for (counter, count) in self.ports.store.standing(agent, place).await? {
+            *tally.of(counter.what) += count;
+        }
+        Ok(tally)
+    }
+
+    /// Counts on in the records, at most so many; how many are not counted then.
+    ///
+    /// # Errors
+    /// When the store is unavailable. What was counted by then is kept.
+    pub async fn count_standings(&self, most: u64) -> Result<u64, Unavailable> {
+        let store = &*self.ports.store;
         let undoes = undoes(&self.snapshot());
-        let mut count = Count { agent, undoes, calls: HashMap::new(), runs: HashSet::new(), tally: Tally::default() };
-        let mut whole = filter.after == 0;
+        let mut left = most;
         loop {
-            let page = self.ports.store.records(&filter).await?;
-            if page.is_empty() {
-                break;
+            let from = store.counted().await?;
+            if left == 0 {
+                return Ok(store.count().await?.saturating_sub(from.records));
             }
+            let limit = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
+            let page = store.records(&RecordFilter { after: from.records, limit, ..RecordFilter::default() }).await?;
+            if page.is_empty() {
+                return Ok(0);
+            }
+            left = left.saturating_sub(page.len() as u64);
+            let mut count = Count { store, undoes: &undoes, to: from, more: HashMap::new() };
             for record in &page {
-                filter.after += 1;
-                // Times are of one form, in UTC, so they compare as texts.
-                if since.as_ref().is_some_and(|since| record.time < *since) {
-                    whole = true;
-                } else {
-                    count.add(record);
-                }
+                count.add(record).await?;
+            }
+            match store.count_on(from, count.to, count.more.into_iter().collect()).await {
+                // Somebody else has counted these meanwhile.
+                Ok(()) | Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Unavailable(error)) => return Err(error),
             }
         }
-        Ok(Tally { since, whole, ..count.tally })
+    }
+}
+
+impl Tally {
+    fn of(&mut self, what: Happened) -> &mut u64 {
+        let Some(class) = what.class() else {
+            return if what == Happened::Halted { &mut self.halts } else { &mut self.incidents };
+        };
+        let counts = self.classes.entry(class).or_default();
+        match what {
+            Happened::Allowed(_) => &mut counts.allowed,
+            Happened::Denied(_) => &mut counts.denied,
+            Happened::Asked(_) => &mut counts.asked,
+            Happened::Approved(_) => &mut counts.approvals,
+            Happened::Opposed(_) => &mut counts.denials,
+            Happened::Unknown(_) => &mut counts.unknown,
+            Happened::Undid(_) => &mut counts.undos,
+            Happened::Objected(_) | Happened::Halted | Happened::Incident => &mut counts.objections,
+        }
     }
 }
 
@@ -105,59 +186,175 @@ fn undoes(snapshot: &Snapshot) -> HashMap<String, Class> {
     out
 }
 
+/// What is counted in one step.
 struct Count<'a> {
-    agent: &'a AgentId,
-    undoes: HashMap<String, Class>,
-    /// The agent's decisions by their digests, with the class.
-    calls: HashMap<Digest, Class>,
-    runs: HashSet<RunId>,
-    tally: Tally,
+    store: &'a dyn Store,
+    undoes: &'a HashMap<String, Class>,
+    to: Counted,
+    more: HashMap<Counter, u64>,
+}
+
+/// What a record says.
+struct Said(Value);
+
+impl Said {
+    fn by(record: &SignedRecord) -> Self {
+        Self(json::parse(&record.envelope.payload).unwrap_or_default())
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        self.0.get("predicate")?.pointer(path).and_then(Value::as_str)
+    }
+
+    fn agent(&self) -> Option<AgentId> {
+        AgentId::parse(self.text("/agent/id")?).ok()
+    }
+
+    fn class(&self) -> Option<Class> {
+        Class::parse(self.text("/tool/class")?)
+    }
 }
 
 impl Count<'_> {
-    fn add(&mut self, record: &SignedRecord) {
-        let statement = json::parse(&record.envelope.payload).unwrap_or_default();
-        let says = statement.get("predicate").unwrap_or(&Value::Null);
-        let text = |path: &str| says.pointer(path).and_then(Value::as_str);
+    async fn add(&mut self, record: &SignedRecord) -> Result<(), Unavailable> {
+        self.to.records += 1;
         match record.kind {
-            Kind::Decision if text("/agent/id") == Some(self.agent.as_str()) => {
-                self.runs.extend(record.run.clone());
-                let Some(class) = text("/tool/class").and_then(Class::parse) else { return };
-                self.calls.insert(record.digest, class);
-                let allowed = text("/verdict") == Some("allow");
-                if let Some(undone) = text("/tool/name").and_then(|tool| self.undoes.get(tool)).filter(|_| allowed) {
-                    self.tally.classes.entry(*undone).or_default().undos += 1;
-                }
-                let counts = self.tally.classes.entry(class).or_default();
-                match text("/verdict") {
-                    Some("allow") => counts.allowed += 1,
-                    Some("ask") => counts.asked += 1,
-                    _ => counts.denied += 1,
-                }
-            }
-            Kind::Grant if text("/event") == Some("break_glass") => {
-                self.tally.incidents += u64::from(text("/agent/id") == Some(self.agent.as_str()));
-            }
-            Kind::Approval | Kind::Execution | Kind::Grant => {
-                let links = says.get("links").and_then(Value::as_array).into_iter().flatten();
-                let linked = |link: &Value| link.get("digest").and_then(Value::as_str).and_then(Digest::from_hex);
-                let class = links.filter_map(linked).find_map(|digest| self.calls.get(&digest).copied());
-                let Some(counts) = class.map(|class| self.tally.classes.entry(class).or_default()) else { return };
-                match (record.kind, text("/choice"), text("/result/state")) {
-                    (Kind::Approval, Some("deny"), _) => counts.denials += 1,
-                    (Kind::Approval, Some(_), _) => counts.approvals += 1,
-                    (Kind::Execution, _, Some("unknown")) => counts.unknown += 1,
-                    (Kind::Grant, ..) if text("/finding") == Some("objected") => counts.objections += 1,
+            Kind::Policy => self.to.since = self.to.records,
+            Kind::Decision => self.decided(&Said::by(record)),
+            Kind::Approval => {
+                let said = Said::by(record);
+                // What approvers ask back, or that others are called in, stands among the approvals, and is none.
+                match said.text("/choice") {
+                    Some("approve") => self.voted(&said, Happened::Approved).await?,
+                    Some("deny") => self.voted(&said, Happened::Opposed).await?,
                     _ => {}
                 }
             }
-            Kind::Halt if text("/event") == Some("halt") => {
-                let target = text("/target").unwrap_or_default();
-                let run = target.strip_prefix("run:").and_then(|run| RunId::parse(run).ok());
-                let own = target == format!("agent:{}", self.agent) || run.is_some_and(|run| self.runs.contains(&run));
-                self.tally.halts += u64::from(own);
+            Kind::Execution => {
+                let said = Said::by(record);
+                if said.text("/result/state") == Some("unknown") {
+                    self.of_call(said.text("/intent"), Happened::Unknown).await?;
+                }
+            }
+            Kind::Grant => {
+                let said = Said::by(record);
+                match (said.text("/event"), said.text("/finding")) {
+                    (Some("break_glass"), _) => self.happened(said.agent(), Happened::Incident),
+                    (_, Some("objected")) => self.of_call(said.text("/intent"), Happened::Objected).await?,
+                    _ => {}
+                }
+            }
+            Kind::Halt => {
+                let said = Said::by(record);
+                if said.text("/event") == Some("halt") {
+                    self.halted(said.text("/target").unwrap_or_default()).await?;
+                }
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    fn decided(&mut self, said: &Said) {
+        let Some(class) = said.class() else { return };
+        let what = match said.text("/verdict") {
+            Some("allow") => Happened::Allowed(class),
+            Some("ask") => Happened::Asked(class),
+            _ => Happened::Denied(class),
+        };
+        self.happened(said.agent(), what);
+        let undone = said.text("/tool/name").and_then(|tool| self.undoes.get(tool)).copied();
+        if let (Happened::Allowed(_), Some(undone)) = (what, undone) {
+            self.happened(said.agent(), Happened::Undid(undone));
+        }
+    }
+
+    /// A vote is for the call that asked first.
+    async fn voted(&mut self, said: &Said, what: fn(Class) -> Happened) -> Result<(), Unavailable> {
+        let Some(id) = said.text("/question").and_then(|id| QuestionId::parse(id).ok()) else { return Ok(()) };
+        let Some(question) = self.store.question(&id).await? else { return Ok(()) };
+        self.of_call(Some(question.intent.as_str()), what).await
+    }
+
+    /// What happened to the call that this decision record is about.
+    async fn of_call(&mut self, record: Option<&str>, what: fn(Class) -> Happened) -> Result<(), Unavailable> {
+        let Some(id) = record.and_then(|id| RecordId::parse(id).ok()) else { return Ok(()) };
+        if let Some(said) = self.store.record(&id).await?.as_ref().map(Said::by)
+            && let Some(class) = said.class()
+        {
+            self.happened(said.agent(), what(class));
+        }
+        Ok(())
+    }
+
+    async fn halted(&mut self, target: &str) -> Result<(), Unavailable> {
+        let agent = match target.split_once(':') {
+            Some(("agent", agent)) => AgentId::parse(agent).ok(),
+            Some(("run", run)) => match RunId::parse(run) {
+                Ok(run) => self.store.run(&run).await?.map(|run| run.agent),
+                Err(_) => None,
+            },
+            _ => None,
+        };
+        self.happened(agent, Happened::Halted);
+        Ok(())
+    }
+
+    fn happened(&mut self, agent: Option<AgentId>, what: Happened) {
+        let Some(agent) = agent else { return };
+        *self.more.entry(Counter { agent, since: self.to.since, what }).or_default() += 1;
+    }
+}
+
+impl Happened {
+    /// The word used in columns.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "allowed",
+            Self::Denied(_) => "denied",
+            Self::Asked(_) => "asked",
+            Self::Approved(_) => "approved",
+            Self::Opposed(_) => "opposed",
+            Self::Unknown(_) => "unknown",
+            Self::Undid(_) => "undid",
+            Self::Objected(_) => "objected",
+            Self::Halted => "halted",
+            Self::Incident => "incident",
+        }
+    }
+
+    /// The class of the call to which it happened; none when it happened to the agent.
+    #[must_use]
+    pub const fn class(self) -> Option<Class> {
+        match self {
+            Self::Allowed(class)
+            | Self::Denied(class)
+            | Self::Asked(class)
+            | Self::Approved(class)
+            | Self::Opposed(class)
+            | Self::Unknown(class)
+            | Self::Undid(class)
+            | Self::Objected(class) => Some(class),
+            Self::Halted | Self::Incident => None,
+        }
+    }
+
+    /// Reads the word and the class.
+    #[must_use]
+    pub fn parse(word: &str, class: Option<Class>) -> Option<Self> {
+        Some(match (word, class) {
+            ("allowed", Some(class)) => Self::Allowed(class),
+            ("denied", Some(class)) => Self::Denied(class),
+            ("asked", Some(class)) => Self::Asked(class),
+            ("approved", Some(class)) => Self::Approved(class),
+            ("opposed", Some(class)) => Self::Opposed(class),
+            ("unknown", Some(class)) => Self::Unknown(class),
+            ("undid", Some(class)) => Self::Undid(class),
+            ("objected", Some(class)) => Self::Objected(class),
+            ("halted", None) => Self::Halted,
+            ("incident", None) => Self::Incident,
+            _ => return None,
+        })
     }
 }

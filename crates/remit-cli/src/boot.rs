@@ -44,7 +44,7 @@ use crate::logs::Logs;
 use crate::place::{Place, store_of};
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
-use crate::{ledger, notify, trust, upstreams};
+use crate::{ledger, notify, sign_in, trust, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -171,6 +171,7 @@ impl Booted {
         // Before anything is written: a channel without its secret would be noticed when it is needed.
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
         notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
+        sign_in::oidc(&config.settings, folder, "").map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
         let store = open(&file, &config.settings)?;
@@ -228,6 +229,7 @@ impl Booted {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
+        let oidc = sign_in::oidc(&config.settings, folder, edge_settings.home());
         let keyring = keyring(&config.keys, &config.settings);
         let writer = gate.clone();
         let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
@@ -242,6 +244,11 @@ impl Booted {
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
+        match oidc {
+            Ok(oidc) => edge.vouched_for_by(oidc),
+            // As with channels: of the authority in force, while the folder waits. Fewer people come in for it.
+            Err(faults) => tracing::error!(faults = faults.join("; "), "nobody signs in with another party"),
+        }
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }

@@ -17,6 +17,7 @@ mod notify;
 mod otlp;
 mod place;
 mod reload;
+mod sign_in;
 mod tls;
 mod trust;
 mod upstreams;

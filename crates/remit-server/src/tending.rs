@@ -1,6 +1,6 @@
 //! The task that tends what waits for people: it notices steps of escalations that are due, plants and ends
 //! canaries, completes requests that people have decided and nobody completed, ends grants that are over, and
-//! reminds of emergencies that nobody has reviewed.
+//! reminds of emergencies that nobody has reviewed. It also counts how agents fare, for when people ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ const EVERY: Duration = Duration::from_secs(2);
 const GRANTS: u64 = 2;
 /// After how many rounds it reminds again.
 const REMIND: u64 = 1800;
+/// How many records it counts in a round: few, as calls go on meanwhile. Whoever looks counts the rest.
+const COUNTED: u64 = 1_000;
 
 /// The task. It ends when this is dropped; each of its deeds is done or not, never half.
 pub struct Tending(JoinHandle<()>);
@@ -40,6 +42,9 @@ impl Tending {
                     && let Err(error) = gate.notice_reviews().await
                 {
                     tracing::error!(%error, "calls that wait for a review could not be counted");
+                }
+                if let Err(error) = gate.count_standings(COUNTED).await {
+                    tracing::error!(%error, "how agents fare could not be counted");
                 }
                 round += 1;
                 tokio::time::sleep(EVERY).await;

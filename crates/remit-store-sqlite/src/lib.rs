@@ -61,6 +61,7 @@ mod reviews;
 mod runs;
 mod schema;
 mod stamps;
+mod standings;
 mod store;
 mod writer;
 

@@ -385,6 +385,14 @@ CREATE TABLE passkeys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX passkeys_by_operator ON passkeys (operator);
 
+-- Their login with another party: one each at most, and one person's.
+CREATE TABLE logins (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  operator TEXT NOT NULL UNIQUE,
+  PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
 -- Invitations that wait, by the SHA-256 of their token: one for each person at most.
 CREATE TABLE invitations (
   token BLOB PRIMARY KEY CHECK (length(token) = 32),
@@ -398,6 +406,7 @@ CREATE TABLE sessions (
   id BLOB PRIMARY KEY CHECK (length(id) = 32),
   operator TEXT NOT NULL,
   factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  proved_at INTEGER,
   created_at INTEGER NOT NULL,
   seen_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
@@ -484,6 +493,25 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_waiting ON deliveries (max(next_at, ifnull(claimed_until, next_at))) WHERE state = 'waiting';
 CREATE INDEX deliveries_over ON deliveries (created_at) WHERE state <> 'waiting';
+
+-- How agents have fared, counted from the first `records` of them. `since`, there and in each count, is where the record
+-- of the authority stands under which it happened. An empty class: it happened to the agent, and to no call.
+CREATE TABLE counted (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  records INTEGER NOT NULL CHECK (records >= 0),
+  since INTEGER NOT NULL CHECK (since BETWEEN 0 AND records)
+) STRICT;
+INSERT INTO counted VALUES (1, 0, 0);
+CREATE TRIGGER counted_once BEFORE UPDATE ON counted WHEN new.records < old.records OR new.since < old.since
+BEGIN SELECT RAISE(ABORT, 'no record is counted twice'); END;
+CREATE TABLE standings (
+  agent TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  class TEXT NOT NULL CHECK (class IN ('', 'read', 'write', 'trigger', 'approve', 'expose')),
+  what TEXT NOT NULL,
+  count INTEGER NOT NULL CHECK (count > 0),
+  PRIMARY KEY (agent, since, class, what)
+) STRICT, WITHOUT ROWID;
 
 -- Checkpoints with a third party's token over them (RFC 3161). A token proves itself, so it has no record.
 CREATE TABLE stamps (

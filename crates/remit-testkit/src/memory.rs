@@ -12,6 +12,7 @@ mod outbox;
 mod people;
 mod questions;
 mod stamps;
+mod standings;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -11,6 +11,10 @@ use crate::intent::Unavailable;
 use crate::ledger::sealed;
 use crate::ports::{RecordFilter, Store};
 
+/// Whoever asks may have looked at the clock a moment before the sealer did. By more than that a clock does not lie behind
+/// unless it was set back.
+const ASKED_BEFORE_MS: i64 = 5_000;
+
 /// How long records may have waited to be sealed, and how long they may wait.
 pub struct Lag {
     bound: ArcSwap<Unsealed>,
@@ -70,6 +74,7 @@ impl Lag {
         match u64::try_from(age) {
             Ok(age) if age <= within.saturating_mul(1_000) => None,
             Ok(age) => Some(format!("records have waited {} s to be sealed, and may wait {within} s", age / 1_000)),
+            Err(_) if age >= -ASKED_BEFORE_MS => None,
             Err(_) => Some("the clock was set back, and nothing has been sealed since".to_owned()),
         }
     }

@@ -127,11 +127,9 @@ fn show(proposal: &Value) -> Result<(), Failure> {
 }
 
 fn since(evidence: &Value) -> String {
-    match (evidence["since"].as_str(), evidence["whole"].as_bool()) {
-        (Some(since), Some(true)) => format!(" since {since}"),
-        (_, Some(true)) => " since the first record".to_owned(),
-        _ => " in the newest records".to_owned(),
-    }
+    let since = evidence["since"].as_str().unwrap_or("the first record");
+    let rest = if evidence["whole"] == true { "" } else { "; the newest records are not counted yet" };
+    format!(" since {since}{rest}")
 }
 
 impl Standing {

@@ -206,6 +206,9 @@ impl Rehearsal {
         let (verdict, record, refusal) = match reply {
             Reply::Done { record, .. } => (Verdict::Allow, Some(record), None),
             Reply::Held { record, question, refusal, .. } => {
+                // Made at once: here nobody waits for an upstream.
+                let previewed = self.gate.preview(&question, Box::pin(std::future::pending())).await;
+                previewed.map_err(|error| error.to_string())?;
                 self.asked = Some(question);
                 (Verdict::Ask, Some(record), Some(refusal))
             }

@@ -74,6 +74,12 @@ pub fn definitions(update: &str) -> Vec<Value> {
             &["payment", "amount"],
         ),
         tool(
+            "preview_refund",
+            "Says what a refund would do, and does nothing.",
+            json!({"payment": text(), "amount": {"type": "number", "exclusiveMinimum": 0}}),
+            &["payment", "amount"],
+        ),
+        tool(
             "send_mail",
             "Sends a mail.",
             json!({"to": {"type": "string", "pattern": "^[^@,;\\s]+@[^@,;\\s]+$"}, "subject": text(), "text": text()}),
@@ -155,6 +161,12 @@ impl Toolbox for Business {
                 books.refunds.push(arguments.clone());
                 json!({"refund": format!("R-{}", books.refunds.len()), "amount": arguments["amount"]})
             })),
+            "preview_refund" => Ok(Value::String(format!(
+                "Payment {}, 240.00 USD by card of Ada Quist\n-refunded: {:.2} USD\n+refunded: {:.2} USD",
+                text("payment"),
+                0.0,
+                arguments["amount"].as_f64().unwrap_or_default()
+            ))),
             "send_mail" => {
                 self.books(|books| books.mails.push(arguments.clone()));
                 Ok(json!({"sent": true}))

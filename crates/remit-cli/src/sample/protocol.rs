@@ -48,6 +48,7 @@ pub fn answer(toolbox: &dyn Toolbox, message: &Value) -> Option<Value> {
                 return Some(error(id, -32602, &format!("unknown tool: {name}"), None));
             }
             match toolbox.call(name, params.get("arguments").unwrap_or(&json!({}))) {
+                Ok(Value::String(text)) => json!({"content": [{"type": "text", "text": text}], "isError": false}),
                 Ok(value) => json!({
                     "content": [{"type": "text", "text": value.to_string()}], "structuredContent": value, "isError": false,
                 }),

@@ -22,7 +22,7 @@ use serde_json::json;
 use super::gauge::Gauge;
 use super::moment::{Moment, lasting};
 use super::page::{Page, Place, answer, form, onward};
-use super::plain::{Plain, head, line, lines};
+use super::plain::{Plain, coded, head, line, lines};
 use super::tag::Tag;
 use crate::admin::access::not_given;
 use crate::admin::{operator, unavailable};
@@ -142,7 +142,7 @@ async fn listed(edge: &Edge, wish: Wish, headers: &HeaderMap) -> Result<Access, 
     let glasses = snapshot.break_glass().iter().map(|glass| Glass {
         name: line(glass.name.as_str()),
         agents: names(glass.agents.iter().map(ToString::to_string).collect()),
-        terms: line(&glass.terms.to_string()),
+        terms: coded(&glass.terms.to_string()),
         instead_of: names(glass.instead_of.iter().map(ToString::to_string).collect()),
     });
     Ok(Access {
@@ -177,7 +177,7 @@ impl Request {
             },
             agent: line(request.agent.as_str()),
             user: request.user.as_ref().map(|user| line(user.as_str())),
-            terms: line(&request.terms.to_string()),
+            terms: coded(&request.terms.to_string()),
             tools: tools.join(", "),
             minutes: request.terms.secs / 60,
             calls: request.terms.calls,
@@ -208,7 +208,7 @@ impl Grant {
             },
             agent: line(grant.agent.as_str()),
             whom: line(&whom),
-            terms: line(&grant.terms.to_string()),
+            terms: coded(&grant.terms.to_string()),
             ground: line(grant.ground.name().as_str()),
             given: Moment::new(given.given_at, now),
             expires: Moment::new(grant.expires, now),

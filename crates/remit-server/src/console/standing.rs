@@ -1,5 +1,5 @@
 //! How an agent has fared since its remit last changed, and what would trust it further: its next stage, and what people
-//! have proposed. Counting reads many records, so this is a page of its own.
+//! have proposed.
 
 use std::sync::Arc;
 

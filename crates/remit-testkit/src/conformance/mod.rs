@@ -26,6 +26,7 @@ mod records;
 mod runs;
 mod settlement;
 mod stamps;
+mod standings;
 pub mod trial;
 
 use std::pin::Pin;
@@ -122,6 +123,7 @@ pub fn cases() -> Vec<Case> {
             are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
             wrong_passwords_cost_time, many_attempts_at_once_are_many, a_passkey_is_one_persons,
             a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
+            a_login_is_one_persons, a_login_that_was_given_resets_an_account, a_session_is_handed_on_by_one_that_lasts,
             a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
             erasure_forgets_how_they_sign_in,
         },
@@ -142,6 +144,7 @@ pub fn cases() -> Vec<Case> {
             an_attempt_changes_it, what_follows_is_added_with_it, what_is_over_changes_no_more,
             news_without_a_channel_goes, is_listed_newest_first, forgets_what_is_over,
         },
+        standings::{add_up, are_apart_by_agent_and_authority, count_nothing_twice},
         stamps::{come_back_as_they_were, the_first_over_a_leaf_is_found, the_first_over_a_size_stays},
         identifiers::{compare_byte_for_byte, of_nobody_are_nobodys},
         races::{for_the_last_unit, for_one_approval, for_one_key, for_one_question, for_one_run, for_the_head},

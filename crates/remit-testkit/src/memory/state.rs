@@ -43,6 +43,7 @@ pub(crate) struct State {
     pub head: Option<Head>,
     pub epochs: Vec<Epoch>,
     pub stamps: Vec<remit_app::stamp::Stamped>,
+    pub standings: super::standings::Room,
     pub changes: super::changes::ChangeState,
     pub on_advance: Option<OnAdvance>,
 }

@@ -323,6 +323,43 @@ async fn always_is_no_vote_but_a_proposal_that_works() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_an_agent_fares_is_counted_once_and_outlives_the_process() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let wire = &gateway.wire;
+    let refund = |amount: u64| json!({"tool": "business/refund", "arguments": {"payment": "P-7", "amount": amount}});
+    for amount in [20, 200, 9_000] {
+        wire.send(AGENT, "/v1/decisions", Some(&refund(amount))).await.expect("an answer");
+    }
+    let (_, held) = wire.send(AGENT, "/v1/decisions", Some(&refund(200))).await.expect("an answer");
+    let question = format!("/admin/v1/questions/{}", held["question"].as_str().unwrap_or_else(|| panic!("{held}")));
+    let asked = post(wire, "fred", &format!("{question}/remarks"), json!({"text": "For whom?"})).await;
+    assert_eq!(asked.0, 200, "{asked:?}");
+    let seen = get(wire, &question).await;
+    let ballot = json!({"choice": "deny", "reason": "not this one", "shown": seen["shown"]});
+    assert_eq!(post(wire, "fred", &format!("{question}/votes"), ballot).await.0, 200);
+    let order = json!({"target": format!("run:{}", seen["run"].as_str().expect("a run")), "reason": "a look"});
+    assert_eq!(post(wire, "olga", "/admin/v1/halts", order).await.0, 200);
+    let path = "/admin/v1/agents/desk/standing";
+    let standing = get(wire, path).await;
+    let trigger = json!({
+        "class": "trigger", "calls": 1, "refusals": 1, "holds": 2, "approvals": 0, "denials": 1, "unknown": 0,
+        "undos": 0, "objections": 0,
+    });
+    assert_eq!(standing["classes"], json!([trigger]), "what is asked back is no vote");
+    assert_eq!((&standing["halts"], &standing["whole"]), (&json!(1), &json!(true)), "{standing}");
+    assert_eq!(get(wire, path).await, standing, "nothing is counted twice");
+    gateway.stop().await;
+    let gateway = place.start().await;
+    let again = get(&gateway.wire, path).await;
+    // The outcome of the call that nobody has reported is unknown now.
+    let mut expected = standing.clone();
+    expected["classes"][0]["unknown"] = again["classes"][0]["unknown"].clone();
+    assert_eq!(again, expected);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_did_what_to_the_gateway_is_on_record() {
     let place = Place::new();
     let gateway = place.start().await;

@@ -51,6 +51,9 @@ impl House {
         let upstream = Upstream::serve(&place.text("pins/business.json"), Duration::ZERO).await.expect("upstream");
         place.reaches(&upstream);
         place.edit("remit.yaml", "quorum: 1", "quorum: 2");
+        // A preview comes when it comes, and changes what is voted on: previews have their own tests.
+        let preview = "    preview: preview_refund           # what people are shown who are asked about a refund\n";
+        place.edit("upstreams/business.yaml", preview, "");
         let more = "  - tools: [business/send_mail]\n    approval: finance-sign-off\napprove: none";
         place.edit("remits/support-bot.yaml", "approve: none", more);
         let sha = |key: &str| Digest::of(key.as_bytes()).to_string();

@@ -262,6 +262,7 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
         &waiting,
         &[
             "at most 2 calls",
+            "ends early if unused for 1 h",
             &format!("/console/questions/{question}"),
             "Give less",
             "&lt;script&gt;alert(3)",
@@ -271,6 +272,16 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
     let (ours, theirs) = waiting.split_once("agent-words").expect("what the agent wrote is marked");
     assert!(!ours.contains("alert(3)") && theirs.contains("alert(3)"), "and stands last");
     assert!(!house.page(VIEWER, "/console/access?agent=other").await.contains(&question));
+
+    // Granted, it says so of itself, until it is used.
+    let page = house.page(VIEWER, &format!("/console/questions/{question}")).await;
+    let shown = page.split("name=\"shown\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a digest");
+    let form = format!("choice=approve&shown={shown}&rule=finance-sign-off&reason=yes");
+    house.press(VIEWER, &format!("/console/questions/{question}/votes"), &form).await;
+    has(&house.page(VIEWER, "/console/access").await, &["0 of 2 calls used", "if still unused, <time"]);
+    let grants = house.wire.done(VIEWER, "/admin/v1/grants", None).await.expect("grants");
+    let given = grants["grants"][0]["grant"].as_str().expect("a grant").to_owned();
+    house.press(CHIEF, &format!("/console/access/grants/{given}/revoke"), "reason=enough").await;
 
     let broken = json!({"name": "leak", "incident": "INC-7", "reason": "<b>the list leaks</b>"});
     let broken = house.wire.done(CHIEF, "/admin/v1/break-glass", Some(&broken)).await.expect("broken");

@@ -130,9 +130,11 @@ impl Server {
             }
             Effect::Lost => Manner::Silent,
         });
-        let before = self.upstream.calls().len();
+        // Calls of this tool: that of a preview is another one's.
+        let tool = step.tool.own();
+        let before = self.upstream.asked(tool).len();
         let (_, answer) = self.wire.send(&key, "/v1/calls", Some(&body)).await?;
-        let executed = self.upstream.calls().len() > before;
+        let executed = self.upstream.asked(tool).len() > before;
         self.seen(&answer, executed).await
     }
 
@@ -165,7 +167,15 @@ impl Server {
     async fn vote(&self, by: &OperatorId, mut body: Value) -> Result<Seen, String> {
         let question = self.asked.clone().ok_or("no call is held")?;
         let path = format!("/admin/v1/questions/{question}");
-        let seen = self.wire.done(&operator_key("rehearsal"), &path, None).await?;
+        let mut seen = self.wire.done(&operator_key("rehearsal"), &path, None).await?;
+        // Whoever voted before the preview is there would have to look again.
+        for _ in 0..500 {
+            if seen["sight"]["preview"]["state"] != "awaited" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen = self.wire.done(&operator_key("rehearsal"), &path, None).await?;
+        }
         body["shown"] = seen["shown"].clone();
         self.wire.done(&operator_key(by.as_str()), &format!("{path}/votes"), Some(&body)).await.map(|_| Seen::default())
     }

@@ -88,7 +88,14 @@ impl<'a> Story<'a> {
         t.refused("it refunds 200 dollars: held, people are asked", &held, "approval.required")?;
         let own = Gateway::at(self.url, &self.furnished.agent_key)?;
         let path = format!("/admin/v1/questions/{question}");
-        let seen = t.operator.send(Method::GET, &path, None).await?;
+        let seen = t.previewed(&path).await?;
+        let preview = seen["sight"]["preview"]["text"].as_str().unwrap_or_default();
+        let line = preview.lines().find(|line| line.starts_with('+')).unwrap_or_default();
+        t.told(
+            "bob looks at the question: what would happen",
+            &format!("the business says `{line}`"),
+            line.ends_with("200.00 USD"),
+        )?;
         let path = format!("{path}/votes");
         let vote = json!({"choice": "approve", "reason": "customer was charged twice", "shown": seen["shown"]});
         let forged = own.send(Method::POST, &path, Some(&vote)).await;
@@ -234,6 +241,19 @@ impl Telling {
     fn told(&mut self, step: &str, outcome: &str, as_told: bool) -> Result<(), Failure> {
         self.failed += usize::from(!as_told);
         say(format!("  {} {step}\n      {outcome}", if as_told { "ok " } else { "NOT" }))
+    }
+
+    /// A question once the system itself has said what the call would do. It has five seconds for that.
+    async fn previewed(&self, path: &str) -> Result<Value, Failure> {
+        let mut seen = self.operator.send(Method::GET, path, None).await?;
+        for _ in 0..60 {
+            if seen["sight"]["preview"]["state"] != "awaited" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            seen = self.operator.send(Method::GET, path, None).await?;
+        }
+        Ok(seen)
     }
 
     async fn allowed(&mut self, step: &str, tool: &str, arguments: Value) -> Result<(), Failure> {

@@ -3,14 +3,16 @@
 //! call left without a receipt, and every record verifies.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod gateway;
+mod previews;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use gateway::Gateway;
 use remit_cli::boot::Running;
 use remit_core::ids::Digest;
 use remit_evidence::dsse::Envelope;
@@ -23,13 +25,12 @@ use remit_testkit::place::{Place, business, program};
 use remit_testkit::upstream::Upstream;
 use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 const ROUNDS: u64 = 32;
 const WORKERS: u64 = 6;
 const AGENT: &str = "crash-agent";
-const OPERATOR: &str = "scenario-operator-rehearsal";
 
 /// A call that a client makes, and makes again when it does not know what came of it.
 #[derive(Clone, Debug)]
@@ -89,50 +90,6 @@ fn set_up(upstream: &Upstream) -> Place {
          trigger: [{ tools: [business/refund], limits: [150 per month, 500 USD per month] }]\n",
     );
     place
-}
-
-struct Gateway {
-    child: Child,
-    wire: Wire,
-    log: PathBuf,
-}
-
-impl Gateway {
-    fn spawn(place: &Path) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-        let log = place.join("log");
-        let child = Command::new(program())
-            .arg("-C")
-            .arg(place)
-            .args(["serve", "--listen", &free.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).expect("log"))
-            .kill_on_drop(true)
-            .spawn()
-            .expect("spawn");
-        Self { child, wire: Wire::to(&format!("http://{free}")), log }
-    }
-
-    async fn ready(&mut self) {
-        let began = Instant::now();
-        while self.wire.done(OPERATOR, "/admin/v1/budgets", None).await.is_err() {
-            let gone = self.child.try_wait().expect("wait");
-            let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(gone.is_none(), "the gateway does not start after a crash: {}", log());
-            assert!(began.elapsed() < Duration::from_secs(20), "the gateway is not ready: {}", log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// SIGKILL, and gone.
-    async fn kill(mut self) {
-        self.child.kill().await.expect("kill");
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.wire.done(OPERATOR, path, None).await.expect("an answer")
-    }
 }
 
 /// Clients at work until the gateway is gone.
