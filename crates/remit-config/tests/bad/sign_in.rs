@@ -31,7 +31,7 @@ pub const ALL: &[InFile] = &[
         "remit.yaml",
         "    client_id: remit",
         "    client: remit",
-        "remit.yaml:63:5: unknown key `client` (did you mean `client_id`?)",
+        "remit.yaml:63:5: unknown key `client` (known here: `issuer`, `client_id`, `client_secret`, `name`, `scopes`, `ca`, `fresh`)",
     ),
     ("remit.yaml", "fresh: 10m", "fresh: 2h", "remit.yaml:68:12: `2h` is out of bounds (write at most `1h`)"),
     (
