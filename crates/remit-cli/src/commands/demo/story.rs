@@ -91,7 +91,11 @@ impl<'a> Story<'a> {
         let seen = t.previewed(&path).await?;
         let preview = seen["sight"]["preview"]["text"].as_str().unwrap_or_default();
         let line = preview.lines().find(|line| line.starts_with('+')).unwrap_or_default();
-        t.told("bob looks at the question: what would happen", &format!("the business says `{line}`"), line.ends_with("200.00 USD"))?;
+        t.told(
+            "bob looks at the question: what would happen",
+            &format!("the business says `{line}`"),
+            line.ends_with("200.00 USD"),
+        )?;
         let path = format!("{path}/votes");
         let vote = json!({"choice": "approve", "reason": "customer was charged twice", "shown": seen["shown"]});
         let forged = own.send(Method::POST, &path, Some(&vote)).await;
