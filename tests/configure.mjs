@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Writes a gateway's configuration folder for a group of tests, with fresh keys.
 //
-//   node configure.mjs conformance|clients|servers|browser OUT [--listen 127.0.0.1:7420] [--fixture http://127.0.0.1:3900/mcp]
+//   node configure.mjs conformance|clients|servers|browser OUT [--listen 127.0.0.1:7420] [--fixture http://127.0.0.1:3900/mcp] [--issuer URL]
 //
 // OUT/config is the folder for `remit serve`; OUT/env is a shell file with what the gateway and the tests need
 // in their environment; OUT/work holds what the servers work on. OUT must not exist yet.
@@ -29,12 +29,14 @@ if (!AGENTS[group] || !target) {
 const out = resolve(target);
 const listen = option('listen', '127.0.0.1:7420');
 const fixture = option('fixture', 'http://127.0.0.1:3900/mcp');
+const issuer = option('issuer', 'http://127.0.0.1:1');
 const fill = (text, agent) =>
   text
     .replaceAll('@AGENT@', agent)
     .replaceAll('@LISTEN@', listen)
     .replaceAll('@PORT@', listen.split(':').at(-1))
     .replaceAll('@FIXTURE_URL@', fixture)
+    .replaceAll('@ISSUER@', issuer)
     .replaceAll('@CACHE@', cache)
     .replaceAll('@NODE@', join(cache, 'bin/node'))
     .replaceAll('@OUT@', out);
@@ -57,7 +59,12 @@ copy(join(here, group, 'config'), join(out, 'config'));
 
 const env = { GATEWAY_URL: `http://${listen}/mcp`, GATEWAY_ADMIN: `http://${listen}` };
 if (group === 'clients' || group === 'browser') env.FIXTURE_CONTROL = fixture.replace(/\/mcp$/, '/control');
-if (group === 'browser') env.FOLDER = join(out, 'config');
+if (group === 'browser') {
+  env.FOLDER = join(out, 'config');
+  // The provider and the gateway share a secret, and the tests run the provider.
+  env.OIDC_ISSUER = issuer;
+  env.OIDC_SECRET = randomBytes(24).toString('base64url');
+}
 
 // Keys: only their digests go into the folder.
 const sha256 = (key) => createHash('sha256').update(key).digest('hex');
@@ -78,7 +85,7 @@ lines.push('operators:');
 lines.push(`  - { id: bob, user: bob@acme.example, teams: [finance], roles: [${group === 'browser' ? 'security' : 'viewer, approver, operator, auditor'}], sha256: "${sha256(env.ADMIN_KEY)}", expires: 2030-01-01 }`);
 // People who sign in by themselves, without a key.
 if (group === 'browser') {
-  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver, security'], ['vera', 'viewer']]) {
+  for (const [name, roles] of [['alice', 'approver, operator'], ['carol', 'approver, security'], ['dana', 'approver'], ['vera', 'viewer']]) {
     const teams = name === 'vera' ? '' : ' teams: [finance],';
     lines.push(`  - { id: ${name}, user: ${name}@acme.example,${teams} roles: [${roles}] }`);
   }

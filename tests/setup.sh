@@ -60,6 +60,11 @@ axe-core@4.14.1
 puppeteer-core@25.16.0
 '
 
+# A provider of OpenID Connect, which vouches for people.
+node_oidc_packages='
+oidc-provider@9.13.3
+'
+
 say() { echo "tests/setup: $*" >&2; }
 fail() {
     say "$*"
@@ -74,7 +79,7 @@ fresh() { [ "$(cat "$cache/$1/stamp" 2>/dev/null || true)" = "$(stamp "$2")" ]; 
 if [ "${1:-}" = --check ]; then
     fresh venv "$python_packages" && fresh venv-v1 "$python_v1_packages" && fresh node "$node_packages" &&
         fresh venv-evidence "$python_evidence_packages" && fresh node-evidence "$node_evidence_packages" &&
-        fresh node-browser "$node_browser_packages" && fresh venv-notify "$python_notify_packages"
+        fresh node-browser "$node_browser_packages" && fresh node-oidc "$node_oidc_packages" && fresh venv-notify "$python_notify_packages"
     exit
 fi
 
@@ -116,6 +121,7 @@ install_node() { # folder, packages
 install_node node "$node_packages"
 install_node node-evidence "$node_evidence_packages"
 install_node node-browser "$node_browser_packages"
+install_node node-oidc "$node_oidc_packages"
 
 "$cache/bin/node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' || fail 'node from the wheel does not run here'
 say 'everything is there'

@@ -22,7 +22,8 @@ export async function cookie({ context }) {
   return ours.length === 1 ? `remit=${ours[0].value}` : undefined;
 }
 
-async function invitation(name) {
+/** The link that invites somebody. */
+export async function invitation(name) {
   const { invitation: link } = await admin(`people/${name}/invitations`, {});
   if (!link?.startsWith(`${home}/console/invitation/`)) throw new Error(`${name} was invited to ${link}`);
   return link;

@@ -55,8 +55,11 @@ export async function agent() {
   return client;
 }
 
+/** A program of ours. */
+export const program = (name) => join(programs, name);
+
 /** The command line of an operator. */
-export const remit = (...args) => run(join(programs, 'remit'), ['-C', FOLDER, ...args], { env: { ...process.env, REMIT_URL: GATEWAY_ADMIN, REMIT_OPERATOR_KEY: ADMIN_KEY } });
+export const remit = (...args) => run(program('remit'), ['-C', FOLDER, ...args], { env: { ...process.env, REMIT_URL: GATEWAY_ADMIN, REMIT_OPERATOR_KEY: ADMIN_KEY } });
 
 /** What two verifiers say of a bundle: ours, and the one in Python that shares nothing with it. */
 export async function judged(bundle, trust) {

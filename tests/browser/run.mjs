@@ -6,6 +6,7 @@
 // The gateway runs already: see ../README.md. Ends with `N passed, N failed`.
 import { attacks } from './attacks.mjs';
 import { proven, story, withoutScript } from './story.mjs';
+import { byLogin } from './login.mjs';
 import { everyPage } from './pages.mjs';
 import { answers, steering } from './steering.mjs';
 import { openBrowser, person, Tally } from './stage.mjs';
@@ -30,6 +31,7 @@ try {
   const held = await story(tally, people);
   await proven(tally, held);
   await withoutScript(tally, browser, people);
+  await byLogin(tally, browser, people);
   await answers(tally, people);
   await steering(tally, people);
   await everyPage(tally, people, folder);

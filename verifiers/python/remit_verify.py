@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-ADDS, TAKES = {"passkey_added", "person_returned"}, {"passkey_removed", "invited", "person_removed"}
+ADDS, TAKES = {"passkey_added", "person_returned"}, {"passkey_removed", "invited", "login_given", "person_removed"}
 ABOUT_CALLS = ("decision", "approval", "execution", "grant")
 KINDS = "decision approval execution run halt policy key grant erasure peer".split()
 TYPES = {f"https://remit.dev/evidence/{kind}/v1": kind for kind in KINDS}

@@ -14,6 +14,7 @@ use crate::ballot::{Ballot, Cast, Covered, Nonce, Proof};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::intent::{CommitError, Unavailable};
+use crate::people::Login;
 use crate::preview::Preview;
 use crate::question::{Question, QuestionRule, QuestionState, RUN_CALLS_MAX, Vote};
 use crate::sight;
@@ -125,7 +126,8 @@ impl Gate {
         };
         rule.accepts(approver.factor, signed.is_some()).map_err(|error| NotTaken::NotEntitled(error.to_string()))?;
         let factor = if signed.is_some() { Factor::Passkey } else { approver.factor };
-        let cast = Cast { statement, nonce, signed, sight };
+        let login = self.vouched_by(approver, signed.is_some()).await?;
+        let cast = Cast { statement, nonce, signed, sight, login };
         let vote = Vote {
             question: question.id.clone(),
             rule: asked.id.clone(),
@@ -254,6 +256,14 @@ impl Gate {
             Err(CommitError::Conflict(_)) => Err(Unproven::Wrong("the passkey has not counted on: it was copied")),
             Err(CommitError::Unavailable(error)) => Err(Unproven::Unavailable(error)),
         }
+    }
+
+    /// The login by which another party vouches for somebody who signed nothing.
+    pub(crate) async fn vouched_by(&self, approver: &Approver, signed: bool) -> Result<Option<Login>, Unavailable> {
+        if signed || !matches!(approver.factor, Factor::Oidc | Factor::OidcEarlier) {
+            return Ok(None);
+        }
+        Ok(self.ports.store.account(&approver.id).await?.and_then(|account| account.login))
     }
 
     pub(crate) fn ballot_nonce(&self) -> Nonce {

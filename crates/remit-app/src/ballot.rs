@@ -8,6 +8,7 @@ use remit_core::ids::{Digest, OperatorId, QuestionId, RuleId, TenantId};
 use remit_core::json::Object;
 use remit_evidence::webauthn::{Assertion, Expected, NotProven, PublicKey, Seen, verify};
 
+use crate::people::Login;
 use crate::question::{Question, QuestionRule, RunBounds};
 use crate::records::millis;
 
@@ -214,4 +215,6 @@ pub(crate) struct Cast {
     pub signed: Option<(Proof, PublicKey)>,
     /// What was shown, as canonical JSON.
     pub sight: String,
+    /// By which login somebody else vouches for whoever votes, if that is all that stands behind it.
+    pub login: Option<Login>,
 }

@@ -110,7 +110,8 @@ impl Gate {
         let accepted = covers.rule.accepts(approver.factor, signed.is_some());
         accepted.map_err(|error| NotTaken::NotEntitled(error.to_string()))?;
         let factor = if signed.is_some() { Factor::Passkey } else { approver.factor };
-        let cast = Cast { statement, nonce, signed, sight: covers.sight };
+        let login = self.vouched_by(approver, signed.is_some()).await?;
+        let cast = Cast { statement, nonce, signed, sight: covers.sight, login };
         let case = self.load(&snapshot, &call, now).await.map_err(refused)?;
         let decision = decide(&snapshot, &call, &case.file, now);
         let action = Action::of(&call, case.salt.unwrap_or_else(|| self.salts().0));

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use remit_core::approval::Factor;
 use remit_core::authority::weakening::Steering;
 use remit_core::ids::{Digest, OperatorId};
+use remit_core::json::quoted;
 use remit_evidence::webauthn::PublicKey;
 
 use crate::gate::Gate;
@@ -28,6 +29,8 @@ pub struct Account {
     pub password: Option<Password>,
     /// Their passkeys, oldest first.
     pub passkeys: Vec<Passkey>,
+    /// Their login with another party, who vouches for them.
+    pub login: Option<Login>,
     /// Attempts since a password was last right.
     pub failures: u32,
     /// No password is looked at before this moment.
@@ -51,6 +54,16 @@ impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Password")
     }
+}
+
+/// A login with another party (OpenID Connect Core 1.0, section 2): the two names together are one person's, for ever.
+/// Both are compared letter for letter. An address of mail is no part of it: whoever has it next year is another person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Login {
+    /// The party, `iss` of its tokens.
+    pub issuer: String,
+    /// What it calls the person, `sub` of its tokens.
+    pub subject: String,
 }
 
 /// A passkey.
@@ -83,6 +96,8 @@ pub struct Session {
     pub operator: OperatorId,
     /// How they proved it.
     pub factor: Factor,
+    /// When they proved it, as far as anybody says: another party may have known them for hours.
+    pub proved_at: Option<Timestamp>,
     /// Since when.
     pub created_at: Timestamp,
     /// When it was used last, within a minute.
@@ -126,6 +141,22 @@ pub enum AccountChange {
         password: Password,
         /// The invitation that is used up by it; none when they were signed in.
         invitation: Option<Digest>,
+        /// The session that goes on.
+        keeps: Option<SessionId>,
+    },
+    /// Somebody said which login is theirs: password, passkeys, sessions and invitations are gone.
+    LoginGiven(Login),
+    /// They proved a login with another party, which takes the place of an earlier one.
+    LoginAdded {
+        /// Which.
+        login: Login,
+        /// The invitation that is used up by it; none when they were signed in.
+        invitation: Option<Digest>,
+        /// What the other party answered.
+        spent: Spent,
+    },
+    /// No login with another party is theirs any more. All sessions but one end.
+    LoginRemoved {
         /// The session that goes on.
         keeps: Option<SessionId>,
     },
@@ -180,6 +211,33 @@ pub enum Proof {
         /// What it answered.
         spent: Spent,
     },
+    /// That another party vouches for them.
+    Login {
+        /// By which login.
+        login: Login,
+        /// What the other party answered.
+        spent: Spent,
+    },
+    /// That they are signed in elsewhere, and meant to be here: a session of theirs, which has not ended.
+    Handed {
+        /// Which session.
+        by: SessionId,
+        /// What they confirmed there.
+        spent: Spent,
+    },
+}
+
+impl Session {
+    /// What this session is worth at this moment. Another party's word counts as fresh for so long; after that it
+    /// says as much as a password given this morning.
+    #[must_use]
+    pub fn worth(&self, now: Timestamp, fresh: SignedDuration) -> Factor {
+        let young = |at: Timestamp| at.duration_until(now) < fresh;
+        match self.factor {
+            Factor::Oidc if !self.proved_at.is_some_and(young) => Factor::OidcEarlier,
+            factor => factor,
+        }
+    }
 }
 
 impl AccountChange {
@@ -189,10 +247,20 @@ impl AccountChange {
         match self {
             Self::Invited(_) => "invited",
             Self::PasswordSet { .. } => "password_set",
+            Self::LoginGiven(_) => "login_given",
+            Self::LoginAdded { .. } => "login_added",
+            Self::LoginRemoved { .. } => "login_removed",
             Self::PasskeyAdded { .. } => "passkey_added",
             Self::PasskeyRemoved { .. } => "passkey_removed",
             Self::SignedOut { .. } => "signed_out",
         }
+    }
+}
+
+impl Login {
+    /// What records disclose of it, beside the person it is of: under salted digests, never in clear.
+    pub(crate) fn disclosed(&self) -> [(&'static str, String); 2] {
+        [("issuer", quoted(&self.issuer)), ("subject", quoted(&self.subject))]
     }
 }
 
@@ -216,7 +284,7 @@ impl Gate {
     /// Changes how somebody signs in, and records it. `by` is who did it.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] with `invitation`, `passkey`, `challenge` or `account` when what the change
+    /// [`CommitError::Conflict`] with `invitation`, `passkey`, `login`, `challenge` or `account` when what the change
     /// rests on is gone; nothing is changed then.
     pub async fn change_account(
         &self,
@@ -233,14 +301,17 @@ impl Gate {
                 let (_, passkey) = known.ok_or(CommitError::Conflict("passkey"))?;
                 Some((Digest::of(id), passkey.key))
             }
-            AccountChange::Invited(_) => {
+            AccountChange::Invited(_) | AccountChange::LoginGiven(_) => {
                 let account = self.ports.store.account(operator).await?;
                 gone.extend(account.into_iter().flat_map(|account| account.passkeys).map(|passkey| passkey.key));
                 None
             }
             _ => None,
         };
-        let draft = self.account_draft((operator, by), change.as_str(), key, &gone, now);
+        let mut draft = self.account_draft((operator, by), change.as_str(), key, &gone, now);
+        if let AccountChange::LoginGiven(login) | AccountChange::LoginAdded { login, .. } = &change {
+            draft.disclosures.extend(login.disclosed());
+        }
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         self.ports.store.change_account(operator, change, now, record).await
     }

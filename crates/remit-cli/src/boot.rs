@@ -14,7 +14,7 @@ use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::seal::Lag;
 use remit_app::{Gate, Habits};
-use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, StorePlace, Transport};
+use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, Transport};
 use remit_config::{Config, Folder, keys as named};
 use remit_core::approval::{Approver, Factor};
 use remit_core::authority::Fault;
@@ -39,12 +39,12 @@ use remit_store_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::commands::ledger::{Place, trust};
 use crate::ledger::Workshop;
 use crate::logs::Logs;
+use crate::place::{Place, store_of};
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
-use crate::{ledger, notify, upstreams};
+use crate::{ledger, notify, sign_in, trust, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -171,15 +171,10 @@ impl Booted {
         // Before anything is written: a channel without its secret would be noticed when it is needed.
         let plan = notify::plan(&config.settings, &config.keys, folder, url);
         notify::check(&plan).map_err(|faults| Failure::said(faults.join("\n")))?;
+        sign_in::oidc(&config.settings, folder, "").map_err(|faults| Failure::said(faults.join("\n")))?;
         let file = store_of(folder, &config.settings);
         let place = file.parent().unwrap_or(folder).to_owned();
-        let bound = match config.settings.records {
-            Records::Batched { within_ms } => Duration::from_millis(within_ms),
-            Records::Strict => Duration::ZERO,
-        };
-        let store = SqliteStore::open(&file, remit_store_sqlite::Options { within: bound, ..Default::default() });
-        let store: Arc<dyn Store> =
-            Arc::new(store.map_err(|error| Failure::said(format!("{}: {error}", file.display())))?);
+        let store = open(&file, &config.settings)?;
         let unusable = |error: remit_server::keys::KeyUnusable| Failure::said(error.to_string());
         let root = Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?;
         let session_key = secret_in_file(&place.join("session.key")).map_err(unusable)?;
@@ -201,12 +196,7 @@ impl Booted {
             notifier: notices.clone(),
             meter: metrics.clone(),
         };
-        let habits = Habits {
-            batch_reads: matches!(config.settings.records, Records::Batched { .. }),
-            idle_secs: config.settings.run_idle_secs,
-            questions_max: config.settings.questions_per_agent_max,
-            canaries: canaries(&config.settings),
-        };
+        let habits = habits(&config.settings);
         // The sequence of a long-lived key must go on over restarts; milliseconds do.
         let announced = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
         let root = Writer::resuming(Box::new(root), tenant, announced);
@@ -239,6 +229,7 @@ impl Booted {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
+        let oidc = sign_in::oidc(&config.settings, folder, edge_settings.home());
         let keyring = keyring(&config.keys, &config.settings);
         let writer = gate.clone();
         let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
@@ -248,17 +239,16 @@ impl Booted {
         let retiring = Retiring::start(gate.clone(), retention(&settings));
         let tending = Tending::start(gate.clone());
         let previewing = Previewing::start(gate.clone(), &notices);
-        let plan = notify::plan(&config.settings, &config.keys, folder, url);
-        if let Err(faults) = notify::check(&plan) {
-            // The folder's own channels were checked above: these are of the authority in force, while the folder
-            // waits for people. Nothing is enforced less for it, and the next channel takes over.
-            tracing::error!(faults = faults.join("; "), "some channels of the authority in force cannot be used");
-        }
-        let channels = Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)?;
+        let channels = channels(&config, folder, url, session_key)?;
         let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
         let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
         let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
+        match oidc {
+            Ok(oidc) => edge.vouched_for_by(oidc),
+            // As with channels: of the authority in force, while the folder waits. Fewer people come in for it.
+            Err(faults) => tracing::error!(faults = faults.join("; "), "nobody signs in with another party"),
+        }
         reloader.serves(&edge);
         Ok(Self { edge, fleet, store, sealing, stamping, retiring, tending, previewing, telling, settings, reloader })
     }
@@ -359,9 +349,38 @@ fn retention(settings: &Settings) -> Retention {
 }
 
 /// What the folder says about requests that must be denied, as the gate knows it.
-fn canaries(settings: &Settings) -> Option<Canaries> {
-    let remit_config::settings::Canaries { every_votes, targets } = settings.canaries.clone()?;
-    Some(Canaries { every_votes, targets })
+/// Opens the store, in which mild reads become durable within the time that the folder says.
+fn open(file: &Path, settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
+    let within = match settings.records {
+        Records::Batched { within_ms } => Duration::from_millis(within_ms),
+        Records::Strict => Duration::ZERO,
+    };
+    let store = SqliteStore::open(file, remit_store_sqlite::Options { within, ..Default::default() });
+    Ok(Arc::new(store.map_err(|error| Failure::said(format!("{}: {error}", file.display())))?))
+}
+
+fn habits(settings: &Settings) -> Habits {
+    let canaries = |chosen: &remit_config::settings::Canaries| Canaries {
+        every_votes: chosen.every_votes,
+        targets: chosen.targets.clone(),
+    };
+    Habits {
+        batch_reads: matches!(settings.records, Records::Batched { .. }),
+        idle_secs: settings.run_idle_secs,
+        questions_max: settings.questions_per_agent_max,
+        canaries: settings.canaries.as_ref().map(canaries),
+    }
+}
+
+/// The channels of the authority in force.
+fn channels(config: &Rest, folder: &Path, url: &str, session_key: [u8; 32]) -> Result<Arc<Channels>, Failure> {
+    let plan = notify::plan(&config.settings, &config.keys, folder, url);
+    if let Err(faults) = notify::check(&plan) {
+        // The folder's own were checked before anything was written: these are in force while the folder waits for
+        // people. Nothing is enforced less for it, and the next channel takes over.
+        tracing::error!(faults = faults.join("; "), "some channels of the authority in force cannot be used");
+    }
+    Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)
 }
 
 fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {
@@ -471,12 +490,6 @@ pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
     let count = faults.len();
     out.push_str(&format!("{count} {} in the configuration", if count == 1 { "fault" } else { "faults" }));
     out
-}
-
-/// The file of the store. The gateway's keys lie beside it.
-pub fn store_of(folder: &Path, settings: &Settings) -> PathBuf {
-    let StorePlace::Sqlite(file) = &settings.store;
-    folder.join(file)
 }
 
 /// The folder's own place for secrets and state.

@@ -34,8 +34,8 @@ pub struct Access {
     /// The gateway's URL; by default where the folder's remit.yaml says it listens.
     #[arg(long, env = "REMIT_URL")]
     url: Option<String>,
-    /// A file with the operator's key; by default `.remit/operator.key` in the folder. The variable
-    /// REMIT_OPERATOR_KEY takes precedence.
+    /// A file with the operator's key; by default what `remit login` left behind, or else `.remit/operator.key` in the
+    /// folder. The variable REMIT_OPERATOR_KEY takes precedence.
     #[arg(long)]
     key_file: Option<PathBuf>,
     /// A file (PEM) with the certificate of the authority that signed the gateway's, when no public one did.
@@ -53,23 +53,96 @@ pub struct Gateway {
 impl Access {
     /// Opens it.
     pub fn open(&self, folder: &Path) -> Result<Gateway, Failure> {
-        let url = match &self.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => crate::boot::url_of(folder)?,
-        };
-        let key = match std::env::var("REMIT_OPERATOR_KEY") {
-            Ok(key) => key,
-            Err(_) => {
-                let file = self.key_file.clone().unwrap_or_else(|| folder.join(".remit/operator.key"));
-                std::fs::read_to_string(&file).map_err(|error| {
-                    Failure::said(format!(
-                        "no operator key: set REMIT_OPERATOR_KEY or give --key-file ({}: {error})",
-                        file.display()
-                    ))
-                })?
-            }
-        };
+        let url = self.place(folder)?;
+        if let Ok(key) = std::env::var("REMIT_OPERATOR_KEY") {
+            return self.with(url, &key);
+        }
+        // Whoever signed in just now meant to act as themselves, and not with a key that lies there.
+        let signed = Signed::find(folder).filter(|signed| self.key_file.is_none() && signed.url == url);
+        if let Some(signed) = signed {
+            return self.with(url, &signed.token);
+        }
+        let file = self.key_file.clone().unwrap_or_else(|| folder.join(".remit/operator.key"));
+        let key = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::said(format!(
+                "no operator key: run `remit login`, set REMIT_OPERATOR_KEY or give --key-file ({}: {error})",
+                file.display()
+            ))
+        })?;
+        self.with(url, &key)
+    }
+
+    /// Opens it as somebody who is not known yet.
+    pub fn stranger(&self, folder: &Path) -> Result<Gateway, Failure> {
+        self.with(self.place(folder)?, "")
+    }
+
+    /// Opens it as whoever has signed in.
+    pub fn signed(&self, signed: &Signed) -> Result<Gateway, Failure> {
+        self.with(signed.url.clone(), &signed.token)
+    }
+
+    fn place(&self, folder: &Path) -> Result<String, Failure> {
+        match &self.url {
+            Some(url) => Ok(url.trim_end_matches('/').to_owned()),
+            None => crate::boot::url_of(folder),
+        }
+    }
+
+    fn with(&self, url: String, key: &str) -> Result<Gateway, Failure> {
         Ok(Gateway { url, key: key.trim().to_owned(), http: http(self.ca.as_deref())? })
+    }
+}
+
+/// What `remit login` leaves behind: a session of one gateway, which ends by itself.
+pub struct Signed {
+    /// The gateway. Nobody else is shown the token.
+    pub url: String,
+    /// What opens the session.
+    pub token: String,
+    /// When it ends at the latest.
+    pub expires_at: String,
+}
+
+impl Signed {
+    fn file(folder: &Path) -> PathBuf {
+        folder.join(".remit/session.json")
+    }
+
+    /// The session that was left behind, unless it has ended.
+    pub fn find(folder: &Path) -> Option<Self> {
+        let said = remit_core::json::parse(&std::fs::read(Self::file(folder)).ok()?).ok()?;
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        let found = Self { url: text("url")?, token: text("token")?, expires_at: text("expires_at")? };
+        let ends: jiff::Timestamp = found.expires_at.parse().ok()?;
+        (jiff::Timestamp::now() < ends).then_some(found)
+    }
+
+    /// Leaves it behind, for its owner alone.
+    pub fn keep(&self, folder: &Path) -> Result<(), Failure> {
+        use std::io::Write as _;
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        let file = Self::file(folder);
+        let failed = |error: std::io::Error| Failure::Io(file.display().to_string(), error);
+        let parent = file.parent().unwrap_or(folder);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+        // Made anew: what lies there may be open to others.
+        Self::forget(folder)?;
+        let mut options = std::fs::OpenOptions::new();
+        let mut made = options.write(true).create_new(true).mode(0o600).open(&file).map_err(failed)?;
+        let text = serde_json::json!({"url": self.url, "token": self.token, "expires_at": self.expires_at});
+        made.write_all(text.to_string().as_bytes()).map_err(failed)
+    }
+
+    /// Leaves nothing behind.
+    pub fn forget(folder: &Path) -> Result<(), Failure> {
+        let file = Self::file(folder);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::Io(file.display().to_string(), error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -77,6 +150,11 @@ impl Gateway {
     /// A gateway at this URL, with this key.
     pub fn at(url: &str, key: &str) -> Result<Self, Failure> {
         Ok(Self { url: url.to_owned(), key: key.to_owned(), http: http(None)? })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// `GET`.
@@ -91,10 +169,11 @@ impl Gateway {
 
     /// Sends, and reads the answer. A refusal becomes its reason and remedy.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header(AUTHORIZATION, format!("Bearer {}", self.key))
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if !self.key.is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.key));
+        }
+        let request = request
             .header(CONTENT_TYPE, "application/json")
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|error| Failure::said(format!("`{}`: {error}", self.url)))?;

@@ -9,7 +9,7 @@ use remit_server::ledger::keys;
 use remit_server::pkcs11::{Place, TokenKey};
 
 use crate::terminal::Failure;
-use crate::{boot, upstreams};
+use crate::{place, upstreams};
 
 /// A key that signs for the log.
 pub type Key = Box<dyn NoteSigner + Send + Sync>;
@@ -47,7 +47,7 @@ impl<'a> LogKeys<'a> {
     }
 
     fn at(key: &'a LogKey, settings: &'a Settings, folder: &'a Path, origin: &'a str) -> Self {
-        let store = boot::store_of(folder, settings);
+        let store = place::store_of(folder, settings);
         let later = origin.strip_prefix(&settings.ledger.origin).and_then(|rest| rest.strip_prefix('/'));
         let [ed25519, ml_dsa_44] = keys::files(later).map(|name| store.parent().unwrap_or(folder).join(name));
         let ed25519 = match key {

@@ -19,11 +19,12 @@ use remit_core::ids::OperatorId;
 use remit_server::edge::{Edge, Reload};
 use remit_server::fleet::Fleet;
 use remit_server::notify::Plan;
+use remit_server::oidc::Oidc;
 use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{boot, notify, upstreams};
+use crate::{boot, notify, sign_in, upstreams};
 
 /// How often the folder is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -117,7 +118,13 @@ impl Reloader {
             ]);
         }
         notify::check(&self.plan(&config.settings, &config.keys))?;
+        self.oidc(&config.settings)?;
         Ok(config)
+    }
+
+    fn oidc(&self, settings: &Settings) -> Result<Option<Oidc>, Vec<String>> {
+        let edge = self.edge.get().and_then(Weak::upgrade);
+        sign_in::oidc(settings, &self.folder, edge.as_ref().map_or("", |edge| edge.home()))
     }
 
     fn plan(&self, settings: &Settings, keys: &Keys) -> Plan {
@@ -142,13 +149,15 @@ impl Reloader {
         Ok(taken)
     }
 
-    /// Keys, channels, credentials, upstreams and patience with the log of the authority that came into force.
+    /// Keys, who vouches for people, channels, credentials, upstreams and patience with the log of the authority that came into force.
     fn install(&self, rest: &Rest) {
         if let Some(lag) = self.gate.lag() {
             lag.bind(rest.settings.ledger.unsealed);
         }
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
             edge.rekey(boot::keyring(&rest.keys, &rest.settings));
+            // It was checked before it was put forward; a secret that is gone since lets nobody in.
+            edge.vouched_for_by(self.oidc(&rest.settings).unwrap_or(None));
             if let Some(channels) = &edge.channels {
                 channels.replace(self.plan(&rest.settings, &rest.keys));
             }

@@ -13,7 +13,9 @@ use crate::folder::Folder;
 /// Keys of `remit.yaml` that the comparison understands.
 const COMPARED: [&str; 9] =
     ["tenant", "authentication", "calendar", "approvals", "limits", "people", "changes", "break_glass", "risk"];
-/// Keys of `remit.yaml` about this machine, and about how people are told and sign in. They grant nothing.
+/// Keys of `remit.yaml` about this machine, and about where people are told and sign in. They grant nothing.
+/// `sign_in` is not among them, nor above: whoever names another party, or another certificate for it, decides who is
+/// believed to be whom. There is no smaller or larger of that, so each change of it needs people.
 const HARMLESS: [&str; 14] = [
     "listen",
     "tls",

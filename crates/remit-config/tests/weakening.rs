@@ -83,6 +83,15 @@ const EDITS: &[(Edit, &[&str], &[&str])] = &[
     (("remit.yaml", "wait:", "changes: { people: 1, widening: 1 }\nwait:"), &["changes.people_lowered"], &[]),
     (("remit.yaml", "wait:", "changes: { widening: 0 }\nwait:"), &["changes.widening_lowered"], &[]),
     (("remit.yaml", "wait:", "changes: { factor: passkey }\nwait:"), &[], &["changes.factor_lowered"]),
+    (
+        (
+            "remit.yaml",
+            "wait:",
+            "sign_in: {oidc: {issuer: \"https://id.acme.example\", client_id: remit, client_secret: env:OIDC}}\nwait:",
+        ),
+        &["settings.changed"],
+        &["settings.changed"],
+    ),
     (("remit.yaml", "authentication: keys", "authentication: {anonymous: desk}"), &["keys.anonymous"], &[]),
     (("guardrails/data.cedar", "@id(\"untrusted", "@mode(\"observe\") @id(\"untrusted"), &["guardrail.observed"], &[]),
     (("guardrails/data.cedar", "\"untrusted\"", "\"pii\""), &["guardrail.changed"], &["guardrail.changed"]),

@@ -19,7 +19,9 @@ pub enum Factor {
     Key,
     /// By a password and a one-time code (RFC 6238).
     Password,
-    /// By another party's word (OpenID Connect).
+    /// By another party's word (OpenID Connect), given longer ago than a rule that asks for it lets it be.
+    OidcEarlier,
+    /// By another party's word, given just now.
     Oidc,
     /// By a passkey of their own (WebAuthn).
     Passkey,
@@ -33,6 +35,7 @@ impl Factor {
             Self::Channel => "channel",
             Self::Key => "key",
             Self::Password => "password+totp",
+            Self::OidcEarlier => "oidc-earlier",
             Self::Oidc => "oidc",
             Self::Passkey => "passkey",
         }
@@ -41,7 +44,7 @@ impl Factor {
     /// Reads the word of a record. What a rule may demand is another list: nobody demands a channel's word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        let all = [Self::Channel, Self::Key, Self::Password, Self::Oidc, Self::Passkey];
+        let all = [Self::Channel, Self::Key, Self::Password, Self::OidcEarlier, Self::Oidc, Self::Passkey];
         all.into_iter().find(|factor| factor.as_str() == word)
     }
 }

@@ -120,6 +120,7 @@ fn a_verdict_says_who_signed_and_for_whom_a_login_vouches() {
 fn a_removed_passkey_counts_before_its_removal_and_not_after() {
     check(&named("vote_by_a_removed_key"));
     check(&named("vote_by_a_key_that_an_invitation_took"));
+    check(&named("vote_by_a_key_that_a_login_took_the_place_of"));
     check(&named("vote_before_its_key_was_removed"));
     check(&named("vote_by_a_key_that_came_back"));
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use http::HeaderMap;
 use jiff::SignedDuration;
@@ -20,11 +20,12 @@ use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
-use crate::console::Addresses;
+use crate::console::{Addresses, Terminals};
 use crate::fleet::{Fleet, Kind};
-use crate::identify::{Identified, Keyring, Operator, Person, Steering};
+use crate::identify::{Came, Identified, Keyring, Operator, Person, Steering};
 use crate::notices::Notices;
 use crate::notify::Channels;
+use crate::oidc::Oidc;
 use crate::telemetry::Metrics;
 use crate::visit;
 
@@ -48,6 +49,9 @@ pub struct Edge {
     pub channels: Option<Arc<Channels>>,
     /// Who has tried to come in, and from where.
     pub(crate) addresses: Addresses,
+    /// Terminals that wait to be let in.
+    pub(crate) terminals: Terminals,
+    oidc: ArcSwapOption<Oidc>,
     keyring: Arc<ArcSwap<Keyring>>,
     reload: Arc<dyn Reload>,
 }
@@ -90,6 +94,14 @@ pub struct ConsoleSettings {
     pub session: SignedDuration,
     /// After how long without a request they are signed out.
     pub idle: SignedDuration,
+}
+
+impl EdgeSettings {
+    /// See [`Edge::home`].
+    #[must_use]
+    pub fn home(&self) -> &str {
+        self.console.home().unwrap_or(&self.base_url).trim_end_matches('/')
+    }
 }
 
 impl ConsoleSettings {
@@ -162,8 +174,23 @@ impl Edge {
     ) -> Self {
         let keyring = Arc::new(ArcSwap::from_pointee(keyring));
         gate.knows(Arc::new(Steering(keyring.clone())));
-        let (prover, trust, channels, addresses) = (None, None, None, Addresses::default());
-        Self { gate, fleet, settings, notices, metrics, prover, trust, channels, addresses, keyring, reload }
+        let (prover, trust, channels) = (None, None, None);
+        let (addresses, terminals, oidc) = (Addresses::default(), Terminals::default(), ArcSwapOption::empty());
+        Self {
+            gate,
+            fleet,
+            settings,
+            notices,
+            metrics,
+            prover,
+            trust,
+            channels,
+            addresses,
+            terminals,
+            oidc,
+            keyring,
+            reload,
+        }
     }
 
     /// The same edge, over records that are sealed in a log.
@@ -187,6 +214,23 @@ impl Edge {
     /// Puts other keys into force, for requests that arrive from now on.
     pub fn rekey(&self, keyring: Keyring) {
         self.keyring.store(Arc::new(keyring));
+    }
+
+    /// Where browsers find the console, with no slash at the end: where passkeys can be made, if there is such an address.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        self.settings.home()
+    }
+
+    /// Puts another party into force that vouches for people, or none.
+    pub fn vouched_for_by(&self, oidc: Option<Oidc>) {
+        self.oidc.store(oidc.map(Arc::new));
+    }
+
+    /// The party that vouches for people, if there is one.
+    #[must_use]
+    pub fn oidc(&self) -> Option<Arc<Oidc>> {
+        self.oidc.load_full()
     }
 
     /// Reads the configuration again.
@@ -237,14 +281,20 @@ impl Edge {
     /// # Errors
     /// As [`Edge::identify`].
     pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
-        let Some(token) = visit::token(headers) else {
+        let terminal = visit::terminal(headers);
+        let Some(token) = visit::token(headers).or(terminal) else {
             let now = self.gate.ports().clock.now();
             return self.keyring.load().operator(headers, now).map_err(unidentified);
         };
         let found = self.gate.session(&visit::id(token), self.settings.console.idle, visit::by_a_person(headers)).await;
         let found = found.map_err(|_| Refusal::new(Code::StoreUnavailable, "the store is unavailable"))?;
         let session = found.ok_or_else(|| unidentified("signed in no longer"))?;
-        let visitor = self.keyring.load().visitor(&session, visit::csrf(token));
+        // A word that nobody stands behind any more is an old one.
+        let fresh = self.oidc().map_or(SignedDuration::ZERO, |oidc| oidc.settings().fresh);
+        let factor = session.worth(self.gate.ports().clock.now(), fresh);
+        let came = if terminal.is_some() { Came::Terminal } else { Came::Session(session.id) };
+        let csrf = if terminal.is_some() { String::new() } else { visit::csrf(token) };
+        let visitor = self.keyring.load().visitor(&session, factor, came, csrf);
         if visitor.is_err() && self.gate.ports().store.end_session(&session.id).await.is_err() {
             tracing::warn!("the session of somebody who was sent away could not be ended; it opens nothing");
         }

@@ -80,6 +80,8 @@ pub enum Came {
     Key,
     /// With a session that they had signed in for.
     Session(SessionId),
+    /// With the session of a terminal that they let in. It decides nothing about how they sign in.
+    Terminal,
 }
 
 /// A proven caller.
@@ -145,19 +147,21 @@ impl Keyring {
         Ok(Operator { approver, roles, came: Came::Key, csrf: String::new() })
     }
 
-    /// Which operator, by their session.
+    /// Which operator, by their session, which is worth `factor` now.
     ///
     /// # Errors
     /// When they are nobody here any more.
-    pub fn visitor(&self, session: &Session, csrf: String) -> Result<Operator, &'static str> {
+    pub fn visitor(
+        &self,
+        session: &Session,
+        factor: Factor,
+        came: Came,
+        csrf: String,
+    ) -> Result<Operator, &'static str> {
         let person = self.people.get(&session.operator).ok_or("signed in, and sent away since")?;
-        let approver = Approver {
-            id: session.operator.clone(),
-            user: person.user.clone(),
-            teams: person.teams.clone(),
-            factor: session.factor,
-        };
-        Ok(Operator { approver, roles: person.roles.clone(), came: Came::Session(session.id), csrf })
+        let approver =
+            Approver { id: session.operator.clone(), user: person.user.clone(), teams: person.teams.clone(), factor };
+        Ok(Operator { approver, roles: person.roles.clone(), came, csrf })
     }
 }
 

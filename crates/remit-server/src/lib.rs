@@ -13,6 +13,7 @@ pub mod keys;
 pub mod ledger;
 pub mod notices;
 pub mod notify;
+pub mod oidc;
 pub mod pkcs11;
 pub mod previewing;
 pub mod refusal;

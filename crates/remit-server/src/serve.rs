@@ -40,6 +40,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .merge(gateway::http::routes(edge.clone()))
         .merge(admin::routes(edge.clone()))
         .merge(console::routes(edge.clone()))
+        .merge(console::terminal::routes(edge.clone()))
         .merge(notify::callback::routes(edge.clone()))
         .merge(
             Router::new()

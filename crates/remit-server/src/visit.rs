@@ -41,6 +41,23 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(TOKEN).and_then(|value| value.to_str().ok())
 }
 
+/// The beginning of tokens of terminals. No cookie can hold one: those are of another length.
+const TERMINAL: &str = "rms_";
+
+/// A token for a terminal, made of chance.
+#[must_use]
+pub fn terminal_token(chance: &[u8; 32]) -> String {
+    format!("{TERMINAL}{}", URL_SAFE_NO_PAD.encode(chance))
+}
+
+/// The token of a terminal, in the one header that no browser sends by itself.
+#[must_use]
+pub fn terminal(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let token = all.next()?.to_str().ok()?.strip_prefix("Bearer ")?;
+    (all.next().is_none() && token.starts_with(TERMINAL) && token.len() == TERMINAL.len() + 43).then_some(token)
+}
+
 /// Whether a person made this request, and not a page that keeps itself fresh.
 #[must_use]
 pub fn by_a_person(headers: &HeaderMap) -> bool {
@@ -137,8 +154,8 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
 }
 
 fn is_way_in(path: &str) -> bool {
-    matches!(path, "/console/sign-in" | "/console/sign-in/challenge" | "/console/sign-in/passkey")
-        || path.starts_with("/console/invitation/")
+    let ways = ["/console/sign-in", "/console/sign-in/challenge", "/console/sign-in/passkey", "/console/sign-in/oidc"];
+    ways.contains(&path) || path.starts_with("/console/invitation/")
 }
 
 fn same(given: Option<&str>, expected: &str) -> bool {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::people::{
-    Account, AccountChange, Invitation, PASSKEYS_MAX, Passkey, Password, Proof, Session, SessionId, SignIn, Spent,
-    back_off, counts_on,
+    Account, AccountChange, Invitation, Login, PASSKEYS_MAX, Passkey, Password, Proof, Session, SessionId, SignIn,
+    Spent, back_off, counts_on,
 };
 use remit_app::ports::People;
 use remit_core::approval::Factor;
@@ -37,6 +37,10 @@ impl People for SqliteStore {
 
     async fn passkey(&self, id: &[u8]) -> Result<Option<(OperatorId, Passkey)>, Unavailable> {
         self.read(|db| passkey(db, id)).await
+    }
+
+    async fn whose_login(&self, login: &Login) -> Result<Option<OperatorId>, Unavailable> {
+        self.read(|db| whose_login(db, login)).await
     }
 
     async fn invitation(&self, token: &Digest) -> Result<Option<Invitation>, Unavailable> {
@@ -115,7 +119,7 @@ impl People for SqliteStore {
 }
 
 const PASSKEY: &str = "id, key, label, sign_count, added_at, used_at";
-const SESSION: &str = "id, operator, factor, created_at, seen_at, expires_at, device";
+const SESSION: &str = "id, operator, factor, created_at, seen_at, expires_at, device, proved_at";
 
 fn account(db: &Connection, operator: &OperatorId) -> Result<Option<Account>, Failure> {
     let mut statement = db.prepare_cached(
@@ -139,6 +143,7 @@ fn account(db: &Connection, operator: &OperatorId) -> Result<Option<Account>, Fa
         operator: operator.clone(),
         password,
         passkeys,
+        login: login(db, operator)?,
         failures: u32::try_from(amount(row.get(3)?)).unwrap_or(u32::MAX),
         not_before: moment(row.get(4)?)?,
         signed_in_at: moment(row.get(5)?)?,
@@ -165,6 +170,29 @@ fn passkey(db: &Connection, id: &[u8]) -> Result<Option<(OperatorId, Passkey)>, 
     Ok(Some((OperatorId::parse(&owner)?, passkey_of(row)?)))
 }
 
+fn login(db: &Connection, operator: &OperatorId) -> Result<Option<Login>, Failure> {
+    let sql = "SELECT issuer, subject FROM logins WHERE operator = ?1";
+    let read = |row: &Row<'_>| Ok(Login { issuer: row.get(0)?, subject: row.get(1)? });
+    Ok(db.prepare_cached(sql)?.query_row([operator.as_str()], read).optional()?)
+}
+
+fn whose_login(db: &Connection, login: &Login) -> Result<Option<OperatorId>, Failure> {
+    let sql = "SELECT operator FROM logins WHERE issuer = ?1 AND subject = ?2";
+    let whose = db.prepare_cached(sql)?.query_row([&login.issuer, &login.subject], |row| row.get::<_, String>(0));
+    Ok(whose.optional()?.map(|operator| OperatorId::parse(&operator)).transpose()?)
+}
+
+/// Makes it theirs, in the place of an earlier one.
+fn set_login(db: &Connection, operator: &OperatorId, login: &Login) -> Result<(), Failure> {
+    if whose_login(db, login)?.is_some_and(|owner| owner != *operator) {
+        return Err(Failure::Conflict("login"));
+    }
+    db.prepare_cached("DELETE FROM logins WHERE operator = ?1")?.execute([operator.as_str()])?;
+    let sql = "INSERT INTO logins (issuer, subject, operator) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute([&login.issuer, &login.subject, operator.as_str()])?;
+    Ok(())
+}
+
 fn invitation(db: &Connection, token: &Digest) -> Result<Option<Invitation>, Failure> {
     let sql = "SELECT operator, made_by, expires_at FROM invitations WHERE token = ?1";
     let mut statement = db.prepare_cached(sql)?;
@@ -177,18 +205,15 @@ fn invitation(db: &Connection, token: &Digest) -> Result<Option<Invitation>, Fai
 
 fn session(row: &Row<'_>) -> Result<Session, Failure> {
     let (operator, factor): (String, String) = (row.get(1)?, row.get(2)?);
-    let known = [Factor::Key, Factor::Password, Factor::Oidc, Factor::Passkey];
     Ok(Session {
         id: SessionId(digest(row.get(0)?)?),
         operator: OperatorId::parse(&operator)?,
-        factor: known
-            .into_iter()
-            .find(|known| known.as_str() == factor)
-            .ok_or_else(|| malformed("factor", "unknown"))?,
+        factor: Factor::parse(&factor).ok_or_else(|| malformed("factor", "unknown"))?,
         created_at: time(row.get(3)?)?,
         seen_at: time(row.get(4)?)?,
         expires_at: time(row.get(5)?)?,
         device: row.get(6)?,
+        proved_at: row.get::<_, Option<i64>>(7)?.map(time).transpose()?,
     })
 }
 
@@ -243,6 +268,23 @@ fn change(db: &Connection, operator: &OperatorId, change: &AccountChange, now: T
             ])?;
             Ok(())
         }
+        AccountChange::LoginGiven(login) => {
+            forget(db, name)?;
+            db.prepare_cached("INSERT INTO accounts (operator) VALUES (?1)")?.execute([name])?;
+            set_login(db, operator, login)
+        }
+        AccountChange::LoginAdded { login, invitation, spent } => {
+            take_invitation(db, name, invitation.as_ref(), now)?;
+            spend(db, spent, now)?;
+            account(db, operator)?.ok_or(Failure::Conflict("account"))?;
+            set_login(db, operator, login)
+        }
+        AccountChange::LoginRemoved { keeps } => {
+            if db.prepare_cached("DELETE FROM logins WHERE operator = ?1")?.execute([name])? == 0 {
+                return Err(Failure::Conflict("login"));
+            }
+            end_others(db, name, keeps.as_ref())
+        }
         AccountChange::PasskeyRemoved { id, keeps } => {
             let sql = "DELETE FROM passkeys WHERE id = ?1 AND operator = ?2";
             if db.prepare_cached(sql)?.execute(params![id, name])? == 0 {
@@ -256,7 +298,7 @@ fn change(db: &Connection, operator: &OperatorId, change: &AccountChange, now: T
 
 /// Everything that is held of how somebody signs in goes.
 pub(crate) fn forget(db: &Connection, name: &str) -> Result<(), Failure> {
-    for table in ["sessions", "passkeys", "invitations", "accounts"] {
+    for table in ["sessions", "passkeys", "logins", "invitations", "accounts"] {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE operator = ?1"))?.execute([name])?;
     }
     Ok(())
@@ -325,6 +367,12 @@ fn used(
     Ok(())
 }
 
+fn came_in(db: &Connection, name: &str, now: Timestamp) -> Result<(), Failure> {
+    let sql = "UPDATE accounts SET signed_in_at = ?2 WHERE operator = ?1";
+    db.prepare_cached(sql)?.execute(params![name, micros(now)])?;
+    Ok(())
+}
+
 fn sign_in(db: &Connection, sign_in: &SignIn) -> Result<(), Failure> {
     let SignIn { session, proof, replaces } = sign_in;
     let (name, now) = (session.operator.as_str(), session.created_at);
@@ -343,8 +391,22 @@ fn sign_in(db: &Connection, sign_in: &SignIn) -> Result<(), Failure> {
         Proof::Passkey { id, sign_count, spent } => {
             spend(db, spent, now)?;
             used(db, id, Some(&session.operator), *sign_count, now)?;
-            db.prepare_cached("UPDATE accounts SET signed_in_at = ?2 WHERE operator = ?1")?
-                .execute(params![name, micros(now)])?;
+            came_in(db, name, now)?;
+        }
+        Proof::Login { login, spent } => {
+            spend(db, spent, now)?;
+            if whose_login(db, login)?.as_ref() != Some(&session.operator) {
+                return Err(Failure::Conflict("login"));
+            }
+            came_in(db, name, now)?;
+        }
+        Proof::Handed { by, spent } => {
+            spend(db, spent, now)?;
+            let sql = "SELECT 1 FROM sessions WHERE id = ?1 AND operator = ?2 AND expires_at > ?3";
+            if !db.prepare_cached(sql)?.exists(params![by.0.as_bytes(), name, micros(now)])? {
+                return Err(Failure::Conflict("session"));
+            }
+            came_in(db, name, now)?;
         }
     }
     db.prepare_cached("DELETE FROM sessions WHERE expires_at <= ?1")?.execute([micros(now)])?;
@@ -352,7 +414,7 @@ fn sign_in(db: &Connection, sign_in: &SignIn) -> Result<(), Failure> {
         db.prepare_cached("DELETE FROM sessions WHERE id = ?1 AND operator = ?2")?
             .execute(params![replaced.0.as_bytes(), name])?;
     }
-    db.prepare_cached(&format!("INSERT INTO sessions ({SESSION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))?.execute(
+    db.prepare_cached(&format!("INSERT INTO sessions ({SESSION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"))?.execute(
         params![
             session.id.0.as_bytes(),
             name,
@@ -360,7 +422,8 @@ fn sign_in(db: &Connection, sign_in: &SignIn) -> Result<(), Failure> {
             micros(session.created_at),
             micros(session.seen_at),
             micros(session.expires_at),
-            session.device
+            session.device,
+            session.proved_at.map(micros)
         ],
     )?;
     Ok(())

@@ -385,6 +385,14 @@ CREATE TABLE passkeys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX passkeys_by_operator ON passkeys (operator);
 
+-- Their login with another party: one each at most, and one person's.
+CREATE TABLE logins (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  operator TEXT NOT NULL UNIQUE,
+  PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
 -- Invitations that wait, by the SHA-256 of their token: one for each person at most.
 CREATE TABLE invitations (
   token BLOB PRIMARY KEY CHECK (length(token) = 32),
@@ -398,6 +406,7 @@ CREATE TABLE sessions (
   id BLOB PRIMARY KEY CHECK (length(id) = 32),
   operator TEXT NOT NULL,
   factor TEXT NOT NULL CHECK (factor IN ('password+totp', 'oidc', 'passkey')),
+  proved_at INTEGER,
   created_at INTEGER NOT NULL,
   seen_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,

@@ -34,6 +34,7 @@ may_request:
     where: { environment: [production] }
     up_to: 8h
     calls: 2
+    unused: 1h
     approval: finance-sign-off
   - tools: [business/send_mail]
     up_to: 1h

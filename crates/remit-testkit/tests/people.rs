@@ -371,3 +371,91 @@ async fn how_somebody_came_by_a_passkey_is_proved_to_strangers() {
     assert!(events.contains(&"invited".to_owned()) && events.contains(&"passkey_added".to_owned()), "{events:?}");
     world.end().await;
 }
+
+/// What a terminal is told, that has shown its code.
+async fn told(world: &World, device: &serde_json::Value) -> (u16, serde_json::Value) {
+    let asked = json!({"device_code": device});
+    world.wire.send("", "/v1/terminals/session", Some(&asked)).await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_is_let_in_by_whoever_types_its_code() {
+    let world = World::new("").await;
+    let mut bob = world.browser();
+    bob.accept(&world.invite("bob").await, LONG).await;
+    let csrf = bob.csrf().await;
+    let begun = world.wire.done("", "/v1/terminals", Some(&json!({}))).await.expect("begun");
+    assert_eq!(begun["verification_uri"], format!("{}/console/terminal", world.origin));
+    let code = begun["user_code"].as_str().expect("a code").to_owned();
+    assert_eq!(told(&world, &begun["device_code"]).await, (200, json!({"state": "waiting"})));
+    assert_eq!(told(&world, &json!(code)).await.0, 404, "the code is not what the terminal knows");
+    // A page of somebody else types nothing, and an address carries nothing.
+    let typed = [("code", code.as_str()), ("choice", "let_in")];
+    assert_eq!(bob.form("/console/terminal", &typed).await.status, 403);
+    assert!(!bob.get(&format!("/console/terminal?code={code}")).await.text.contains(&code));
+    let page = bob.form("/console/terminal/look", &[("csrf", &csrf), ("code", &code.to_lowercase())]).await;
+    assert!(page.text.contains("127.0.0.1") && page.text.contains(&code), "{}", page.text);
+    assert_eq!(bob.form("/console/terminal/look", &[("csrf", &csrf), ("code", "BCDF-GHJK")]).await.status, 404);
+    let yes = [("csrf", csrf.as_str()), ("code", &code), ("choice", "let_in")];
+    assert_eq!(bob.form("/console/terminal", &yes).await.location.as_deref(), Some("/console/terminal?done=in"));
+    assert_eq!(bob.form("/console/terminal", &yes).await.status, 404, "once");
+    let (status, signed) = told(&world, &begun["device_code"]).await;
+    assert_eq!(
+        (status, signed["operator"].as_str(), signed["factor"].as_str()),
+        (200, Some("bob"), Some("password+totp"))
+    );
+    assert_eq!(told(&world, &begun["device_code"]).await.0, 404, "the token is handed out once");
+    // It acts as Bob, with his roles and no others; it is no cookie, and a cookie is none.
+    let token = signed["token"].as_str().expect("a token");
+    let status = async |key: &str, path: &str| world.wire.send(key, path, None).await.expect("an answer").0;
+    assert_eq!(status(token, "/admin/v1/questions").await, 200);
+    let refused = world.wire.send(token, "/admin/v1/reload", Some(&json!({}))).await.expect("an answer");
+    assert_eq!((refused.0, refused.1.to_string().contains("no role of bob")), (403, true));
+    let mut thief = world.browser();
+    thief.cookie = Some(format!("remit={token}"));
+    assert_eq!(thief.get("/admin/v1/questions").await.status, 401);
+    let cookie = bob.cookie.clone().expect("a cookie");
+    assert_eq!(status(cookie.split_once('=').expect("a value").1, "/admin/v1/questions").await, 401);
+    // It decides nothing about how he signs in, and lets in no other.
+    let as_terminal = world.browser().with("authorization", &format!("Bearer {token}"));
+    for (path, fields) in [("/console/account/sessions/end", "id=x"), ("/console/terminal/look", "code=BCDF-GHJK")] {
+        let (name, value) = fields.split_once('=').expect("a field");
+        let answer = as_terminal.clone().form(path, &[(name, value)]).await;
+        assert_eq!((answer.status, answer.text.contains("in a browser")), (400, true), "{path}: {}", answer.text);
+    }
+    assert!(bob.get("/console/account").await.text.contains("the command line at 127.0.0.1"));
+    world.wire.done(token, "/v1/terminals/session/end", Some(&json!({}))).await.expect("ended");
+    assert_eq!(status(token, "/admin/v1/questions").await, 401);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_that_nobody_lets_in_stays_out() {
+    let world = World::new("").await;
+    let mut bob = world.browser();
+    bob.accept(&world.invite("bob").await, LONG).await;
+    let csrf = bob.csrf().await;
+    let begin = async || world.wire.done("", "/v1/terminals", Some(&json!({}))).await.expect("begun");
+    let refused = begin().await;
+    let no = [("csrf", csrf.as_str()), ("code", refused["user_code"].as_str().expect("a code")), ("choice", "refuse")];
+    assert_eq!(bob.form("/console/terminal", &no).await.location.as_deref(), Some("/console/terminal?done=refused"));
+    assert_eq!(told(&world, &refused["device_code"]).await, (200, json!({"state": "refused"})));
+    assert_eq!(told(&world, &refused["device_code"]).await.0, 404);
+    // Whoever has signed out before it was handed over hands over nothing.
+    let late = begin().await;
+    let yes = [("csrf", csrf.as_str()), ("code", late["user_code"].as_str().expect("a code")), ("choice", "let_in")];
+    assert_eq!(bob.form("/console/terminal", &yes).await.status, 303);
+    bob.form("/console/sign-out", &[("csrf", &csrf)]).await;
+    assert_eq!(told(&world, &late["device_code"]).await.0, 401);
+    // Nobody who has not signed in looks at one.
+    let other = begin().await;
+    let code = other["user_code"].as_str().expect("a code");
+    assert_ne!(world.browser().form("/console/terminal/look", &[("code", code)]).await.status, 200);
+    // One address asks only so often.
+    let mut last = 200;
+    for _ in 0..60 {
+        last = world.wire.send("", "/v1/terminals", Some(&json!({}))).await.expect("an answer").0;
+    }
+    assert_eq!(last, 503);
+    world.end().await;
+}

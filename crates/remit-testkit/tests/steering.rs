@@ -72,6 +72,8 @@ const ENDPOINTS: &[(&str, &str, Deed)] = &[
     ("post", "/admin/v1/changes/{id}/statements", Deed::Change),
     ("post", "/admin/v1/agents/{id}/widenings", Deed::Propose),
     ("post", "/admin/v1/notify/test", Deed::Reload),
+    ("post", "/admin/v1/people/{id}/login", Deed::People),
+    ("post", "/admin/v1/people/{id}/login/remove", Deed::People),
 ];
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::vote::Cast;
 use super::{Candidate, Change, ChangeBallot, ChangeVote, Weakens};
 use crate::gate::Gate;
+use crate::people::Login;
 use crate::records::people::stands_behind;
 use crate::records::{change_id, millis, plain, proposal_id};
 
@@ -47,11 +48,12 @@ impl Gate {
         body.text("choice", ChangeBallot::choice(cast.approve)).text("factor", cast.factor.as_str());
         body.raw("statement", &cast.statement);
         stands_behind(cast.signed.as_ref(), &mut body);
-        let disclosures = vec![
+        let mut disclosures = vec![
             ("approver", json::quoted(cast.by.as_str())),
             ("reason", json::quoted(cast.reason)),
             ("statement_nonce", json::quoted(&cast.nonce.to_string())),
         ];
+        disclosures.extend(cast.login.iter().flat_map(Login::disclosed));
         let links = vec![("proposal", change.proposed)];
         Draft { links, disclosures, ..plain(Kind::Policy, self.record_id(), now, body) }
     }

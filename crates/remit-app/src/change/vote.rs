@@ -14,6 +14,7 @@ use crate::approve::Unproven;
 use crate::ballot::{Nonce, Proof};
 use crate::gate::Gate;
 use crate::intent::CommitError;
+use crate::people::Login;
 use crate::records::{bounded, millis};
 
 /// The type of the statement. A passkey that signs it signs nothing else by it.
@@ -44,6 +45,8 @@ pub(super) struct Cast<'a> {
     pub nonce: Nonce,
     /// The signature and the key that made it.
     pub signed: Option<(Proof, PublicKey)>,
+    /// By which login somebody else vouches for whoever votes.
+    pub login: Option<Login>,
 }
 
 impl ChangeBallot {
@@ -82,7 +85,8 @@ impl Gate {
         accepts(&self.steering(), by.factor, signed.is_some())?;
         let factor = if signed.is_some() { Factor::Passkey } else { by.factor };
         let (approve, reason) = (ballot.approve, ballot.because());
-        let cast = Cast { by: &by.id, factor, approve, reason, statement, nonce, signed };
+        let login = self.vouched_by(by, signed.is_some()).await?;
+        let cast = Cast { by: &by.id, factor, approve, reason, statement, nonce, signed, login };
         for _ in 0..ATTEMPTS {
             let change = self.ports.store.change(&ballot.change).await?.ok_or(NotChanged::Unknown)?;
             match self.try_vote(&change, &cast, candidate).await {

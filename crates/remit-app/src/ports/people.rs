@@ -6,7 +6,7 @@ use remit_core::ids::{Digest, OperatorId};
 use remit_evidence::writer::SignedRecord;
 
 use crate::intent::{CommitError, Unavailable};
-use crate::people::{Account, AccountChange, Invitation, Passkey, Session, SessionId, SignIn};
+use crate::people::{Account, AccountChange, Invitation, Login, Passkey, Session, SessionId, SignIn};
 
 /// People who sign in: how they prove themselves, and their sessions. Part of [`super::Store`]; the same promises hold.
 #[async_trait]
@@ -29,6 +29,12 @@ pub trait People: Send + Sync {
     /// When the store is unavailable.
     async fn passkey(&self, id: &[u8]) -> Result<Option<(OperatorId, Passkey)>, Unavailable>;
 
+    /// Whose login this is.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    async fn whose_login(&self, login: &Login) -> Result<Option<OperatorId>, Unavailable>;
+
     /// The invitation with this digest, unused. It may have expired.
     ///
     /// # Errors
@@ -40,8 +46,8 @@ pub trait People: Send + Sync {
     /// # Errors
     /// [`CommitError::Conflict`], and nothing is changed or recorded: `invitation` when the one that is named is
     /// used, expired or another person's; `passkey` when the one to be added is known already or one too many, or
-    /// the one to be removed is not theirs; `challenge` when it was answered before; `account` when they were
-    /// never invited.
+    /// the one to be removed is not theirs; `login` when it is another person's, or there is none to be removed;
+    /// `challenge` when it was answered before; `account` when they were never invited.
     async fn change_account(
         &self,
         operator: &OperatorId,
@@ -62,6 +68,7 @@ pub trait People: Send + Sync {
     /// # Errors
     /// [`CommitError::Conflict`], and nothing is changed: `code` when a code of this step or a later one counted
     /// already; `challenge` when it was answered before; `passkey` when it is not theirs, or has not counted on;
+    /// `login` when it is not theirs; `session` when the one that it rests on has ended, or is not theirs;
     /// `account` when they have no password.
     async fn sign_in(&self, sign_in: SignIn) -> Result<(), CommitError>;
 

@@ -15,6 +15,7 @@ use crate::canary::{Canary, Verdict as Ended};
 use crate::delegation::Delegation;
 use crate::gate::Gate;
 use crate::narrow::NarrowedBy;
+use crate::people::Login;
 use crate::question::{Narrowed, Question, Remark, Vote};
 use crate::review::{Closed, Review};
 
@@ -44,6 +45,7 @@ impl Gate {
         disclosures.extend(vote.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
         disclosures.extend(question.user.as_ref().map(|user| ("user", json::quoted(user.as_str()))));
         disclosures.extend(behalf);
+        disclosures.extend(cast.login.iter().flat_map(Login::disclosed));
         Draft {
             run: self.named(&question.run),
             action: Some(question.action),
@@ -104,6 +106,7 @@ impl Gate {
         ];
         draft.disclosures.extend(told);
         draft.disclosures.extend(approver.user.as_ref().map(|user| ("approver_user", json::quoted(user.as_str()))));
+        draft.disclosures.extend(cast.login.iter().flat_map(Login::disclosed));
         draft.disclosures.extend(principal.map(|principal| ("principal", json::quoted(principal.id.as_str()))));
         draft
     }

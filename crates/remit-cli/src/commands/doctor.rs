@@ -15,6 +15,8 @@ use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
 use crate::notify;
+use crate::place;
+use crate::sign_in;
 use crate::terminal::{Failure, Outcome, block_on, counted, say, text};
 use crate::upstreams;
 
@@ -69,6 +71,7 @@ impl Doctor {
         credentials(&mut chart, folder, &config)?;
         keys(&mut chart, &config)?;
         channels(&mut chart, folder, &config)?;
+        provider(&mut chart, folder, &config)?;
         self.gateway(&mut chart, folder)?;
         say(match chart.wrong {
             0 => "\nnothing is wrong".to_owned(),
@@ -160,7 +163,7 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
 
 fn logs(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
     let settings = &config.settings;
-    let store = boot::store_of(folder, settings);
+    let store = place::store_of(folder, settings);
     // Before the first start there is the first log.
     let logs = if store.exists() {
         let store = SqliteStore::inspect(&store).map_err(|error| Failure::said(error.to_string()));
@@ -203,6 +206,16 @@ fn channels(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Fai
         chart.note(&format!("channel {name}"), found)?;
     }
     Ok(())
+}
+
+fn provider(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
+    // Where people are sent back to is not looked at here.
+    let found = match sign_in::oidc(&config.settings, folder, "") {
+        Ok(None) => return Ok(()),
+        Ok(Some(oidc)) => block_on(async { oidc.check().await })?,
+        Err(faults) => Err(faults.join("; ")),
+    };
+    chart.note("sign-in", found)
 }
 
 fn keys(chart: &mut Chart, config: &Config) -> Result<(), Failure> {

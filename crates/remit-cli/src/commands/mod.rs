@@ -15,6 +15,7 @@ mod halt;
 mod hold;
 mod init;
 pub(crate) mod ledger;
+mod login;
 mod notify;
 mod people;
 mod proposals;
@@ -120,6 +121,10 @@ enum Command {
     Hold(hold::Hold),
     /// List the people who steer the gateway; invite them, sign them out, remove their passkeys.
     People(people::People),
+    /// Sign this terminal in, with a browser.
+    Login(login::Login),
+    /// Sign this terminal out.
+    Logout(login::Logout),
     /// Export signed records, verify exported ones, or delete what is disclosed of a person.
     Evidence(records::Evidence),
     /// Decide recorded cases again, from the recorded facts and authority.
@@ -172,6 +177,8 @@ impl Cli {
             Command::Resume(verb) => verb.run(&folder),
             Command::Hold(verb) => verb.run(&folder),
             Command::People(verb) => verb.run(&folder),
+            Command::Login(verb) => verb.run(&folder),
+            Command::Logout(verb) => verb.run(&folder),
             Command::Changes(verb) => verb.run(&folder),
             Command::History(verb) => verb.run(&folder),
             Command::Rollback(verb) => verb.run(&folder),

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::Access;
-use crate::terminal::{Outcome, say, table, text};
+use crate::terminal::{Failure, Outcome, say, table, text};
 
-/// List the people who steer the gateway; invite them to the console, sign them out, remove their passkeys.
+/// List the people who steer the gateway; invite them to the console, link their logins, sign them out.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct People {
@@ -25,6 +25,10 @@ enum Verb {
     List(Reach),
     /// Invite somebody to choose how they sign in. How they signed in before is gone at once.
     Invite(Whom),
+    /// Say which login with another party is somebody's. How they signed in before is gone at once.
+    Link(Link),
+    /// Take somebody's login with another party away; all their sessions end.
+    Unlink(Whom),
     /// End all sessions of somebody.
     SignOut(Whom),
     /// Remove a passkey of somebody, by the credential that the list shows; all their sessions end.
@@ -41,6 +45,20 @@ struct Reach {
 struct Whom {
     /// The person, as keys.yaml names them.
     id: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Args)]
+struct Link {
+    /// The person, as keys.yaml names them.
+    id: String,
+    /// The party, letter for letter as in `sign_in` of remit.yaml; by default the one that stands there.
+    #[arg(long)]
+    issuer: Option<String>,
+    /// What it calls them: `sub` of its tokens, which no address of mail is.
+    #[arg(long)]
+    subject: String,
     #[command(flatten)]
     access: Access,
 }
@@ -68,6 +86,21 @@ impl People {
                     text(&answer["expires_at"]),
                     text(&answer["invitation"])
                 ))?;
+            }
+            Some(Verb::Link(Link { id, issuer, subject, access })) => {
+                let configured = || crate::boot::load(folder).ok().and_then(|config| config.settings.oidc);
+                let issuer = issuer.or_else(|| configured().map(|oidc| oidc.issuer));
+                let issuer = issuer.ok_or_else(|| Failure::said("say which party, with --issuer"))?;
+                let body = json!({"issuer": issuer, "subject": subject});
+                let answer = access.open(folder)?.post(&path(&id, "login"), &body)?;
+                say(format!("{id} is whoever {issuer} calls {subject}; how they signed in before is gone"))?;
+                if answer["configured"] != true {
+                    say("the gateway asks another party, or none: until `sign_in` names this one, nobody comes in so")?;
+                }
+            }
+            Some(Verb::Unlink(Whom { id, access })) => {
+                access.open(folder)?.post(&path(&id, "login/remove"), &json!({}))?;
+                say(format!("the login is taken away, and {id} is signed out everywhere"))?;
             }
             Some(Verb::SignOut(Whom { id, access })) => {
                 access.open(folder)?.post(&path(&id, "sessions/end"), &json!({}))?;
@@ -104,7 +137,7 @@ fn whole(people: &Value, id: &str, begins: &str) -> String {
     }
 }
 
-fn list(access: &Access, folder: &Path) -> Result<(), crate::terminal::Failure> {
+fn list(access: &Access, folder: &Path) -> Result<(), Failure> {
     let gateway = access.open(folder)?;
     let people = gateway.get("/admin/v1/people")?["people"].as_array().cloned().unwrap_or_default();
     let words = |value: &Value| {
@@ -117,7 +150,8 @@ fn list(access: &Access, folder: &Path) -> Result<(), crate::terminal::Failure> 
             format!("{} ({credential})", text(&one["label"]))
         });
         let password = (person["password"] == true).then(|| "password and code".to_owned());
-        let ways: Vec<_> = password.into_iter().chain(passkeys).collect();
+        let login = person["login"]["issuer"].as_str().map(|issuer| format!("login at {issuer}"));
+        let ways: Vec<_> = password.into_iter().chain(login).chain(passkeys).collect();
         let ways = if ways.is_empty() { "cannot sign in".to_owned() } else { ways.join("\n") };
         vec![text(&person["id"]), words(&person["roles"]), words(&person["teams"]), ways, text(&person["signed_in_at"])]
     });

@@ -154,7 +154,7 @@ impl Approve {
             })));
         }
         if let ([id], [vote]) = (self.ids.as_slice(), votes.as_slice()) {
-            let question = gateway.post(&format!("/admin/v1/questions/{id}/votes"), vote)?;
+            let question = cast(&gateway, id, "votes", vote)?;
             say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -186,7 +186,7 @@ impl Approve {
                 return Err(Failure::said("say why, with --reason: the agent is told"));
             }
             let body = json!({"arguments": object(arguments)?, "reason": self.reason, "shown": seen["shown"]});
-            let closed = gateway.post(&format!("/admin/v1/questions/{id}/narrow"), &body)?;
+            let closed = cast(gateway, id, "narrow", &body)?;
             say(in_place(&closed["next"]))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -195,7 +195,7 @@ impl Approve {
         let vote = json!({
             "choice": choice, "rule": self.rule, "reason": self.reason, "shown": seen["shown"], "bounds": bounds,
         });
-        let question = gateway.post(&format!("/admin/v1/questions/{id}/votes"), &without_nulls(vote))?;
+        let question = cast(gateway, id, "votes", &without_nulls(vote))?;
         say(format!("\nYour approval counts. The question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -208,7 +208,7 @@ impl Deny {
         let seen = gateway.get(&format!("/admin/v1/questions/{}", self.id))?;
         say(shown(&seen))?;
         let vote = json!({"choice": "deny", "rule": self.rule, "reason": self.reason, "shown": seen["shown"]});
-        let question = gateway.post(&format!("/admin/v1/questions/{}/votes", self.id), &without_nulls(vote))?;
+        let question = cast(&gateway, &self.id, "votes", &without_nulls(vote))?;
         say(format!("\nThe question is now {}.", text(&question["state"])))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -248,6 +248,24 @@ impl Escalate {
         say("The next people are called in.")?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Casts a vote. Where its rule asks for a proof that no terminal can give, it says where a browser can.
+fn cast(gateway: &Gateway, id: &str, how: &str, vote: &Value) -> Result<Value, Failure> {
+    gateway.post(&format!("/admin/v1/questions/{id}/{how}"), vote).map_err(|failure| {
+        let seen = gateway.get(&format!("/admin/v1/questions/{id}")).unwrap_or_default();
+        let rules = seen["sight"]["rules"].as_array().cloned().unwrap_or_default();
+        let demanded = rules.iter().filter_map(|rule| rule["is"]["factor"].as_str());
+        match (demanded.max(), seen["page"].as_str()) {
+            (Some("passkey"), Some(page)) => {
+                Failure::said(format!("{failure}\n  Your passkey signs this vote in a browser: {page}"))
+            }
+            (Some("oidc"), Some(page)) => Failure::said(format!(
+                "{failure}\n  Confirm who you are in a browser, and vote there: {page}\n  Or sign in there, and let this terminal in at once: remit login"
+            )),
+            _ => failure,
+        }
+    })
 }
 
 /// A moment, or so long from now.

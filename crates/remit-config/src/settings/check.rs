@@ -18,7 +18,7 @@ use crate::settings::file::approvals::FactorWord;
 use crate::settings::file::{AuthenticationFile, ChangesFile, ReadsWord, RecordsFile, SettingsFile, StoreFile};
 use crate::settings::{
     Authentication, Records, Settings, StorePlace, Transport, approvals, attention, calendar, ledger, notify,
-    retention, risk, rules,
+    retention, risk, rules, sign_in,
 };
 
 const RUN_IDLE_SECS: u64 = 30 * 60;
@@ -75,6 +75,14 @@ pub(crate) fn check(
     let (hold_ms, questions_per_agent_max) = attention::wait(file.wait, report);
     let canaries = attention::canaries(file.canaries, report);
     let console = super::console::check(file.console, report);
+    if file.sign_in.is_none() {
+        let vouched = file.approvals.iter().filter(|(_, rule)| matches!(rule.factor, Some(FactorWord::Oidc)));
+        for (name, _) in vouched {
+            let message = "this rule takes another party's word, and no party is named: only passkeys count";
+            warnings.fault(name, message, "add `sign_in: {oidc: …}`, or write `factor: passkey`");
+        }
+    }
+    let oidc = sign_in::check(file.sign_in, &console, loopback, report);
     let changes = changes(file.changes, report);
     let rules: Vec<&str> = file.approvals.iter().map(|(name, _)| name.as_str()).collect();
     let notify = notify::check(file.notify, &rules, report, warnings);
@@ -96,6 +104,7 @@ pub(crate) fn check(
             questions_per_agent_max,
             canaries,
             console,
+            oidc,
             changes,
             notify,
         })

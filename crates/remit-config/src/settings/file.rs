@@ -65,6 +65,8 @@ pub(crate) struct SettingsFile {
     pub wait: Option<WaitFile>,
     /// The console, and how long people stay signed in.
     pub console: Option<ConsoleFile>,
+    /// Another party that vouches for people, beside passwords and passkeys. Default: none. Each change of it needs people.
+    pub sign_in: Option<SignInFile>,
     /// How many people a change of this folder needs before it is put into force.
     pub changes: Option<ChangesFile>,
     /// What is asked of a call by how bad a mistake would be, whatever remits grant.
@@ -295,6 +297,37 @@ pub(crate) struct ConsoleFile {
     pub idle: Option<At<String>>,
     /// The domain that passkeys are made for: the host of `url`, or a domain above it. Changing it makes every passkey worthless. Default: the host of `url`.
     pub rp_id: Option<At<String>>,
+}
+
+/// Another party that vouches for people.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct SignInFile {
+    /// A provider of OpenID Connect, such as Keycloak, Entra ID, Okta or Google.
+    pub oidc: At<OidcFile>,
+}
+
+/// A provider of OpenID Connect.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct OidcFile {
+    /// The provider, letter for letter as it names itself in its metadata: `https://login.acme.example/realms/acme`. Plain HTTP is for this machine only.
+    pub issuer: At<String>,
+    /// What the provider calls this gateway.
+    pub client_id: At<String>,
+    /// Where the secret that goes with it is found: `env:OIDC_SECRET` or `file:/run/secrets/oidc`.
+    pub client_secret: At<String>,
+    /// What people read on the button. Default: the host of the issuer.
+    pub name: Option<At<String>>,
+    /// What is asked for besides `openid`, if the provider demands it. Nothing of it is used.
+    #[serde(default)]
+    pub scopes: Vec<At<String>>,
+    /// The file of a certificate (PEM), when no public authority signed the provider's.
+    pub ca: Option<At<String>>,
+    /// For how long its word counts as given just now, for votes under rules with `factor: oidc`: `5m`, which is the default. At most `1h`.
+    pub fresh: Option<At<String>>,
 }
 
 /// How many people with the role `security` must approve a change of the folder.

@@ -14,6 +14,7 @@ pub mod notify;
 mod retention;
 mod risk;
 mod rules;
+mod sign_in;
 mod timestamps;
 
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub notify: notify::Notify,
     /// The console.
     pub console: Console,
+    /// Another party that vouches for people, if there is one.
+    pub oidc: Option<Oidc>,
     /// How many people a change of the folder needs.
     pub changes: Needed,
     /// How many questions one agent may have open, or approved and not yet used; at least one.
@@ -83,6 +86,25 @@ pub struct Console {
     pub idle_secs: u64,
     /// The domain that passkeys are made for; none when that follows from where it listens.
     pub rp_id: Option<String>,
+}
+
+/// A provider of OpenID Connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// Its name, letter for letter. Plain HTTP is on this machine only.
+    pub issuer: String,
+    /// What people read on the button.
+    pub label: String,
+    /// What it calls this gateway.
+    pub client_id: String,
+    /// Where the secret that goes with it is found.
+    pub client_secret: CredentialSource,
+    /// What is asked for besides `openid`.
+    pub scopes: Vec<String>,
+    /// The file of the certificate that is trusted instead of the public authorities'.
+    pub ca: Option<PathBuf>,
+    /// For how long its word counts as given just now, in seconds.
+    pub fresh_secs: u64,
 }
 
 /// Made-up requests that approvers must deny.

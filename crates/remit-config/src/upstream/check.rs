@@ -72,19 +72,7 @@ pub(crate) fn check<'p>(
             checked.tools.push((tool, report.locus(name)));
         }
     }
-    for surface in Surface::ALL {
-        let classified = match surface {
-            Surface::Resources => &file.resources,
-            Surface::Prompts => &file.prompts,
-            Surface::Completion => &file.completion,
-        };
-        let Some(classified) = classified else { continue };
-        let Ok(full) = ToolName::join(&id, surface.method()) else { continue };
-        checked.state(&full, ToolStanding::Callable, report.locus(classified));
-        if let Some(tool) = classifier.tool(classified, full, classified, Some(&surface.definition()), report) {
-            checked.tools.push((tool, report.locus(classified)));
-        }
-    }
+    checked.surfaces(&classifier, report);
     for own in pins.iter().flat_map(|pins| pins.tools.keys()) {
         if !file.tools.iter().any(|(name, _)| **name == *own)
             && let Ok(full) = ToolName::join(&id, own)
@@ -99,6 +87,23 @@ pub(crate) fn check<'p>(
 }
 
 impl Checked {
+    /// What a server offers besides tools: each is classified as one tool.
+    fn surfaces(&mut self, classifier: &Classifier<'_>, report: &mut Report<'_>) {
+        for surface in Surface::ALL {
+            let classified = match surface {
+                Surface::Resources => &classifier.file.resources,
+                Surface::Prompts => &classifier.file.prompts,
+                Surface::Completion => &classifier.file.completion,
+            };
+            let Some(classified) = classified else { continue };
+            let Ok(full) = ToolName::join(classifier.id, surface.method()) else { continue };
+            self.state(&full, ToolStanding::Callable, report.locus(classified));
+            if let Some(tool) = classifier.tool(classified, full, classified, Some(&surface.definition()), report) {
+                self.tools.push((tool, report.locus(classified)));
+            }
+        }
+    }
+
     fn state(&mut self, name: &ToolName, standing: ToolStanding, locus: Locus) {
         let warning = match standing {
             ToolStanding::Callable => None,

@@ -5,6 +5,7 @@ pub mod ledger;
 pub mod notify;
 pub mod people;
 pub mod settings;
+pub mod sign_in;
 
 /// File, what is changed in it to what, and all that is said about it.
 pub type InFile = (&'static str, &'static str, &'static str, &'static str);
@@ -13,4 +14,4 @@ pub type InFile = (&'static str, &'static str, &'static str, &'static str);
 pub type Change = (&'static str, &'static str, &'static str);
 
 /// What is changed in a folder that is good.
-pub const FOLDERS: [&[InFile]; 3] = [settings::ALL, authority::ALL, notify::ALL];
+pub const FOLDERS: [&[InFile]; 4] = [settings::ALL, authority::ALL, notify::ALL, sign_in::ALL];

@@ -61,6 +61,15 @@ notify:
   routes:
     - {for: [finance-sign-off], to: [mail, chat, push]}
     - {for: ["*"], to: [hook]}
+sign_in:
+  oidc:
+    issuer: "https://login.acme.example/realms/acme"
+    client_id: remit
+    client_secret: file:/run/secrets/oidc
+    name: Acme
+    scopes: [openid, profile]
+    ca: ca.pem
+    fresh: 10m
 "#;
 
 /// A rule, and the same with every key that a rule may have.

@@ -290,6 +290,11 @@ mod tests {
         let weak = Err(NotEntitled::Factor(id.clone(), "key", "password+totp"));
         assert_eq!(by(Some(Factor::Password)).accepts(Factor::Key, false), weak);
         assert_eq!(by(Some(Factor::Password)).accepts(Factor::Passkey, false), Ok(()));
+        // Another party's word grows old: then it says as much as a session by password.
+        let old = Err(NotEntitled::Factor(id.clone(), "oidc-earlier", "oidc"));
+        assert_eq!(by(Some(Factor::Oidc)).accepts(Factor::OidcEarlier, false), old);
+        assert_eq!(by(Some(Factor::Password)).accepts(Factor::OidcEarlier, false), Ok(()));
+        assert_eq!(by(Some(Factor::Oidc)).accepts(Factor::Oidc, false), Ok(()));
         // A chat's word is the weakest: it satisfies no rule that demands anything.
         assert_eq!(by(None).accepts(Factor::Channel, false), Ok(()));
         for least in [Factor::Key, Factor::Password, Factor::Oidc, Factor::Passkey] {

@@ -52,7 +52,7 @@ impl<'t> Passkeys<'t> {
             let Some(record) = read.statement.as_ref().filter(|record| record.kind == Kind::Key) else { continue };
             let added = match record.text("/event") {
                 Some("passkey_added" | "person_returned") => true,
-                Some("passkey_removed" | "invited" | "person_removed") => false,
+                Some("passkey_removed" | "invited" | "login_given" | "person_removed") => false,
                 _ => continue,
             };
             let keys = record.text("/key").into_iter().chain(record.texts("/keys"));

@@ -93,6 +93,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .post("/admin/v1/changes/{id}/statements", Deed::Change, changes::statement)
         .post("/admin/v1/agents/{id}/widenings", Deed::Propose, proposals::widen)
         .post("/admin/v1/notify/test", Deed::Reload, deliveries::test)
+        .post("/admin/v1/people/{id}/login", Deed::People, people::give_login)
+        .post("/admin/v1/people/{id}/login/remove", Deed::People, people::remove_login)
         .routes()
         .layer(middleware::from_fn_with_state(edge.clone(), visit::admit))
         .layer(middleware::from_fn_with_state(edge.clone(), guard))

@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use remit_app::people::{Account, AccountChange, Invitation};
+use remit_app::people::{Account, AccountChange, Invitation, Login};
 use remit_core::ids::{Digest, OperatorId};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
 
-use crate::accept::malformed;
+use crate::accept::{malformed, text};
 use crate::admin::asked::{Answer, Asked};
 use crate::admin::unavailable;
 use crate::console::not_changed;
@@ -38,6 +38,9 @@ pub(super) async fn list(Asked { edge, .. }: Asked) -> Answer {
             "roles": person.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
             "password": account.is_some_and(|account| account.password.is_some()),
             "passkeys": passkeys.collect::<Vec<_>>(),
+            "login": account.and_then(|account| account.login.as_ref()).map(|login| {
+                json!({"issuer": login.issuer, "subject": login.subject})
+            }),
             "signed_in_at": account.and_then(|account| account.signed_in_at).map(|at| at.to_string()),
         })
     });
@@ -54,13 +57,7 @@ pub(super) async fn invite(Asked { edge, by, id, body, .. }: Asked) -> Answer {
 
 /// Invites somebody: how they signed in before is gone. The link is in no record and no log.
 pub(crate) async fn invited(edge: &Edge, by: &Operator, id: &OperatorId) -> Result<(String, Timestamp), Refusal> {
-    let account = edge.gate.ports().store.account(id).await.map_err(unavailable)?;
-    let set_up = |account: &Account| account.password.is_some() || !account.passkeys.is_empty();
-    // Whoever has taken over a session could otherwise make it theirs for good.
-    if by.approver.id == *id && matches!(by.came, Came::Session(_)) && account.as_ref().is_some_and(set_up) {
-        let refusal = Refusal::new(Code::PolicyNoPermit, "nobody signed in invites themselves over their own account");
-        return Err(refusal.with_remedy("Change it on your own page, or ask somebody else to invite you."));
-    }
+    not_themselves(edge, by, id).await?;
     let ports = edge.gate.ports();
     let token = URL_SAFE_NO_PAD.encode(ports.entropy.bytes());
     // To the second: people read it.
@@ -73,8 +70,46 @@ pub(crate) async fn invited(edge: &Edge, by: &Operator, id: &OperatorId) -> Resu
     edge.gate.change_account(id, &by.approver.id, change).await.map_err(not_changed)?;
     tracing::warn!(operator = %id, by = %by.approver.id, "somebody was invited; how they signed in before is gone");
     // Where a passkey can be made, if there is such an address.
-    let base = edge.settings.console.home().unwrap_or(&edge.settings.base_url).trim_end_matches('/');
-    Ok((format!("{base}/console/invitation/{token}"), expires_at))
+    Ok((format!("{}/console/invitation/{token}", edge.home()), expires_at))
+}
+
+/// Whoever has taken over a session could otherwise make it theirs for good.
+async fn not_themselves(edge: &Edge, by: &Operator, id: &OperatorId) -> Result<(), Refusal> {
+    let account = edge.gate.ports().store.account(id).await.map_err(unavailable)?;
+    let set_up =
+        |account: &Account| account.password.is_some() || account.login.is_some() || !account.passkeys.is_empty();
+    if by.approver.id == *id && by.came != Came::Key && account.as_ref().is_some_and(set_up) {
+        let refusal = Refusal::new(Code::PolicyNoPermit, "nobody signed in invites themselves over their own account");
+        return Err(refusal.with_remedy("Change it on your own page, or ask somebody else to invite you."));
+    }
+    Ok(())
+}
+
+/// `POST /admin/v1/people/{id}/login`: `{"issuer", "subject"}`. Whoever signs in there so is this person from now on, and
+/// how they signed in before is gone, as by an invitation.
+pub(super) async fn give_login(Asked { edge, by, id, body, .. }: Asked) -> Answer {
+    let asked = body.only(&["issuer", "subject"]).await?;
+    let said = |name: &str| {
+        let said = text(&asked, name)?.filter(|text| !text.is_empty() && text.len() <= 512 && text.is_ascii());
+        said.map(str::to_owned).ok_or_else(|| malformed(format!("`{name}` must be a text")))
+    };
+    let login = Login { issuer: said("issuer")?, subject: said("subject")? };
+    let id = person(&edge, &id)?;
+    not_themselves(&edge, &by, &id).await?;
+    let configured = edge.oidc().is_some_and(|oidc| oidc.settings().issuer == login.issuer);
+    let change = AccountChange::LoginGiven(login);
+    edge.gate.change_account(&id, &by.approver.id, change).await.map_err(not_changed)?;
+    tracing::warn!(operator = %id, by = %by.approver.id, "a login was given; how they signed in before is gone");
+    Ok(json!({"person": id.as_str(), "configured": configured}))
+}
+
+/// `POST /admin/v1/people/{id}/login/remove`: no login with another party is theirs; all their sessions end.
+pub(super) async fn remove_login(Asked { edge, by, id, body, .. }: Asked) -> Answer {
+    body.object().await?;
+    let id = OperatorId::parse(&id).map_err(|_| unknown())?;
+    let change = AccountChange::LoginRemoved { keeps: None };
+    edge.gate.change_account(&id, &by.approver.id, change).await.map_err(not_changed)?;
+    Ok(json!({"person": id.as_str()}))
 }
 
 /// `POST /admin/v1/people/{id}/sessions/end`.

@@ -47,6 +47,7 @@ pub(super) async fn show(Asked { edge, by: looks, id, .. }: Asked) -> Answer {
     answer["sight"] = sight.still;
     answer["live"] = sight.live;
     answer["shown"] = sight.shown.to_string().into();
+    answer["page"] = format!("{}/console/questions/{id}", edge.home()).into();
     Ok(answer)
 }
 

@@ -20,6 +20,7 @@ use remit_core::verdict::Refusal;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::door::login::to_confirm;
 use super::lines::File;
 use super::moment::Moment;
 use super::page::{Page, Place, answer, form, onward};
@@ -78,6 +79,8 @@ struct One {
     /// Why this person has no vote; none when they have one.
     no_vote: Option<Plain>,
     signed: bool,
+    /// The party whose word a vote takes, when it has not given it just now.
+    confirm: Option<String>,
 }
 
 /// `GET /console/changes`.
@@ -114,6 +117,7 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<One, Refusa
     } else {
         Some(line("your roles let you look, not vote on changes"))
     };
+    let least = edge.gate.steering().needed.factor;
     Ok(One {
         page,
         in_force: edge.gate.snapshot().digest() == change.digest,
@@ -125,7 +129,8 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<One, Refusa
         standings,
         votes: change.votes.iter().map(|vote| voted(vote, now)).collect(),
         no_vote,
-        signed: edge.gate.steering().needed.factor == Some(Factor::Passkey),
+        signed: least == Some(Factor::Passkey),
+        confirm: if least == Some(Factor::Oidc) { to_confirm(edge, person.approver.factor) } else { None },
     })
 }
 

@@ -46,7 +46,10 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 pub(crate) use door::addresses::{Addresses, Peer};
+pub use door::login::BACK;
 pub(crate) use door::not_changed;
+pub(crate) use door::terminal::{self, Terminals};
+pub(crate) use dress::escaped;
 
 use crate::edge::Edge;
 use crate::gateway::http::guard;
@@ -102,6 +105,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .merge(door::routes())
+        .merge(door::terminal::pages())
         .merge(account::routes())
         .merge(letting::routes())
         .route("/console/people", get(people::people))

@@ -25,6 +25,8 @@ struct Row {
     teams: Plain,
     roles: String,
     password: bool,
+    /// The party with which they have a login.
+    login: Option<Plain>,
     passkeys: Vec<PasskeyRow>,
     key: Option<Moment>,
     key_is_over: bool,
@@ -75,14 +77,16 @@ async fn listed(edge: &Edge, headers: &HeaderMap) -> Result<People, Refusal> {
             .map(|passkey| PasskeyRow { label: line(&passkey.label), credential: Digest::of(&passkey.id).to_string() });
         let passkeys: Vec<_> = passkeys.collect();
         let password = account.is_some_and(|account| account.password.is_some());
+        let login = account.and_then(|account| account.login.as_ref()).map(|login| line(&login.issuer));
         Row {
             name: escaped(id.as_str()).replace('/', "%2F"),
             id: line(id.as_str()),
             user: person.user.as_ref().map(|user| line(user.as_str())),
             teams: line(&teams.join(", ")),
             roles: roles.join(", "),
-            set_up: password || !passkeys.is_empty(),
+            set_up: password || login.is_some() || !passkeys.is_empty(),
             password,
+            login,
             passkeys,
             key: person.key_expires.map(|expires| Moment::new(expires, now)),
             key_is_over: person.key_expires.is_some_and(|expires| expires <= now),

@@ -123,6 +123,7 @@ pub fn cases() -> Vec<Case> {
             are_invited_once, an_invitation_resets_an_account, an_invitation_lapses, a_code_counts_once,
             wrong_passwords_cost_time, many_attempts_at_once_are_many, a_passkey_is_one_persons,
             a_copied_passkey_signs_nobody_in, a_challenge_is_answered_once, a_removed_passkey_signs_nobody_in,
+            a_login_is_one_persons, a_login_that_was_given_resets_an_account, a_session_is_handed_on_by_one_that_lasts,
             a_password_ends_other_sessions, sessions_end, what_is_refused_is_not_recorded,
             erasure_forgets_how_they_sign_in,
         },

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use remit_app::people::{
-    Account, AccountChange, FREE_ATTEMPTS, Invitation, Passkey, Password, Proof, Session, SessionId, SignIn, Spent,
+    Account, AccountChange, FREE_ATTEMPTS, Invitation, Login, Passkey, Password, Proof, Session, SessionId, SignIn,
+    Spent,
 };
 use remit_app::ports::Erasure;
 use remit_core::approval::Factor;
@@ -53,6 +54,7 @@ fn session(who: &str, token: &str, factor: Factor, at: Timestamp) -> Session {
         id: SessionId(digest(token)),
         operator: operator(who),
         factor,
+        proved_at: Some(at),
         created_at: at,
         seen_at: at,
         expires_at: moment(600),
@@ -264,6 +266,89 @@ pub(super) async fn sessions_end(t: Trial) {
     assert!(!t.store.end_session(&SessionId(digest("s2"))).await.expect("it had ended"));
     t.store.touch_session(&SessionId(digest("s2")), moment(30)).await.expect("nothing");
     assert!(!signed_in(&t, "s2").await, "one that ended stays ended");
+}
+
+fn login(subject: &str) -> Login {
+    Login { issuer: "https://id.acme.example".into(), subject: subject.into() }
+}
+
+fn login_added(subject: &str, token: Option<&str>) -> AccountChange {
+    AccountChange::LoginAdded { login: login(subject), invitation: token.map(digest), spent: spent(subject) }
+}
+
+async fn by_login(
+    t: &Trial,
+    who: &str,
+    token: &str,
+    (subject, challenge): (&str, &str),
+) -> Result<(), remit_app::intent::CommitError> {
+    let session = Session { proved_at: None, ..session(who, token, Factor::Oidc, moment(5)) };
+    let proof = Proof::Login { login: login(subject), spent: spent(challenge) };
+    t.store.sign_in(SignIn { session, proof, replaces: None }).await
+}
+
+pub(super) async fn a_login_is_one_persons(t: Trial) {
+    settled(&t).await;
+    change(&t, "eve", invitation("eve", "for eve")).await.expect("invited");
+    change(&t, "bob", login_added("sub", None)).await.expect("a login");
+    assert_eq!(t.store.whose_login(&login("sub")).await, Ok(Some(operator("bob"))));
+    assert_eq!(t.store.whose_login(&login("SUB")).await, Ok(None), "letter for letter");
+    let elsewhere = Login { issuer: "https://id.acme.example/".into(), ..login("sub") };
+    assert_eq!(t.store.whose_login(&elsewhere).await, Ok(None));
+    let taken =
+        AccountChange::LoginAdded { login: login("sub"), invitation: Some(digest("for eve")), spent: spent("2") };
+    assert_eq!(conflict(change(&t, "eve", taken).await), "login");
+    assert!(t.store.invitation(&digest("for eve")).await.expect("read").is_some(), "and was not used up by it");
+    assert_eq!(conflict(change(&t, "eve", AccountChange::LoginGiven(login("sub"))).await), "login");
+    assert!(t.store.invitation(&digest("for eve")).await.expect("read").is_some(), "nor is she reset by it");
+    assert_eq!(conflict(change(&t, "nobody", login_added("other", None)).await), "account");
+    assert_eq!(conflict(by_login(&t, "eve", "s0", ("sub", "c0")).await), "login");
+    by_login(&t, "bob", "s1", ("sub", "c1")).await.expect("signed in");
+    assert_eq!(conflict(by_login(&t, "bob", "s2", ("sub", "c1")).await), "challenge");
+    let read = t.store.session(&SessionId(digest("s1"))).await.expect("read").expect("a session");
+    assert_eq!((read.factor, read.proved_at), (Factor::Oidc, None));
+    // Another one takes its place.
+    change(&t, "bob", login_added("newer", None)).await.expect("a login");
+    assert_eq!(account(&t, "bob").await.expect("bob").login, Some(login("newer")));
+    change(&t, "eve", login_added("sub", Some("for eve"))).await.expect_err("that challenge was answered");
+    assert_eq!(conflict(by_login(&t, "bob", "s3", ("sub", "c3")).await), "login");
+}
+
+pub(super) async fn a_login_that_was_given_resets_an_account(t: Trial) {
+    settled(&t).await;
+    by_code(&t, "bob", "s1", 8).await.expect("signed in");
+    change(&t, "bob", AccountChange::LoginGiven(login("sub"))).await.expect("given");
+    let bob = account(&t, "bob").await.expect("bob");
+    assert_eq!((bob.password, bob.passkeys, bob.login), (None, vec![], Some(login("sub"))));
+    assert!(!signed_in(&t, "s1").await);
+    change(&t, "grace", AccountChange::LoginGiven(login("hers"))).await.expect("also to who was never invited");
+    by_login(&t, "bob", "s2", ("sub", "c")).await.expect("signed in");
+    change(&t, "bob", AccountChange::LoginRemoved { keeps: None }).await.expect("removed");
+    assert!(!signed_in(&t, "s2").await);
+    assert_eq!(t.store.whose_login(&login("sub")).await, Ok(None));
+    assert_eq!(conflict(change(&t, "bob", AccountChange::LoginRemoved { keeps: None }).await), "login");
+    assert_eq!(conflict(change(&t, "nobody", AccountChange::LoginRemoved { keeps: None }).await), "login");
+    // Whoever is invited again, or erased, has none.
+    change(&t, "bob", AccountChange::LoginGiven(login("sub"))).await.expect("given");
+    change(&t, "bob", invitation("bob", "welcome")).await.expect("invited");
+    assert_eq!(account(&t, "bob").await.expect("bob").login, None);
+}
+
+pub(super) async fn a_session_is_handed_on_by_one_that_lasts(t: Trial) {
+    settled(&t).await;
+    by_code(&t, "bob", "s1", 8).await.expect("signed in");
+    let handed = |who: &str, token: &str, by: &str, at, challenge: &str| SignIn {
+        session: Session { created_at: moment(at), ..session(who, token, Factor::Password, moment(4)) },
+        proof: Proof::Handed { by: SessionId(digest(by)), spent: Spent { until: moment(9_000), ..spent(challenge) } },
+        replaces: None,
+    };
+    t.store.sign_in(handed("bob", "s2", "s1", 6, "c1")).await.expect("handed on");
+    assert!(signed_in(&t, "s1").await && signed_in(&t, "s2").await);
+    assert_eq!(conflict(t.store.sign_in(handed("bob", "s3", "s1", 6, "c1")).await), "challenge");
+    assert_eq!(conflict(t.store.sign_in(handed("eve", "s4", "s1", 6, "c2")).await), "session");
+    assert_eq!(conflict(t.store.sign_in(handed("bob", "s5", "none", 6, "c3")).await), "session");
+    assert_eq!(conflict(t.store.sign_in(handed("bob", "s6", "s1", 600, "c4")).await), "session");
+    assert!(!signed_in(&t, "s4").await && !signed_in(&t, "s6").await);
 }
 
 pub(super) async fn what_is_refused_is_not_recorded(t: Trial) {

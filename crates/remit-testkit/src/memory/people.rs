@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use remit_app::intent::{CommitError, Unavailable};
 use remit_app::people::{
-    Account, AccountChange, Invitation, PASSKEYS_MAX, Passkey, Proof, Session, SessionId, SignIn, Spent, back_off,
-    counts_on,
+    Account, AccountChange, Invitation, Login, PASSKEYS_MAX, Passkey, Proof, Session, SessionId, SignIn, Spent,
+    back_off, counts_on,
 };
 use remit_app::ports::People;
 use remit_core::ids::{Digest, OperatorId};
@@ -35,6 +35,34 @@ impl Rooms {
         let all =
             self.accounts.iter().flat_map(|(owner, account)| account.passkeys.iter().map(move |key| (owner, key)));
         all.into_iter().find(|(_, key)| key.id == id)
+    }
+
+    fn whose_login(&self, login: &Login) -> Option<&OperatorId> {
+        let theirs = |account: &&Account| account.login.as_ref() == Some(login);
+        self.accounts.values().find(theirs).map(|account| &account.operator)
+    }
+
+    fn set_login(&mut self, operator: &OperatorId, login: Login) -> Changed {
+        if self.whose_login(&login).is_some_and(|owner| owner != operator) {
+            return conflict("login");
+        }
+        self.account_mut(operator)?.login = Some(login);
+        Ok(())
+    }
+
+    /// Everything of theirs goes, and an empty account is left.
+    fn begin_anew(&mut self, operator: &OperatorId) {
+        self.forget(operator.as_str());
+        let account = Account {
+            operator: operator.clone(),
+            password: None,
+            passkeys: Vec::new(),
+            login: None,
+            failures: 0,
+            not_before: None,
+            signed_in_at: None,
+        };
+        self.accounts.insert(operator.clone(), account);
     }
 
     fn account_mut(&mut self, operator: &OperatorId) -> Result<&mut Account, CommitError> {
@@ -70,16 +98,7 @@ impl Rooms {
     fn change(&mut self, operator: &OperatorId, change: AccountChange, now: Timestamp) -> Changed {
         match change {
             AccountChange::Invited(invitation) => {
-                self.forget(operator.as_str());
-                let account = Account {
-                    operator: operator.clone(),
-                    password: None,
-                    passkeys: Vec::new(),
-                    failures: 0,
-                    not_before: None,
-                    signed_in_at: None,
-                };
-                self.accounts.insert(operator.clone(), account);
+                self.begin_anew(operator);
                 self.invitations.push(invitation);
             }
             AccountChange::PasswordSet { password, invitation, keeps } => {
@@ -97,6 +116,20 @@ impl Rooms {
                     return conflict("passkey");
                 }
                 account.passkeys.push(*passkey);
+            }
+            AccountChange::LoginGiven(login) => {
+                self.begin_anew(operator);
+                self.set_login(operator, login)?;
+            }
+            AccountChange::LoginAdded { login, invitation, spent } => {
+                self.take_invitation(operator, invitation.as_ref(), now)?;
+                self.spend(&spent, now)?;
+                self.set_login(operator, login)?;
+            }
+            AccountChange::LoginRemoved { keeps } => {
+                let account = self.account_mut(operator).or(conflict("login"))?;
+                account.login.take().ok_or(CommitError::Conflict("login"))?;
+                self.end_others(operator, keeps.as_ref());
             }
             AccountChange::PasskeyRemoved { id, keeps } => {
                 let account = self.account_mut(operator).or(conflict("passkey"))?;
@@ -141,6 +174,19 @@ impl Rooms {
                 self.spend(&spent, now)?;
                 self.used(&id, Some(&session.operator), sign_count, now)?;
             }
+            Proof::Login { login, spent } => {
+                self.spend(&spent, now)?;
+                if self.whose_login(&login) != Some(&session.operator) {
+                    return conflict("login");
+                }
+            }
+            Proof::Handed { by, spent } => {
+                self.spend(&spent, now)?;
+                let live = |old: &Session| old.id == by && old.operator == session.operator && old.expires_at > now;
+                if !self.sessions.iter().any(live) {
+                    return conflict("session");
+                }
+            }
         }
         self.account_mut(&session.operator)?.signed_in_at = Some(now);
         self.sessions
@@ -162,6 +208,10 @@ impl People for MemoryStore {
 
     async fn passkey(&self, id: &[u8]) -> Result<Option<(OperatorId, Passkey)>, Unavailable> {
         Ok(self.open()?.people.passkey(id).map(|(owner, key)| (owner.clone(), key.clone())))
+    }
+
+    async fn whose_login(&self, login: &Login) -> Result<Option<OperatorId>, Unavailable> {
+        Ok(self.open()?.people.whose_login(login).cloned())
     }
 
     async fn invitation(&self, token: &Digest) -> Result<Option<Invitation>, Unavailable> {

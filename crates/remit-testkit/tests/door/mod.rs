@@ -20,7 +20,7 @@ use remit_core::ids::Digest;
 use remit_evidence::record::Kind;
 use remit_evidence::trust::Trust;
 use remit_evidence::verify::Trust as Roots;
-use remit_evidence::writer::Sign as _;
+use remit_evidence::writer::{Sign as _, SignedRecord};
 use remit_server::keys::Ed25519;
 use remit_testkit::place::Place;
 use remit_testkit::wire::Wire;
@@ -41,9 +41,14 @@ pub struct World {
 impl World {
     /// With this at the end of its `remit.yaml`.
     pub async fn new(more: &str) -> Self {
+        Self::set_up(|place| place.append("remit.yaml", &format!("\n{more}"))).await
+    }
+
+    /// With a folder that was changed so.
+    pub async fn set_up(change: impl FnOnce(&Place)) -> Self {
         let place = Place::base();
-        place.append("remit.yaml", &format!("\n{more}"));
         place.write("keys.yaml", &Self::keys_text());
+        change(&place);
         let address = "127.0.0.1:0".parse().expect("an address");
         let running = Running::start(place.path(), Some(address)).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
@@ -93,10 +98,8 @@ impl World {
     pub async fn verified_key_events(&self) -> Vec<String> {
         let root = Ed25519::in_file(&self.place.path().join(".remit/gateway.key")).expect("a key");
         let mut trust = Roots::in_roots([root.public_key()]).expect("a root");
-        let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
-        let records = self.running.edge.gate.ports().store.records(&filter).await.expect("read");
         let mut events = Vec::new();
-        for record in records {
+        for record in self.records(Kind::Key).await {
             let verified = trust.verify(&record.envelope).expect("it verifies");
             verified.check_disclosures(record.disclosures.iter().map(String::as_str)).expect("what was signed");
             if let Some(event) = verified.predicate.get("event").and_then(Value::as_str) {
@@ -108,13 +111,18 @@ impl World {
         events
     }
 
+    /// The records of this kind, oldest first.
+    pub async fn records(&self, kind: Kind) -> Vec<SignedRecord> {
+        let filter = RecordFilter { kind: Some(kind), limit: 1000, ..RecordFilter::default() };
+        self.running.edge.gate.ports().store.records(&filter).await.expect("read")
+    }
+
     /// The bundle of each record that says how people's keys changed, and the document to trust it under.
     pub async fn bundles(&self) -> (Trust, Vec<Vec<u8>>) {
         let trust = self.place.remit(&["ledger", "trust"]);
         let trust = Trust::parse(trust.out.as_bytes()).expect("a trust document");
-        let filter = RecordFilter { kind: Some(Kind::Key), limit: 1000, ..RecordFilter::default() };
         let mut bundles = Vec::new();
-        for record in self.running.edge.gate.ports().store.records(&filter).await.expect("read") {
+        for record in self.records(Kind::Key).await {
             let path = format!("/admin/v1/evidence?record={}&show=", record.id);
             let began = std::time::Instant::now();
             // It is proved as soon as the log has sealed it.
@@ -199,7 +207,7 @@ impl Browser {
         Answer { status, location, set, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
-    fn keep(&mut self, answer: Answer) -> Answer {
+    pub fn keep(&mut self, answer: Answer) -> Answer {
         if let Some(set) = &answer.set {
             self.set = Some(set.clone());
             self.cookie = set.split(';').next().filter(|pair| !pair.ends_with('=')).map(str::to_owned);

@@ -10,7 +10,7 @@ use crate::client::Gateway;
 use crate::commands::demo::UPSTREAM_TOKEN;
 use crate::commands::demo::folder::Furnished;
 use crate::commands::demo::peer::Peer;
-use crate::commands::ledger::trust;
+use crate::commands::ledger;
 use crate::commands::records::Exported;
 use crate::commands::replay::Tally;
 use crate::commands::runs;
@@ -203,7 +203,7 @@ impl<'a> Story<'a> {
 
     /// The whole run as a bundle, judged as an auditor would: under the trust document, and without us.
     async fn proved(&self, t: &mut Telling, run: &str) -> Result<(), Failure> {
-        let trust = trust::document(&self.furnished.folder).await?;
+        let trust = ledger::document(&self.furnished.folder).await?;
         let trust = Trust::parse(trust.as_bytes()).map_err(|error| Failure::said(error.to_string()))?;
         let path = format!("/admin/v1/evidence?run={run}&show=arguments");
         // The log is sealed once a second.

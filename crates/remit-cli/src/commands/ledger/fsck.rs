@@ -15,8 +15,9 @@ use remit_evidence::writer::SignedRecord;
 use remit_server::ledger::guard::GuardFile;
 use serde_json::json;
 
-use super::{Place, each_page, published};
+use super::{each_page, published};
 use crate::logs::{Log, Logs};
+use crate::place::Place;
 use crate::terminal::{Failure, Outcome, say};
 
 pub(super) async fn run(place: &Place<'_>) -> Outcome {

@@ -8,8 +8,10 @@ use remit_evidence::record::Kind;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
 
-use super::{Place, each_page, trust};
+use super::each_page;
+use crate::place::Place;
 use crate::terminal::{Failure, Outcome, say, visible};
+use crate::trust;
 
 pub(super) async fn run(place: &Place<'_>) -> Outcome {
     let root = trust::root(place)?.public_key();

@@ -4,28 +4,24 @@
 mod fsck;
 mod gaps;
 mod rotate;
-pub(crate) mod trust;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use remit_app::ledger::{Mark, Tiles};
 use remit_app::ports::{Clock as _, RecordFilter, Store};
 use remit_app::seal::Lag;
-use remit_config::settings::{LedgerFiles, Settings};
 use remit_core::ids::Digest;
 use remit_evidence::log::checkpoint::Checkpoint;
 use remit_evidence::log::note::Note;
-use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_evidence::writer::SignedRecord;
 use remit_server::keys::Machine;
-use remit_store_sqlite::SqliteStore;
 
-use crate::logs::{Log, Logs};
+use crate::logs::Log;
+use crate::place::Place;
 use crate::terminal::{Failure, Outcome, block_on, say};
-use crate::{boot, ledger};
+use crate::{boot, ledger, trust};
 
 /// Look at the logs over the records, and end one, offline.
 #[derive(Args)]
@@ -97,39 +93,11 @@ impl Ledger {
     }
 }
 
-/// Where everything of these logs is.
-pub(crate) struct Place<'a> {
-    pub folder: &'a Path,
-    pub settings: &'a Settings,
-}
-
-impl<'a> Place<'a> {
-    /// The folder in which the gateway keeps its keys.
-    fn keys(&self) -> PathBuf {
-        let store = boot::store_of(self.folder, self.settings);
-        store.parent().unwrap_or(self.folder).to_owned()
-    }
-
-    /// All logs, as the store has them.
-    async fn logs(&self) -> Result<Logs<'a>, Failure> {
-        Logs::of(self.settings, self.folder, &self.store()?).await
-    }
-
-    /// The files of a log. Looking never makes a folder.
-    fn open(&self, logs: &Logs<'_>, log: &Log) -> Result<Arc<dyn Tiles>, Failure> {
-        if let LedgerFiles::Folder(path) = &self.settings.ledger.files {
-            let path = self.folder.join(path);
-            if !path.is_dir() {
-                return Err(Failure::said(format!("there is no ledger at `{}`", path.display())));
-            }
-        }
-        logs.tiles(&log.origin)
-    }
-
-    fn store(&self) -> Result<SqliteStore, Failure> {
-        let path = boot::store_of(self.folder, self.settings);
-        SqliteStore::inspect(&path).map_err(|error| Failure::said(error.to_string()))
-    }
+/// The trust document of this folder, with a final line break.
+pub async fn document(folder: &Path) -> Result<String, Failure> {
+    let settings = boot::load(folder)?.settings;
+    let place = Place { folder, settings: &settings };
+    Ok(trust::of(&place.logs().await?, &place)?.0)
 }
 
 /// The published checkpoint, believed under the log's own keys.
@@ -180,7 +148,7 @@ async fn head(place: &Place<'_>) -> Outcome {
     }
     for seal in &seals {
         let role = if log.keys.contains(seal.key) { "log" } else { "witness" };
-        say(format!("signed  {} ({role}, {})", seal.key.name(), algorithm(seal.key)))?;
+        say(format!("signed  {} ({role}, {})", seal.key.name(), trust::algorithm(seal.key)))?;
     }
     let cosigned = witnesses.iter().filter(|key| seals.iter().any(|seal| seal.key == *key)).count();
     let quorum = place.settings.ledger.quorum;
@@ -203,12 +171,4 @@ async fn waiting(place: &Place<'_>) -> Result<bool, Failure> {
         say(format!("BEHIND  {why}"))?;
     }
     Ok(overdue.is_some())
-}
-
-fn algorithm(key: &VerifierKey) -> &'static str {
-    match key.algorithm() {
-        Algorithm::Ed25519 => "Ed25519",
-        Algorithm::Ed25519Cosignature => "Ed25519 cosignature",
-        Algorithm::MlDsa44 => "ML-DSA-44",
-    }
 }

@@ -14,12 +14,13 @@ use remit_server::keys::Machine;
 use remit_server::ledger::files::is_log;
 use remit_store_sqlite::{Options, SqliteStore};
 
-use super::{Place, trust};
 use crate::boot;
 use crate::ledger::{self, Workshop};
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
+use crate::place::{self, Place};
 use crate::terminal::{Failure, Outcome, say, visible};
+use crate::trust;
 
 pub(super) async fn run(config: &Config, folder: &Path, name: &str) -> Outcome {
     if !is_log(name) {
@@ -42,7 +43,7 @@ pub(super) async fn revoke(config: &Config, folder: &Path, key: &str, from: u64)
 
 /// The store, which nobody else writes to meanwhile.
 fn alone(config: &Config, folder: &Path) -> Result<Arc<dyn Store>, Failure> {
-    let path = boot::store_of(folder, &config.settings);
+    let path = place::store_of(folder, &config.settings);
     if !path.exists() {
         return Err(Failure::said(format!(
             "there is no store at `{}`: this gateway was never started",

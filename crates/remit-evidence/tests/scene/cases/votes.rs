@@ -125,6 +125,8 @@ fn signed_votes() -> Vec<Case> {
             story,
         ),
         case("vote_by_a_key_that_an_invitation_took", &became(&[(1, "invited")]), Invalid, story).under(pinned),
+        case("vote_by_a_key_that_a_login_took_the_place_of", &became(&[(1, "login_given")]), Invalid, story)
+            .under(pinned),
         case("vote_by_a_key_that_went_with_its_person", &became(&[(1, "person_removed")]), Invalid, story)
             .under(pinned),
         case("vote_before_its_key_was_removed", &became(&[(1, "passkey_added"), (10, "passkey_removed")]), Valid, None),

@@ -13,16 +13,17 @@ use axum::{Form, Router};
 use http::HeaderMap;
 use jiff::SignedDuration;
 use remit_app::people::{AccountChange, Password, Session, SessionId};
-use remit_core::ids::Digest;
+use remit_core::ids::{Digest, OperatorId};
 use remit_core::steering::Deed;
 use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::door::login::{self, Shown, shown as shown_provider};
 use super::door::secrets::Secrets;
 use super::door::{Answered, json_answer, not_changed, passkeys_here, password};
 use super::moment::Moment;
-use super::page::{Page, Place, answer, form, onward};
+use super::page::{Page, Place, answer, form, onward, refused};
 use super::plain::{Plain, line};
 use crate::admin::{operator, unavailable};
 use crate::edge::Edge;
@@ -40,6 +41,8 @@ pub(super) fn routes() -> Router<Arc<Edge>> {
         .route("/console/account/passkeys/challenge", post(challenge))
         .route("/console/account/passkeys/remove", post(remove))
         .route("/console/account/sessions/end", post(end))
+        .route("/console/account/login", post(link))
+        .route("/console/account/login/remove", post(unlink))
 }
 
 #[derive(Template)]
@@ -56,6 +59,10 @@ struct AccountPage {
     /// Whether passkeys can be made at this address, and where else.
     here: bool,
     elsewhere: Option<String>,
+    /// Their login with another party: which one, and what they are called there.
+    login: Option<(Plain, Plain)>,
+    /// The other party that can be asked, if there is one.
+    provider: Option<Shown>,
     done: Option<&'static str>,
 }
 
@@ -98,7 +105,8 @@ struct NewPassword {
 async fn visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
     let person = operator(edge, headers, Deed::Account).await?;
     let Came::Session(id) = person.came else {
-        let refusal = Refusal::new(Code::Malformed, "you came with a key, and a key is changed in keys.yaml");
+        let refusal =
+            Refusal::new(Code::Malformed, "you came with a key or from a terminal, and this is done in a browser");
         return Err(refusal.with_remedy("Sign in to the console for this."));
     };
     let session = edge.gate.ports().store.session(&id).await.map_err(unavailable)?;
@@ -107,13 +115,12 @@ async fn visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session)
 }
 
 /// As [`visitor`], for what decides who can act as them from now on.
-async fn fresh_visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
+pub(super) async fn fresh_visitor(edge: &Edge, headers: &HeaderMap) -> Result<(Operator, Session), Refusal> {
     let (person, session) = visitor(edge, headers).await?;
     if is_fresh(edge, &session) {
         return Ok((person, session));
     }
-    Err(Refusal::new(Code::PolicyNoPermit, "you signed in a while ago, and this decides who can act as you")
-        .with_remedy("Sign out, sign in, and do it within a quarter of an hour."))
+    Err(stale())
 }
 
 fn is_fresh(edge: &Edge, session: &Session) -> bool {
@@ -134,7 +141,7 @@ async fn shown(edge: &Edge, done: Option<&str>, headers: &HeaderMap) -> Result<A
     let sessions = store.sessions(me).await.map_err(unavailable)?;
     let this = match person.came {
         Came::Session(id) => Some(id),
-        Came::Key => None,
+        Came::Key | Came::Terminal => None,
     };
     let fresh = sessions.iter().any(|session| Some(session.id) == this && is_fresh(edge, session));
     let idle = edge.settings.console.idle;
@@ -163,10 +170,14 @@ async fn shown(edge: &Edge, done: Option<&str>, headers: &HeaderMap) -> Result<A
         sessions: sessions.collect(),
         here,
         elsewhere,
+        login: account.as_ref().and_then(|a| a.login.as_ref()).map(|login| (line(&login.issuer), line(&login.subject))),
+        provider: shown_provider(edge, headers),
         done: match done {
             Some("password") => Some("The password was changed, and all your other sessions have ended."),
             Some("added") => Some("The passkey was added."),
             Some("removed") => Some("The passkey was removed, and all your other sessions have ended."),
+            Some("login") => Some("You can sign in with this login from now on."),
+            Some("unlinked") => Some("The login is yours no more, and all your other sessions have ended."),
             Some("ended") => Some("The session has ended."),
             _ => None,
         },
@@ -250,7 +261,7 @@ async fn remove(
         let (me, named) = (&person.approver.id, form(taken)?);
         let account = edge.gate.ports().store.account(me).await.map_err(unavailable)?;
         let account = account.ok_or_else(|| Refusal::new(Code::Conflict, "there is no such passkey"))?;
-        if account.password.is_none() && account.passkeys.len() == 1 {
+        if account.password.is_none() && account.login.is_none() && account.passkeys.len() == 1 {
             let refusal = Refusal::new(Code::Conflict, "without this passkey you could not sign in any more");
             return Err(refusal.with_remedy("Add another one first."));
         }
@@ -259,6 +270,44 @@ async fn remove(
         let change = AccountChange::PasskeyRemoved { id: found.id, keeps: Some(session.id) };
         edge.gate.change_account(me, me, change).await.map_err(not_changed)?;
         Ok("/console/account?done=removed".to_owned())
+    };
+    onward(removed.await)
+}
+
+/// Whose session this is, if it is one still, and a fresh one: it was, when they were sent for a login.
+pub(super) async fn still(edge: &Edge, id: &SessionId) -> Result<OperatorId, Refusal> {
+    let session = edge.gate.session(id, edge.settings.console.idle, true).await.map_err(unavailable)?;
+    let session = session.filter(|session| is_fresh(edge, session) && edge.person(&session.operator).is_some());
+    session.map(|session| session.operator).ok_or_else(stale)
+}
+
+fn stale() -> Refusal {
+    Refusal::new(Code::PolicyNoPermit, "you signed in a while ago, and this decides who can act as you")
+        .with_remedy("Sign out, sign in, and do it within a quarter of an hour.")
+}
+
+/// `POST /console/account/login`: off to the other party, whose word for them counts from then on.
+async fn link(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let sent = async {
+        let (_, session) = fresh_visitor(&edge, &headers).await?;
+        login::link(&edge, &headers, session.id).await
+    };
+    sent.await.unwrap_or_else(|refusal| refused(&refusal))
+}
+
+/// `POST /console/account/login/remove`.
+async fn unlink(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let removed = async {
+        let (person, session) = fresh_visitor(&edge, &headers).await?;
+        let me = &person.approver.id;
+        let account = edge.gate.ports().store.account(me).await.map_err(unavailable)?;
+        if account.is_none_or(|account| account.password.is_none() && account.passkeys.is_empty()) {
+            let refusal = Refusal::new(Code::Conflict, "without this login you could not sign in any more");
+            return Err(refusal.with_remedy("Add a passkey first."));
+        }
+        let change = AccountChange::LoginRemoved { keeps: Some(session.id) };
+        edge.gate.change_account(me, me, change).await.map_err(not_changed)?;
+        Ok("/console/account?done=unlinked".to_owned())
     };
     onward(removed.await)
 }

@@ -18,9 +18,10 @@ use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::login::{Shown, shown};
 use super::qr::Qr;
 use super::secrets::Secrets;
-use super::{Answered, entered, json_answer, open, passkeys_here, password as passwords};
+use super::{Answered, Arrival, entered, json_answer, open, passkeys_here, password as passwords};
 use crate::admin::unavailable;
 use crate::console::account::registration;
 use crate::console::dress::escaped;
@@ -45,6 +46,7 @@ struct InvitationPage {
     wrong: Option<&'static str>,
     passkeys: bool,
     elsewhere: Option<String>,
+    provider: Option<Shown>,
 }
 
 #[derive(Deserialize)]
@@ -56,21 +58,20 @@ pub(super) struct Chosen {
 }
 
 /// The invitation behind a link, while it invites somebody who is somebody here.
-async fn find(edge: &Edge, token: &str) -> Result<Invitation, Refusal> {
-    let none = || {
-        Refusal::new(
-            Code::RecordUnknown,
-            "this invitation was used already, has expired, or was replaced by a newer one",
-        )
-        .with_remedy("Ask whoever invited you for another one.")
-    };
+pub(super) async fn find(edge: &Edge, token: &str) -> Result<Invitation, Refusal> {
     if token.len() != 43 {
-        return Err(none());
+        return Err(gone());
     }
     let found = edge.gate.ports().store.invitation(&Digest::of(token.as_bytes())).await.map_err(unavailable)?;
     let now = edge.gate.ports().clock.now();
     let found = found.filter(|invitation| now < invitation.expires_at && edge.person(&invitation.operator).is_some());
-    found.ok_or_else(none)
+    found.ok_or_else(gone)
+}
+
+/// One answer for every way in which an invitation can be none.
+pub(super) fn gone() -> Refusal {
+    Refusal::new(Code::RecordUnknown, "this invitation was used already, has expired, or was replaced by a newer one")
+        .with_remedy("Ask whoever invited you for another one.")
 }
 
 /// `GET /console/invitation/{token}`.
@@ -114,6 +115,12 @@ fn page(
         wrong,
         passkeys,
         elsewhere,
+        provider: shown(edge, headers).map(|there| Shown {
+            elsewhere: there
+                .elsewhere
+                .map(|there| there.replace("/console/sign-in", &format!("/console/invitation/{token}"))),
+            ..there
+        }),
     };
     rendered(if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &shown)
 }
@@ -163,7 +170,8 @@ async fn chosen(
     let password = Password { phc, totp, step: step.saturating_sub(1) };
     let change = AccountChange::PasswordSet { password, invitation: Some(invitation.token), keeps: None };
     edge.gate.change_account(&operator, &operator, change).await.map_err(not_changed)?;
-    let token = open(edge, headers, &operator, Factor::Password, Proof::Password { step }).await?;
+    let arrival = Arrival::now(edge, headers, Factor::Password, Proof::Password { step });
+    let token = open(edge, headers, &operator, arrival).await?;
     let token = token.ok_or_else(|| Refusal::new(Code::Conflict, "you are set up; sign in now"))?;
     Ok(entered(edge, &token, "/console"))
 }
@@ -202,6 +210,10 @@ pub(crate) fn not_changed(error: CommitError) -> Refusal {
         CommitError::Conflict("passkey") => {
             Refusal::new(Code::Conflict, "this passkey is known already, is not theirs, or is one too many")
                 .with_remedy("Look at the list of passkeys again.")
+        }
+        CommitError::Conflict("login") => {
+            Refusal::new(Code::Conflict, "this login is another person's, or there is none")
+                .with_remedy("A login with another party is one person's. Take it from the other one first.")
         }
         CommitError::Conflict("challenge") => {
             Refusal::new(Code::Conflict, "this answer was given already").with_remedy("Try again.")

@@ -1,14 +1,16 @@
-//! The door: how somebody becomes a person here. By password and code, or by a passkey; and, for the first time,
-//! by an invitation. Every wrong way in gets the same answer, after the same work.
+//! The door: how somebody becomes a person here. By password and code, by a passkey, or by another party's word; and,
+//! for the first time, by an invitation. Every wrong way in gets the same answer, after the same work.
 
 pub(crate) mod addresses;
 mod challenge;
 pub(crate) mod credential;
 mod invitation;
+pub(crate) mod login;
 mod passkey;
 pub(crate) mod password;
 mod qr;
 pub(crate) mod secrets;
+pub(crate) mod terminal;
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use remit_app::intent::CommitError;
-use remit_app::people::{Proof, Session, SignIn};
+use remit_app::people::{Proof, Session, SessionId, SignIn};
 use remit_core::approval::Factor;
 use remit_core::ids::OperatorId;
 use remit_core::verdict::{Code, Refusal};
@@ -50,10 +52,13 @@ pub(super) fn routes() -> Router<Arc<Edge>> {
         .route("/console/sign-in", get(show).post(sign_in))
         .route("/console/sign-in/challenge", post(passkey::challenge))
         .route("/console/sign-in/passkey", post(passkey::sign_in))
+        .route("/console/sign-in/oidc", post(login::leave))
+        .route(login::BACK, get(login::back))
         .route("/console/sign-out", post(sign_out))
         .route("/console/invitation/{token}", get(invitation::show).post(invitation::password))
         .route("/console/invitation/{token}/challenge", post(invitation::challenge))
         .route("/console/invitation/{token}/passkey", post(invitation::passkey))
+        .route("/console/invitation/{token}/oidc", post(login::accept))
 }
 
 #[derive(Template)]
@@ -70,6 +75,8 @@ struct SignInPage {
     elsewhere: Option<String>,
     /// Whether there can be passkeys.
     passkeys: bool,
+    /// The other party, if there is one.
+    provider: Option<login::Shown>,
 }
 
 /// A page that asks for another one itself: what follows is our own doing, and brings the cookie along.
@@ -121,7 +128,8 @@ fn door(
     well: Option<&'static str>,
 ) -> Response {
     let (passkeys, elsewhere) = passkeys_here(edge, headers);
-    rendered(status, &SignInPage { page: Page::bare("Sign in"), next, wrong, well, elsewhere, passkeys })
+    let provider = login::shown(edge, headers);
+    rendered(status, &SignInPage { page: Page::bare("Sign in"), next, wrong, well, elsewhere, passkeys, provider })
 }
 
 /// Whether passkeys can be used on a page at this address; and where, when there is another.
@@ -157,11 +165,11 @@ async fn sign_in(
 }
 
 /// An attempt to come in, as long as its address has not failed too often.
-async fn from_here(
+async fn from_here<T>(
     edge: &Edge,
     peer: Option<Extension<Peer>>,
-    attempt: impl Future<Output = Result<Option<String>, Refusal>>,
-) -> Result<Option<String>, Refusal> {
+    attempt: impl Future<Output = Result<Option<T>, Refusal>>,
+) -> Result<Option<T>, Refusal> {
     let Some(Extension(peer)) = peer else { return attempt.await };
     if !edge.addresses.may_try(peer, edge.gate.ports().clock.now()) {
         tracing::info!(address = %peer.0, "too many attempts failed from one address; none is looked at for a while");
@@ -195,17 +203,29 @@ async fn by_password(edge: &Edge, headers: &HeaderMap, entry: &Entry) -> Result<
         tracing::info!(waits = waits.is_some(), "somebody did not get in by password");
         return Ok(None);
     };
-    open(edge, headers, &id, Factor::Password, Proof::Password { step }).await
+    open(edge, headers, &id, Arrival::now(edge, headers, Factor::Password, Proof::Password { step })).await
+}
+
+/// How somebody came in.
+struct Arrival {
+    factor: Factor,
+    /// When they proved it, as far as anybody says.
+    proved_at: Option<Timestamp>,
+    proof: Proof,
+    /// A session of the same browser, which ends.
+    replaces: Option<SessionId>,
+}
+
+impl Arrival {
+    /// By a proof of this moment.
+    fn now(edge: &Edge, headers: &HeaderMap, factor: Factor, proof: Proof) -> Self {
+        let proved_at = Some(edge.gate.ports().clock.now());
+        Self { factor, proved_at, proof, replaces: visit::token(headers).map(visit::id) }
+    }
 }
 
 /// Opens a session under a token that did not exist before: none that was known to anybody goes on.
-async fn open(
-    edge: &Edge,
-    headers: &HeaderMap,
-    id: &OperatorId,
-    factor: Factor,
-    proof: Proof,
-) -> Result<Option<String>, Refusal> {
+async fn open(edge: &Edge, headers: &HeaderMap, id: &OperatorId, arrival: Arrival) -> Result<Option<String>, Refusal> {
     // A cookie in the clear is for this machine only.
     if !edge.settings.console.secure && !edge.settings.loopback {
         let refusal = Refusal::new(Code::Malformed, "nobody signs in over a connection that others can read");
@@ -213,18 +233,19 @@ async fn open(
             refusal.with_remedy("Say in remit.yaml where browsers find the gateway: `console: {url: \"https://…\"}`.")
         );
     }
+    let Arrival { factor, proved_at, proof, replaces } = arrival;
     let now = edge.gate.ports().clock.now();
     let token = URL_SAFE_NO_PAD.encode(edge.gate.ports().entropy.bytes());
     let session = Session {
         id: visit::id(&token),
         operator: id.clone(),
         factor,
+        proved_at,
         created_at: now,
         seen_at: now,
         expires_at: now.checked_add(edge.settings.console.session).unwrap_or(Timestamp::MIN),
         device: device(headers),
     };
-    let replaces = visit::token(headers).map(visit::id);
     match edge.gate.ports().store.sign_in(SignIn { session, proof, replaces }).await {
         Ok(()) => {
             tracing::info!(operator = %id, factor = factor.as_str(), "somebody signed in");

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::addresses::Peer;
 use super::challenge::not_proven;
-use super::{Answered, asked, from_here, json_answer, local, open, with_cookie};
+use super::{Answered, Arrival, asked, from_here, json_answer, local, open, with_cookie};
 use crate::admin::unavailable;
 use crate::edge::Edge;
 use crate::visit;
@@ -46,7 +46,7 @@ pub(super) async fn sign_in(State(edge): State<Arc<Edge>>, request: Request) -> 
         edge.person(&owner).ok_or_else(nobody)?;
         let proof = Proof::Passkey { id, sign_count: seen.sign_count, spent: answered.spent };
         next = local(answered.text("next"));
-        open(&edge, &parts.headers, &owner, Factor::Passkey, proof).await
+        open(&edge, &parts.headers, &owner, Arrival::now(&edge, &parts.headers, Factor::Passkey, proof)).await
     });
     match signed_in.await.and_then(|token| token.ok_or_else(nobody)) {
         Ok(token) => {

@@ -12,6 +12,7 @@ use remit_core::verdict::{Code, Refusal};
 
 use super::view::{View, view};
 use crate::admin::unavailable;
+use crate::console::door::login::to_confirm;
 use crate::console::page::{Page, Place, answer};
 use crate::console::plain::bare;
 use crate::edge::Edge;
@@ -25,6 +26,8 @@ struct QuestionPage {
     votes: bool,
     /// Whether they let them propose that nobody needs to be asked.
     proposes: bool,
+    /// The party whose word this vote takes, when it has not given it just now.
+    confirm: Option<String>,
 }
 
 impl QuestionPage {
@@ -56,5 +59,7 @@ async fn shown(edge: &Edge, id: &str, headers: &HeaderMap) -> Result<QuestionPag
         let _lost = edge.gate.ports().store.saw(&id, &person.approver.id, now);
     }
     let view = view(edge, &person.approver, &sight, now).await?;
-    Ok(QuestionPage { page, view, votes: person.may(Deed::Vote), proposes: person.may(Deed::Propose) })
+    let vouched = view.open_to.iter().any(|rule| rule.vouched);
+    let confirm = if vouched { to_confirm(edge, person.approver.factor) } else { None };
+    Ok(QuestionPage { page, view, votes: person.may(Deed::Vote), proposes: person.may(Deed::Propose), confirm })
 }

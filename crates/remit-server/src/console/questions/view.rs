@@ -6,7 +6,7 @@ use remit_app::ports::listing::Asked;
 use remit_app::question::{Narrowed, Question, QuestionState};
 use remit_app::run::Run;
 use remit_app::sight::Sight;
-use remit_core::approval::Approver;
+use remit_core::approval::{Approver, Factor};
 use remit_core::budget::Unit;
 use remit_core::ids::RuleId;
 use remit_core::registry::Risk;
@@ -112,6 +112,8 @@ pub(super) struct OpenRule {
     pub id: RuleId,
     /// Whether the vote itself must be signed.
     pub signed: bool,
+    /// Whether it takes another party's word, given just now.
+    pub vouched: bool,
     /// Whether an approval needs a reason, too.
     pub reasoned: bool,
 }
@@ -390,8 +392,9 @@ fn open_rules(edge: &Edge, person: &Approver, question: &Question) -> Vec<OpenRu
     let snapshot = edge.gate.snapshot();
     let rules = open_to(edge, person, question).into_iter().map(|id| {
         let rule = snapshot.rule(&id);
-        let signed = rule.is_some_and(|rule| rule.factor == Some(remit_core::approval::Factor::Passkey));
-        OpenRule { signed, reasoned: rule.is_some_and(|rule| rule.reason_required), id }
+        let least = rule.and_then(|rule| rule.factor);
+        let (signed, vouched) = (least == Some(Factor::Passkey), least == Some(Factor::Oidc));
+        OpenRule { signed, vouched, reasoned: rule.is_some_and(|rule| rule.reason_required), id }
     });
     rules.collect()
 }

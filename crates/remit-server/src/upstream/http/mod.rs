@@ -9,6 +9,7 @@ mod footing;
 mod headers;
 mod parting;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use super::answer;
 use super::changes::Changes;
@@ -214,9 +217,19 @@ pub(crate) fn endpoint(url: &str) -> Result<Uri, String> {
 
 /// A client that trusts the public authorities and keeps connections for a moment.
 pub(crate) fn client() -> Result<HttpClient, String> {
+    trusting(None)
+}
+
+/// The same. With a file (PEM), the authorities in it are trusted instead of the public ones.
+pub(crate) fn trusting(ca: Option<&Path>) -> Result<HttpClient, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let tls = tls.map_err(|error| error.to_string())?.with_webpki_roots().with_no_client_auth();
+    let tls = tls.map_err(|error| error.to_string())?;
+    let tls = match ca {
+        None => tls.with_webpki_roots(),
+        Some(file) => tls.with_root_certificates(authorities(file)?),
+    };
+    let tls = tls.with_no_client_auth();
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIME_MAX));
@@ -226,4 +239,14 @@ pub(crate) fn client() -> Result<HttpClient, String> {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
     Ok(builder.build(connector.wrap_connector(tcp)))
+}
+
+/// The certificates in a file.
+fn authorities(file: &Path) -> Result<rustls::RootCertStore, String> {
+    let said = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| said(&error))? {
+        roots.add(certificate.map_err(|error| said(&error))?).map_err(|error| said(&error))?;
+    }
+    if roots.is_empty() { Err(said(&"there is no certificate in it")) } else { Ok(roots) }
 }

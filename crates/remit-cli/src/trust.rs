@@ -1,31 +1,22 @@
 //! The trust document of a gateway: what its auditors hold. Made offline from the folder's own keys.
 
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use remit_core::ids::Digest;
 use remit_evidence::dsse::keyid;
 use remit_evidence::log::policy::Policy;
+use remit_evidence::log::vkey::{Algorithm, VerifierKey};
 use remit_evidence::record::Kind;
 use remit_evidence::trust::{self, TRUST_TYPE, Trust};
 use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 use serde_json::json;
 
-use super::{Place, algorithm};
-use crate::boot;
 use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
+use crate::place::Place;
 use crate::terminal::Failure;
-
-/// The document of this folder, with a final line break.
-pub async fn document(folder: &Path) -> Result<String, Failure> {
-    let settings = boot::load(folder)?.settings;
-    let place = Place { folder, settings: &settings };
-    Ok(of(&place.logs().await?, &place)?.0)
-}
 
 /// The document of these logs, and the key that may sign the next one.
 pub fn of(logs: &Logs<'_>, place: &Place<'_>) -> Result<(String, Ed25519), Failure> {
@@ -117,4 +108,13 @@ pub fn policy(logs: &Logs<'_>, place: &Place<'_>, places: bool) -> Result<String
     // What an auditor cannot read is not printed.
     Policy::parse(policy.as_bytes()).map_err(|error| Failure::said(format!("the policy: {error}")))?;
     Ok(policy)
+}
+
+/// How a key signs, in a word.
+pub fn algorithm(key: &VerifierKey) -> &'static str {
+    match key.algorithm() {
+        Algorithm::Ed25519 => "Ed25519",
+        Algorithm::Ed25519Cosignature => "Ed25519 cosignature",
+        Algorithm::MlDsa44 => "ML-DSA-44",
+    }
 }
