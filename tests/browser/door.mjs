@@ -39,7 +39,7 @@ export async function acceptByPassword(person, look = async () => {}) {
   await page.type('#again', PASSWORD);
   person.used = Date.now();
   await page.type('#code', code(person.secret, person.used));
-  await press(page, 'form[method=post] button.main');
+  await press(page, 'form:has(#password) button.main');
 }
 
 /** With a passkey alone. The person then stands before the door. */
@@ -55,7 +55,7 @@ export async function signInByPassword({ page, name }, secret, path = '/console/
   await page.type('#name', name);
   await page.type('#password', PASSWORD);
   await page.type('#code', code(secret, Date.now() + 30_000));
-  return press(page, 'form[method=post] button.main');
+  return press(page, 'form:has(#password) button.main');
 }
 
 export async function signInByPasskey({ page }, path = '/console/sign-in') {
