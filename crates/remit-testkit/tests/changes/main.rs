@@ -443,3 +443,23 @@ async fn who_leaves_or_comes_back_is_on_record_with_their_passkeys() {
     assert_eq!(told, words.map(|word| (word.to_owned(), true)));
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_says_when_the_folder_is_not_what_is_in_force() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let looked = || {
+        let mut doctor = std::process::Command::new(remit_testkit::place::program());
+        doctor.arg("-C").arg(place.path()).arg("doctor").env("REMIT_URL", &gateway.running.url);
+        let told = doctor.env("REMIT_OPERATOR_KEY", key("olga")).output().expect("it runs");
+        String::from_utf8(told.stdout).expect("text")
+    };
+    assert!(looked().contains("ok    in force: this folder"), "{}", looked());
+    place.weaken();
+    assert!(looked().contains("WRONG in force: not this folder"), "{}", looked());
+    let change = id(&pending(&gateway.wire).await);
+    assert!(looked().contains(&format!("waits for people; `remit changes show {change}`")), "{}", looked());
+    vote(&gateway.wire, "sam", &change, "refuse").await;
+    assert!(looked().contains("people were asked, and it is refused"), "{}", looked());
+    gateway.stop().await;
+}
