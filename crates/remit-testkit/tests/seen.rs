@@ -103,7 +103,8 @@ async fn an_auditor_who_remembers_finds_later_bundles_valid_over_the_end_of_a_lo
     // An agent gets it by the same word, and nobody gets more than they may see, or anything by a word that is no size.
     let wire = Wire::to(&running.url);
     let path = format!("/v1/evidence/{}", second["record"].as_str().expect("an id"));
-    let own = wire.done(premises::DESK, &format!("{path}?since={since},0,9007199254740991"), None).await.expect("a bundle");
+    let own =
+        wire.done(premises::DESK, &format!("{path}?since={since},0,9007199254740991"), None).await.expect("a bundle");
     let growths = own["consistency"].as_array().expect("a list");
     assert_eq!(growths.iter().map(|growth| growth["old"]["size"].to_string()).collect::<Vec<_>>(), [since.clone()]);
     let many = vec!["1"; 65].join(",");

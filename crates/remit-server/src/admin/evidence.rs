@@ -28,7 +28,8 @@ fn known(shown: &[&str]) -> Result<(), Refusal> {
     let near = remit_core::nearest(unknown, DISCLOSED);
     let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     let name: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
-    let refusal = Refusal::new(Code::Malformed, format!("`show`: nothing that records disclose is called `{name}`{help}"));
+    let refusal =
+        Refusal::new(Code::Malformed, format!("`show`: nothing that records disclose is called `{name}`{help}"));
     Err(refusal.with_remedy(format!("They are {}.", DISCLOSED.join(", "))))
 }
 

@@ -14,7 +14,7 @@ use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 use serde_json::{Value, json};
 
-use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, keys, pending, post, ticket, verified, vote};
+use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, key, keys, pending, post, ticket, verified, vote};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guardrail_is_removed_by_two_people_and_bites_until_then() {

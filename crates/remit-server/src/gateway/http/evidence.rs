@@ -43,10 +43,9 @@ pub(super) async fn evidence(
 pub(crate) fn since_of(sizes: Option<&str>) -> Result<Vec<u64>, Refusal> {
     let sizes = sizes.unwrap_or_default().split(',').filter(|size| !size.is_empty());
     let sizes = sizes.map(str::parse).collect::<Result<Vec<u64>, _>>();
-    sizes
-        .ok()
-        .filter(|sizes| sizes.len() <= SINCE_MAX)
-        .ok_or_else(|| malformed(format!("`since` must be at most {SINCE_MAX} whole numbers: how many leaves were seen")))
+    sizes.ok().filter(|sizes| sizes.len() <= SINCE_MAX).ok_or_else(|| {
+        malformed(format!("`since` must be at most {SINCE_MAX} whole numbers: how many leaves were seen"))
+    })
 }
 
 /// A bundle as text.
