@@ -13,7 +13,7 @@ use remit_evidence::bundle::MEDIA_TYPE;
 use crate::accept::malformed;
 use crate::edge::Edge;
 use crate::gateway::builtin;
-use crate::gateway::http::refused;
+use crate::gateway::http::{asking, refused};
 
 /// What an agent knows anyway, and so may see of its own records. Who approved and why is not among it.
 const OWN: [&str; 3] = ["arguments", "resource", "user"];
@@ -28,8 +28,7 @@ pub(super) async fn evidence(
     headers: HeaderMap,
 ) -> Response {
     let proved = async {
-        let identified = edge.identify(&headers)?;
-        let (id, _) = builtin::own_decision(&edge, &identified.caller, &id).await?;
+        let (id, _) = builtin::own_decision(&edge, &asking(&edge, &headers).await?, &id).await?;
         let since = query.iter().rfind(|(name, _)| name == "since").map(|(_, sizes)| sizes.as_str());
         bundle(&edge, &Wanted::Record(id), &OWN, &since_of(since)?).await
     };
