@@ -1238,7 +1238,7 @@ class Court:
                 outcome = HOLDS
             else:
                 outcome = DIVERGES if head[1] < kept[-1][1] else MISSING
-            self.say("history", None, outcome)
+            self.say("history", None, outcome, f"ask for a bundle with `--since {kept[-1][1]}`" if outcome == MISSING else "")
         for claim in self.bundle.claims:
             own = claim.note.head if claim.place else None
             over = [at for head, at in self.stamped if own and head[1] > claim.index and above(head) & above(own)]

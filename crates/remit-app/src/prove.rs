@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use remit_core::ids::{AgentId, Digest, RecordId, RunId};
 use remit_evidence::bundle::{Bundle, CLAIMS_MAX, Claim, Growth, Head, Timestamp as Token};
-use remit_evidence::log::merkle::{consistency, inclusion};
+use remit_evidence::log::merkle::{Frontier, consistency, inclusion};
 use remit_evidence::log::note::Note;
 use remit_evidence::log::proof::Proof;
 use remit_evidence::log::tile::{Tile, TileReader, TiledHashes};
@@ -105,12 +105,13 @@ impl Prover {
         place - first.unwrap_or(0)
     }
 
-    /// Makes the bundle, disclosing the values of these names and no others. Reads files, so it is not for a
+    /// Makes the bundle, disclosing the values of these names and no others. Of each log in it, it proves how it
+    /// grew from the trees that had so many leaves: those its recipient has seen. Reads files, so it is not for a
     /// thread on which others are waited for.
     ///
     /// # Errors
     /// See [`NoProof`].
-    pub fn prove(&self, gathered: Gathered, shown: &[&str]) -> Result<Bundle, NoProof> {
+    pub fn prove(&self, gathered: Gathered, shown: &[&str], since: &[u64]) -> Result<Bundle, NoProof> {
         let (mut rest, mut claims) = (gathered.records, Vec::new());
         let (mut timestamps, mut growth) = (Vec::new(), Vec::new());
         // The last log first: what is left belongs to those before it.
@@ -121,6 +122,9 @@ impl Prover {
                 claims.push(read.claims(own, shown)?);
                 for stamped in gathered.stamps.iter().filter(|stamped| stamped.origin == log.origin) {
                     timestamps.extend(read.token(stamped, &mut growth)?);
+                }
+                for size in since {
+                    read.grown(*size, &mut growth)?;
                 }
             }
         }
@@ -341,6 +345,20 @@ impl<'t> Published<'t> {
             Ok(Claim::showing(record.envelope, &record.disclosures, shown, Some(proof)))
         });
         claims.collect()
+    }
+
+    /// The proof that this log grew from the tree that had so many leaves. Without one, where it never had as many or
+    /// has no more: what was seen is compared with the head itself.
+    fn grown(&self, size: u64, growth: &mut Vec<Growth>) -> Result<(), NoProof> {
+        let known = growth.iter().any(|known| known.new == self.head && known.old.size == size);
+        if size == 0 || size >= self.head.size || known {
+            return Ok(());
+        }
+        let root = Frontier::read(size, &self.hashes).map_err(|error| unread(&error))?.root();
+        let path = consistency(size, self.head.size, &self.hashes).map_err(|error| unread(&error))?;
+        let old = Head { origin: self.head.origin.clone(), size, root };
+        growth.push(Growth { old, new: self.head.clone(), path });
+        Ok(())
     }
 
     /// A stamp over this log, with the proof that it grew from what was stamped.

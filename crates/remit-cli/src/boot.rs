@@ -177,7 +177,10 @@ impl Booted {
         let place = file.parent().unwrap_or(folder).to_owned();
         let store = open(&file, &config.settings)?;
         let unusable = |error: remit_server::keys::KeyUnusable| Failure::said(error.to_string());
-        let root = Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?;
+        let root = match trust::vouching(&Place { folder, settings: &config.settings }, store.as_ref()).await? {
+            Some(root) => root,
+            None => Ed25519::in_file(&place.join("gateway.key")).map_err(unusable)?,
+        };
         let session_key = secret_in_file(&place.join("session.key")).map_err(unusable)?;
         // Where this machine keeps things is the folder's to say; what it protects is not, when that is less.
         let settings = config.settings.clone();

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use remit_app::ports::{RecordFilter, Store};
 use remit_core::ids::Digest;
 use remit_evidence::dsse::keyid;
 use remit_evidence::log::policy::Policy;
@@ -77,6 +78,28 @@ pub fn root(place: &Place<'_>) -> Result<Ed25519, Failure> {
         return Err(Failure::said(format!("`{}` is missing: the gateway has no key yet", root.display())));
     }
     Ed25519::in_file(&root).map_err(|error| Failure::said(error.to_string()))
+}
+
+/// The gateway's own key where it has vouched for records already; none before the first record. Who verifies them holds
+/// this key, so no other may go on.
+pub async fn vouching(place: &Place<'_>, store: &dyn Store) -> Result<Option<Ed25519>, Failure> {
+    let filter = RecordFilter { kind: Some(Kind::Key), limit: 1, ..RecordFilter::default() };
+    let keys = store.records(&filter).await.map_err(|error| Failure::said(error.to_string()))?;
+    let Some(first) = keys.first() else { return Ok(None) };
+    let file = place.keys().join("gateway.key");
+    let wrong = |what: &str| {
+        Failure::said(format!(
+            "`{}` {what} the key that vouches for the records in the store: put that back from a backup. If it is lost \
+             for ever, begin anew: move the store, the ledger's files and its guard away together, and give your \
+             auditors the new key; the old records verify under the old one",
+            file.display()
+        ))
+    };
+    if !file.exists() {
+        return Err(wrong("is missing, and it is"));
+    }
+    let root = Ed25519::in_file(&file).map_err(|error| Failure::said(error.to_string()))?;
+    if keyid(&root.public_key()) == first.writer { Ok(Some(root)) } else { Err(wrong("is not")) }
 }
 
 /// The keys of the logs, their witnesses and what is enough of them, as a policy file (C2SP tlog-policy); with

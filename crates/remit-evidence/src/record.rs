@@ -194,6 +194,38 @@ pub(crate) fn statement(draft: Draft, pen: &Pen<'_>, entropy: &Entropy) -> State
     Statement { payload: payload.into_bytes(), disclosures }
 }
 
+/// Every name that a disclosed value may have (docs/evidence-format.md, section 2).
+pub const DISCLOSED: [&str; 28] = [
+    "action",
+    "approver",
+    "approver_user",
+    "arguments",
+    "by",
+    "canary",
+    "evidence",
+    "file",
+    "intent",
+    "issuer",
+    "leaves_open",
+    "lines",
+    "note",
+    "operator",
+    "person",
+    "principal",
+    "reason",
+    "requested",
+    "resource",
+    "shown",
+    "sources",
+    "stand_in",
+    "statement_nonce",
+    "subject",
+    "user",
+    "weakenings",
+    "why",
+    "words",
+];
+
 /// The values that stand beside a record: name and value of each that can be read. Whether they are
 /// the ones that were signed is for [`verify`](crate::verify) to say.
 #[must_use]

@@ -114,7 +114,7 @@ async fn proved(operator: &Operator, running: &Running) -> (RecordId, Vec<u8>) {
     let prover = running.edge.prover.clone().expect("a log");
     for _ in 0..100 {
         let gathered = prover.gather(&Wanted::Record(id.clone())).await.expect("gathered");
-        match prover.prove(gathered, &["reason"]) {
+        match prover.prove(gathered, &["reason"], &[]) {
             Ok(bundle) => {
                 let bytes = bundle.to_json().to_string().into_bytes();
                 if judge(&bytes, &trust, &[]).verdict == Verdict::Valid {

@@ -105,7 +105,7 @@ async fn bundle(place: &Path, last: bool) -> Bundle {
     let origin = store.head().await.expect("read").expect("a head").origin;
     let prover = Prover::new(store, vec![LogFiles { origin, first: 0, tiles }]);
     let gathered = prover.gather(&Wanted::Record(record)).await.expect("gathered");
-    prover.prove(gathered, &[]).expect("proven")
+    prover.prove(gathered, &[], &[]).expect("proven")
 }
 
 /// What the gateway hands to its auditors.

@@ -1,5 +1,6 @@
 //! `remit evidence bundle`: records and their proofs, for one recipient.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,6 +30,13 @@ pub(super) struct Bundle {
     /// The values to disclose, by name and commas: `arguments,user`. All others are withheld.
     #[arg(long, default_value = "")]
     show: String,
+    /// Prove how each log grew from the trees that had so many leaves, by commas: those that its recipient has seen.
+    /// `remit-verify --state` says which it lacks.
+    #[arg(long, value_delimiter = ',')]
+    since: Vec<u64>,
+    /// The same, of the trees that are remembered in this folder of `remit-verify --state`.
+    #[arg(long)]
+    state: Option<PathBuf>,
     /// Write it to this file.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -50,6 +58,11 @@ impl Bundle {
                 query.push_str(&format!("&{name}={}", encoded(value)));
             }
         }
+        let seen = self.state.as_deref().map(seen).transpose()?.unwrap_or_default();
+        let since: Vec<String> = self.since.iter().chain(&seen).map(u64::to_string).collect();
+        if !since.is_empty() {
+            query.push_str(&format!("&since={}", encoded(&since.join(","))));
+        }
         let bundle = self.access.open(folder)?.get(&format!("/admin/v1/evidence?{query}"))?;
         let Some(path) = &self.out else {
             say(bundle)?;
@@ -61,4 +74,21 @@ impl Bundle {
         say(format!("{} in {}", counted(count, "record", "records"), path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// How many leaves the last tree of each log had that a verifier remembers.
+fn seen(state: &Path) -> Result<Vec<u64>, Failure> {
+    let file = state.join("heads");
+    let text = std::fs::read_to_string(&file).map_err(|error| Failure::Io(file.display().to_string(), error))?;
+    let mut last = BTreeMap::<&str, u64>::new();
+    for line in text.lines() {
+        let mut words = line.splitn(3, ' ');
+        let (size, log) = (words.next().and_then(|size| size.parse::<u64>().ok()), words.nth(1));
+        let (Some(size), Some(log)) = (size, log) else {
+            return Err(Failure::said(format!("{}: remembers no heads of logs", file.display())));
+        };
+        let last = last.entry(log).or_default();
+        *last = size.max(*last);
+    }
+    Ok(last.into_values().collect())
 }

@@ -10,15 +10,15 @@ use remit_config::settings::{Authentication, LedgerFiles, StorePlace};
 use remit_store_sqlite::SqliteStore;
 
 use crate::boot;
-use crate::client::Access;
+use crate::client::{Access, Gateway};
 use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
 use crate::notify;
-use crate::place;
+use crate::place::{self, Place};
 use crate::sign_in;
 use crate::terminal::{Failure, Outcome, block_on, counted, say, text};
-use crate::upstreams;
+use crate::{trust, upstreams};
 
 /// Look at a set-up and say what is wrong with it.
 #[derive(Args)]
@@ -72,7 +72,7 @@ impl Doctor {
         keys(&mut chart, &config)?;
         channels(&mut chart, folder, &config)?;
         provider(&mut chart, folder, &config)?;
-        self.gateway(&mut chart, folder)?;
+        self.gateway(&mut chart, folder, &config)?;
         say(match chart.wrong {
             0 => "\nnothing is wrong".to_owned(),
             wrong => format!("\n{} wrong", counted(wrong, "thing is", "things are")),
@@ -80,7 +80,7 @@ impl Doctor {
         Ok(if chart.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn gateway(&self, chart: &mut Chart, folder: &Path) -> Result<(), Failure> {
+    fn gateway(&self, chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
         let gateway = match self.access.open(folder) {
             Ok(gateway) => gateway,
             Err(error) => return chart.note("operator key", Err(error.to_string())),
@@ -89,6 +89,7 @@ impl Doctor {
             Err(error) => say(format!("      gateway: {error}")),
             Ok(report) => {
                 chart.note("gateway", Ok("answers, and takes this operator's key".into()))?;
+                chart.note("in force", in_force(&gateway, config)?)?;
                 let dead = gateway.get("/admin/v1/deliveries?state=dead&limit=1000")?;
                 let dead = dead["deliveries"].as_array().map_or(0, Vec::len);
                 if dead > 0 {
@@ -110,6 +111,27 @@ impl Doctor {
             }
         }
     }
+}
+
+/// Whether the gateway that runs has this folder in force. One that waits for people, or was refused, is not.
+fn in_force(gateway: &Gateway, config: &Config) -> Result<Result<String, String>, Failure> {
+    let digest = config.snapshot.digest().to_string();
+    if text(&gateway.get("/admin/v1/snapshots?limit=1")?["in_force"]) == digest {
+        return Ok(Ok("this folder, as it is now".to_owned()));
+    }
+    let changes = gateway.get("/admin/v1/changes")?;
+    let mut changes = changes["changes"].as_array().into_iter().flatten();
+    let own = changes.find(|change| change["snapshot"] == *digest);
+    Ok(Err(match own.map(|change| (text(&change["change"]), text(&change["state"]))) {
+        Some((id, state)) if state == "open" => {
+            format!("not this folder: it protects less and waits for people; `remit changes show {id}`")
+        }
+        Some((id, state)) if state != "in_force" => {
+            format!("not this folder: people were asked, and it is {state}; `remit changes show {id}`")
+        }
+        _ => "not this folder: it was refused, or changed and not read again; `remit check`, then the gateway's log"
+            .to_owned(),
+    }))
 }
 
 fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure> {
@@ -167,7 +189,14 @@ fn logs(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failure
     // Before the first start there is the first log.
     let logs = if store.exists() {
         let store = SqliteStore::inspect(&store).map_err(|error| Failure::said(error.to_string()));
-        store.and_then(|store| block_on(Logs::of(settings, folder, &store))?)
+        store.and_then(|store| {
+            block_on(async {
+                if let Err(error) = trust::vouching(&Place { folder, settings }, &store).await {
+                    chart.note("gateway.key", Err(error.to_string()))?;
+                }
+                Logs::of(settings, folder, &store).await
+            })?
+        })
     } else {
         Ok(Logs::none(settings, folder))
     };

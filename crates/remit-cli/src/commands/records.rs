@@ -10,14 +10,14 @@ use remit_evidence::dsse::Envelope;
 use remit_evidence::record::disclosed;
 use remit_evidence::verify::{Trust, Verified, examine};
 use remit_evidence::writer::Sign as _;
-use remit_server::keys::Ed25519;
 use serde_json::Value;
 
 use super::bundle::Bundle;
 use super::erase::Erase;
 use super::export::Export;
-use crate::boot;
+use crate::place::Place;
 use crate::terminal::{Failure, Outcome, say};
+use crate::{boot, trust};
 
 /// Export signed records, verify exported ones, or delete what is disclosed of a person.
 #[derive(Args)]
@@ -57,8 +57,8 @@ impl Evidence {
             Verb::Export(export) => export.run(folder),
             Verb::Bundle(bundle) => bundle.run(folder),
             Verb::Key => {
-                let key = Ed25519::in_file(&boot::state_of(folder).join("gateway.key"));
-                let key = key.map_err(|error| Failure::said(error.to_string()))?;
+                let settings = boot::load(folder)?.settings;
+                let key = trust::root(&Place { folder, settings: &settings })?;
                 say(Digest::from_bytes(key.public_key()))?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -89,7 +89,8 @@ impl Exported {
 
     /// Verifies records under the gateway's key.
     pub fn verified(key: [u8; 32], records: impl Iterator<Item = Result<Value, String>>) -> Result<Self, Failure> {
-        let mut trust = Trust::in_roots([key]).map_err(|error| Failure::said(error.to_string()))?;
+        let mut trust = Trust::in_roots([key])
+            .map_err(|_| Failure::said("`--key` is no public key; `remit evidence key` prints the gateway's"))?;
         let mut exported = Self { records: Vec::new(), bad: Vec::new() };
         for (number, record) in records.enumerate() {
             match record.and_then(|record| checked(&mut trust, &record)) {

@@ -120,6 +120,10 @@ impl Court {
         let Some(last) = of_log().next_back() else {
             return self.say(Step::History, None, Outcome::Holds, format!("the log {} is new here", head.origin));
         };
+        let missing = format!(
+            "no proof that it grew from the tree that was seen before: ask for a bundle with `--since {}`",
+            last.size
+        );
         let (outcome, detail) = match () {
             () if of_log().any(|kept| kept.size == head.size && kept.root != head.root) => {
                 (Outcome::Diverges, "not the tree that was seen before at this size")
@@ -127,7 +131,7 @@ impl Court {
             () if of_log().any(|kept| *kept == head) => (Outcome::Holds, "seen before"),
             () if steps.join(last, head) => (Outcome::Holds, "of one growth with the tree that was seen before"),
             () if head.size < last.size => (Outcome::Diverges, "smaller than the tree that was seen before, unproven"),
-            () => (Outcome::Missing, "no proof that it grew from the tree that was seen before"),
+            () => (Outcome::Missing, &*missing),
         };
         self.say(Step::History, None, outcome, format!("{} leaves: {detail}", head.size));
     }

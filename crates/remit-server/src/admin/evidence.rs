@@ -7,16 +7,30 @@ use remit_app::prove::Wanted;
 use remit_core::ids::{AgentId, RecordId, RunId};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::bundle::MEDIA_TYPE;
+use remit_evidence::record::DISCLOSED;
 
 use crate::admin::asked::{Asked, Query};
-use crate::gateway::http::bundle;
+use crate::gateway::http::{bundle, since_of};
 
-/// `record=`, `run=`, or `agent=` with `from=` and `until=`; `show=` names the values to disclose, by commas.
+/// `record=`, `run=`, or `agent=` with `from=` and `until=`; `show=` names the values to disclose,
+/// `since=` sizes of trees that the recipient has seen, both by commas.
 pub(super) async fn evidence(Asked { edge, query, .. }: Asked) -> Result<Response, Refusal> {
     let shown = query.get("show").unwrap_or_default();
     let shown: Vec<&str> = shown.split(',').filter(|name| !name.is_empty()).collect();
-    let text = bundle(&edge, &wanted(&query)?, &shown).await?;
+    known(&shown)?;
+    let text = bundle(&edge, &wanted(&query)?, &shown, &since_of(query.get("since"))?).await?;
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response())
+}
+
+/// Refuses a name that no value has: whoever mistypes one would hand out a bundle that shows nothing.
+fn known(shown: &[&str]) -> Result<(), Refusal> {
+    let Some(unknown) = shown.iter().find(|name| !DISCLOSED.contains(name)) else { return Ok(()) };
+    let near = remit_core::nearest(unknown, DISCLOSED);
+    let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let name: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
+    let refusal =
+        Refusal::new(Code::Malformed, format!("`show`: nothing that records disclose is called `{name}`{help}"));
+    Err(refusal.with_remedy(format!("They are {}.", DISCLOSED.join(", "))))
 }
 
 fn wanted(query: &Query) -> Result<Wanted, Refusal> {

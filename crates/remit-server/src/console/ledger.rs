@@ -235,7 +235,7 @@ async fn verdict(edge: &Edge, trust: Option<Arc<Trust>>, asked: &str, may_take: 
     let unknown = || Refusal::new(Code::RecordUnknown, "there is no such record");
     let id = RecordId::parse(asked).map_err(|_| unknown())?;
     let trust = trust.ok_or_else(|| Refusal::new(Code::RecordUnsealed, "this gateway keeps no log"))?;
-    let text = bundle(edge, &Wanted::Record(id.clone()), &[]).await?;
+    let text = bundle(edge, &Wanted::Record(id.clone()), &[], &[]).await?;
     let quorum = trust.require.witnesses;
     let judging = tokio::task::spawn_blocking(move || judge(text.as_bytes(), &trust, &[]));
     let report = judging.await.map_err(|_| Refusal::new(Code::Internal, "the record could not be judged"))?;

@@ -14,7 +14,7 @@ use remit_evidence::writer::Sign as _;
 use remit_server::keys::Ed25519;
 use serde_json::{Value, json};
 
-use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, keys, pending, post, ticket, verified, vote};
+use crate::world::{AGENT, GUARDRAIL, PEOPLE, Place, codes, get, id, key, keys, pending, post, ticket, verified, vote};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guardrail_is_removed_by_two_people_and_bites_until_then() {
@@ -441,5 +441,25 @@ async fn who_leaves_or_comes_back_is_on_record_with_their_passkeys() {
         .collect();
     let words = ["passkey_added", "person_removed", "person_returned"];
     assert_eq!(told, words.map(|word| (word.to_owned(), true)));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_says_when_the_folder_is_not_what_is_in_force() {
+    let place = Place::new();
+    let gateway = place.start().await;
+    let looked = || {
+        let mut doctor = std::process::Command::new(remit_testkit::place::program());
+        doctor.arg("-C").arg(place.path()).arg("doctor").env("REMIT_URL", &gateway.running.url);
+        let told = doctor.env("REMIT_OPERATOR_KEY", key("olga")).output().expect("it runs");
+        String::from_utf8(told.stdout).expect("text")
+    };
+    assert!(looked().contains("ok    in force: this folder"), "{}", looked());
+    place.weaken();
+    assert!(looked().contains("WRONG in force: not this folder"), "{}", looked());
+    let change = id(&pending(&gateway.wire).await);
+    assert!(looked().contains(&format!("waits for people; `remit changes show {change}`")), "{}", looked());
+    vote(&gateway.wire, "sam", &change, "refuse").await;
+    assert!(looked().contains("people were asked, and it is refused"), "{}", looked());
     gateway.stop().await;
 }

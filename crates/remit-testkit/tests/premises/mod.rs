@@ -66,7 +66,7 @@ pub async fn decided(running: &Running, run: Option<&str>) -> Value {
 pub async fn proved(prover: &Prover, wanted: &Wanted) -> Vec<u8> {
     for _ in 0..100 {
         let gathered = prover.gather(wanted).await.expect("gathered");
-        match prover.prove(gathered, &["reason"]) {
+        match prover.prove(gathered, &["reason"], &[]) {
             Ok(bundle) => return bundle.to_json().to_string().into_bytes(),
             Err(NoProof::NotSealed) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
             Err(error) => panic!("{error}"),

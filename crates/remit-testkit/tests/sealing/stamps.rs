@@ -225,7 +225,7 @@ async fn a_bundle_brings_the_first_stamp_over_each_record_and_the_growth_from_th
     let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
     for (leaf, sizes) in [(0, vec![3]), (2, vec![3]), (3, vec![6]), (8, vec![9]), (9, vec![])] {
         let gathered = prover.gather(&Wanted::Record(ids[leaf].clone())).await.expect("gathered");
-        let bundle = prover.prove(gathered, &[]).expect("proven");
+        let bundle = prover.prove(gathered, &[], &[]).expect("proven");
         let own = Head::stated(&bundle.claims[0].proof.as_ref().expect("a proof").checkpoint).expect("a head");
         let stamped: Vec<Head> =
             bundle.timestamps.iter().map(|stamped| Head::stated(&stamped.checkpoint).expect("a head")).collect();

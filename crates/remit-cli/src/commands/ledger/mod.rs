@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use remit_app::ledger::{Mark, Tiles};
+use remit_app::ledger::{Mark, Tiles, sealed};
 use remit_app::ports::{Clock as _, RecordFilter, Store};
 use remit_app::seal::Lag;
 use remit_core::ids::Digest;
@@ -163,7 +163,7 @@ async fn waiting(place: &Place<'_>) -> Result<bool, Failure> {
     let (store, now) = (place.store()?, Machine.now());
     let lag = Lag::of(&store, now).await.map_err(unavailable)?;
     lag.bind(place.settings.ledger.unsealed);
-    let sealed = store.head().await.map_err(unavailable)?.map_or(0, |head| head.edge.size());
+    let sealed = sealed(&store).await.map_err(unavailable)?;
     let waiting = store.count().await.map_err(unavailable)?.saturating_sub(sealed);
     say(format!("waiting {waiting} records, the oldest for {} s", lag.secs(now)))?;
     let overdue = lag.overdue(now);

@@ -77,7 +77,11 @@ async fn take_back(config: &Config, folder: &Path, key: &str, from: u64, store: 
 
 /// What signs for the gateway itself.
 async fn root(config: &Config, folder: &Path, store: &dyn Store) -> Result<Writer, Failure> {
-    let root = trust::root(&Place { folder, settings: &config.settings })?;
+    let place = Place { folder, settings: &config.settings };
+    let root = match trust::vouching(&place, store).await? {
+        Some(root) => root,
+        None => trust::root(&place)?,
+    };
     // The sequence of a long-lived key must go on over restarts; milliseconds do.
     let numbered = u64::try_from(Machine.now().as_millisecond()).unwrap_or(0);
     Ok(Writer::resuming(Box::new(root), boot::tenant(config, store).await?, numbered))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -10,6 +10,7 @@ use remit_app::prove::{NoProof, Wanted};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::bundle::MEDIA_TYPE;
 
+use crate::accept::malformed;
 use crate::edge::Edge;
 use crate::gateway::builtin;
 use crate::gateway::http::{asking, refused};
@@ -17,10 +18,19 @@ use crate::gateway::http::{asking, refused};
 /// What an agent knows anyway, and so may see of its own records. Who approved and why is not among it.
 const OWN: [&str; 3] = ["arguments", "resource", "user"];
 
-pub(super) async fn evidence(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+/// Most sizes of trees from which growth is proven in one bundle.
+const SINCE_MAX: usize = 64;
+
+pub(super) async fn evidence(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
     let proved = async {
         let (id, _) = builtin::own_decision(&edge, &asking(&edge, &headers).await?, &id).await?;
-        bundle(&edge, &Wanted::Record(id), &OWN).await
+        let since = query.iter().rfind(|(name, _)| name == "since").map(|(_, sizes)| sizes.as_str());
+        bundle(&edge, &Wanted::Record(id), &OWN, &since_of(since)?).await
     };
     match proved.await {
         Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
@@ -28,17 +38,27 @@ pub(super) async fn evidence(State(edge): State<Arc<Edge>>, Path(id): Path<Strin
     }
 }
 
+/// How many leaves the trees had that the recipient has seen, by commas.
+pub(crate) fn since_of(sizes: Option<&str>) -> Result<Vec<u64>, Refusal> {
+    let sizes = sizes.unwrap_or_default().split(',').filter(|size| !size.is_empty());
+    let sizes = sizes.map(str::parse).collect::<Result<Vec<u64>, _>>();
+    sizes.ok().filter(|sizes| sizes.len() <= SINCE_MAX).ok_or_else(|| {
+        malformed(format!("`since` must be at most {SINCE_MAX} whole numbers: how many leaves were seen"))
+    })
+}
+
 /// A bundle as text.
-pub(crate) async fn bundle(edge: &Edge, wanted: &Wanted, shown: &[&str]) -> Result<String, Refusal> {
+pub(crate) async fn bundle(edge: &Edge, wanted: &Wanted, shown: &[&str], since: &[u64]) -> Result<String, Refusal> {
     let Some(prover) = &edge.prover else {
         return Err(Refusal::new(Code::RecordUnsealed, "this gateway keeps no log"));
     };
     let (prover, shown) = (prover.clone(), shown.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let since = since.to_vec();
     let made = async {
         let gathered = prover.gather(wanted).await?;
         let work = move || {
             let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
-            prover.prove(gathered, &shown).map(|bundle| bundle.to_json().to_string())
+            prover.prove(gathered, &shown, &since).map(|bundle| bundle.to_json().to_string())
         };
         // The tiles are files, or objects of a store far away: nobody else may wait for them.
         let proved = tokio::task::spawn_blocking(work).await;

@@ -6,7 +6,7 @@ mod evidence;
 mod openapi;
 mod runs;
 
-pub(crate) use evidence::bundle;
+pub(crate) use evidence::{bundle, since_of};
 pub(crate) use runs::shown as run_shown;
 
 use std::sync::Arc;
