@@ -9,7 +9,7 @@ use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, indented, pretty, say, say_json, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]
@@ -104,7 +104,11 @@ impl Questions {
         let gateway = self.access.open(folder)?;
         if let Some(id) = &self.id {
             let question = gateway.get(&format!("/admin/v1/questions/{id}"))?;
-            say(if self.json { question.to_string() } else { shown(&question) })?;
+            if self.json {
+                say_json(&question)?
+            } else {
+                say(shown(&question))?
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let mut questions = Vec::new();
@@ -317,7 +321,6 @@ fn rules(question: &Value) -> String {
 /// A question on a terminal: who asks for whom first, what exactly, and the agent's own words last.
 pub fn shown(question: &Value) -> String {
     let (sight, live) = (&question["sight"], &question["live"]);
-    let arguments = serde_json::to_string_pretty(&question["arguments"]).unwrap_or_default();
     let mut lines = vec![
         format!("Question  {}  ({})", text(&question["question"]), text(&question["state"])),
         format!("For       {}", text(&question["user"])),
@@ -334,7 +337,7 @@ pub fn shown(question: &Value) -> String {
         format!("Needs     {}", rules(question)),
         format!("Until     {}", text(&question["expires_at"])),
         format!("Why       {}", text(&question["why"])),
-        format!("Arguments\n{}", visible(&arguments)),
+        format!("Arguments\n{}", pretty(&question["arguments"])),
     ]);
     lines.extend(preview(&sight["preview"]));
     for other in live["similar"].as_array().into_iter().flatten() {
@@ -348,7 +351,7 @@ pub fn shown(question: &Value) -> String {
     for said in live["said"].as_array().into_iter().flatten() {
         let who = if said["agent"] == true { "the agent".into() } else { text(&said["by"]) };
         // Indented, so that no line of it looks like one of ours.
-        lines.push(format!("Said by {who}:\n    {}", text(&said["text"]).replace(['\n', '\r'], "\n    ")));
+        lines.push(format!("Said by {who}:\n    {}", indented(said["text"].as_str().unwrap_or("-"), 4)));
     }
     lines.join("\n")
 }
@@ -406,7 +409,7 @@ mod tests {
                           "text": "-old\u{1b}[2J\nUntil     never\u{202e}"});
         let printed = preview(&said).unwrap_or_default();
         let (_, body) = printed.split_once('\n').unwrap_or_default();
-        assert_eq!(body, "  | -old\\u{1b}[2J\n  | Until     never\\u{202e}\n  … and 9 characters more");
+        assert_eq!(body, "  | -old⟨U+001B⟩[2J\n  | Until     never⟨U+202E⟩\n  … and 9 characters more");
         assert_eq!(preview(&Value::Null), None);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::{Access, Gateway};
 use crate::commands::agents;
-use crate::terminal::{Failure, Outcome, say, table, text};
+use crate::terminal::{Failure, Outcome, pretty, say, table, text};
 
 /// List tools and their pins; look at changed ones and approve them.
 #[derive(Args)]
@@ -100,7 +100,7 @@ fn diff(gateway: &Gateway, name: &str) -> Outcome {
     let tool = tool.ok_or_else(|| Failure::said(format!("no upstream serves `{name}`, and none was approved")))?;
     say(format!("{name}: {}", text(&tool["state"])))?;
     if tool["state"] == "new" {
-        say(crate::terminal::visible(&serde_json::to_string_pretty(&tool["served"]).unwrap_or_default()))?;
+        say(pretty(&tool["served"]))?;
     }
     for change in tool["diff"].as_array().cloned().unwrap_or_default() {
         say(format!("{}\n  - {}\n  + {}", text(&change["at"]), text(&change["approved"]), text(&change["served"])))?;

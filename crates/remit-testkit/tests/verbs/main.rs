@@ -7,4 +7,6 @@ mod care;
 mod changes;
 mod documented;
 mod evidence;
+mod hidden;
+mod keys;
 mod world;
