@@ -9,4 +9,5 @@ mod documented;
 mod evidence;
 mod hidden;
 mod keys;
+mod takeover;
 mod world;
