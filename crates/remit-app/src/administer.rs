@@ -108,10 +108,15 @@ impl Gate {
         }
         let of = (&settlement.run, caller.user());
         let draft = self.execution_draft(intent, settlement.decision, of, &outcome, at);
-        let draft = Draft { action: self.action_of(intent).await?, ..draft };
+        let decided = self.decided(intent).await?;
+        let (action, review) = (decided.action, decided.to_review(&outcome));
+        let draft = Draft { action, ..draft };
         let record = self.writer.sign(&self.writer.ticket(), draft, &self.randomness());
         let charged = !matches!(outcome, Outcome::NotStarted { .. });
-        self.ports.store.settle(Settlement { record: Some(record), at, charged, outcome, ..settlement }).await?;
+        self.ports
+            .store
+            .settle(Settlement { record: Some(record), at, charged, outcome, review, ..settlement })
+            .await?;
         Ok(())
     }
 }

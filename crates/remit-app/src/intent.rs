@@ -172,4 +172,6 @@ pub struct Settlement {
     pub labels: Option<Labels>,
     /// What came of it, for whoever asks again.
     pub outcome: Outcome,
+    /// Whether a person is to look at it: something may have changed, and nobody knows whether it did.
+    pub review: bool,
 }

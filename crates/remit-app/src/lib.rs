@@ -56,7 +56,7 @@ mod origin;
 mod perform;
 mod records;
 mod runs;
-mod sweep;
+pub mod sweep;
 
 pub use administer::NotReported;
 pub use approve::{NotTaken, REASON_CHARS_MAX};

@@ -69,4 +69,10 @@ impl Outcome {
             Self::Unknown { .. } => "unknown",
         }
     }
+
+    /// Whether nobody knows what the call did.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
 }

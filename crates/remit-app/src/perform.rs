@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::future::{Either, select};
-use remit_core::registry::Tool;
+use remit_core::registry::{Class, Tool};
 use remit_core::verdict::Code;
 use remit_evidence::record::Draft;
 use serde_json::Value;
@@ -66,6 +66,7 @@ impl Gate {
             reservations,
             labels: (told && matches!(outcome, Outcome::Completed(_))).then(|| tool.labels.clone()),
             outcome: outcome.clone(),
+            review: told && outcome.is_unknown() && tool.class != Class::Read,
         };
         let store = &self.ports.store;
         // The deed is done: a receipt that cannot be written does not fail the reply. The intent

@@ -1,4 +1,5 @@
-//! Reviews: calls that went through before anybody looked, until a person has looked.
+//! Reviews: calls that went through before anybody looked, and calls whose effect nobody knows, until a person has
+//! looked.
 
 use jiff::Timestamp;
 use remit_core::approval::{Approver, same_person};
@@ -27,6 +28,8 @@ pub struct Review {
     pub tool: String,
     /// When it went through.
     pub at: Timestamp,
+    /// Whether it is unknown what it did.
+    pub unknown: bool,
     /// How it was closed; `None` while it waits.
     pub closed: Option<Closed>,
 }

@@ -13,6 +13,7 @@ use remit_app::change::{NotChanged, Occasion, Taken, last_in_force};
 use remit_app::ports::{Clock as _, Ports, Store};
 use remit_app::retain::Retention;
 use remit_app::seal::Lag;
+use remit_app::sweep::Swept;
 use remit_app::{Gate, Habits};
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, Transport};
 use remit_config::{Config, Folder, keys as named};
@@ -209,9 +210,9 @@ impl Booted {
         }
         references.store(Arc::new(upstreams::references(&config.upstreams, folder)));
         fleet.reconfigure(upstreams::recruits(&config.upstreams, folder));
-        let swept = gate.sweep(Machine.now()).await.map_err(unavailable)?;
-        if swept > 0 {
-            tracing::warn!(calls = swept, "calls were under way when the gateway last ended; their effect is unknown");
+        for Swept { record, run, tool } in gate.sweep(Machine.now()).await.map_err(unavailable)? {
+            let tool = tool.as_deref().unwrap_or("unknown");
+            tracing::warn!(%record, %run, tool, "a call was under way when the gateway last ended: its effect is unknown");
         }
         // What people decided before the last end is completed before the first call.
         gate.tend_grants().await.map_err(unavailable)?;

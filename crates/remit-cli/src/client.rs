@@ -192,7 +192,10 @@ impl Gateway {
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|error| Failure::said(format!("`{}`: {error}", self.url)))?;
         let unreachable = |error: String| Failure::said(format!("no gateway answers at {}: {error}", self.url));
-        let response = self.http.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+        let response = self.http.request(request).await.map_err(|error| match chain(&error) {
+            plain if plain.contains("InvalidContentType") => unreachable("what listens there speaks no TLS".into()),
+            other => unreachable(other),
+        })?;
         let status = response.status();
         let bytes = response.into_body().collect().await.map_err(|error| unreachable(chain(&error)))?.to_bytes();
         let value = remit_core::json::parse(&bytes).map_err(|error| {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use remit_core::verdict::{Code, Refusal};
 use serde_json::Value;
@@ -81,20 +81,29 @@ pub(crate) fn malformed(reason: impl ToString) -> Refusal {
 ///
 /// # Errors
 /// The answer to give: 403.
-pub fn host_and_origin(headers: &HeaderMap, settings: &EdgeSettings) -> Result<(), Box<Response>> {
-    let text =
-        |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?").to_ascii_lowercase());
-    let known = |list: &[String], value: &str| list.iter().any(|allowed| allowed == value);
+pub fn host_and_origin(uri: &Uri, headers: &HeaderMap, settings: &EdgeSettings) -> Result<(), Box<Response>> {
+    let texts = |name: HeaderName| {
+        let values = headers.get_all(name).into_iter();
+        values.map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase()).collect::<Vec<_>>()
+    };
+    // Each of them: whoever sends two means that somebody else reads the other one.
+    let known = |list: &[String], said: &[String]| said.iter().all(|value| list.contains(value)) && said.len() < 2;
     let forbidden = |what: &str| {
         let refusal = Refusal::new(Code::Malformed, format!("this {what} is not allowed here"));
         Err(Box::new(refusal::http(StatusCode::FORBIDDEN, &refusal, None)))
     };
     // HTTP/2 has no Host header. Browsers, whom alone somebody could lure, speak it over TLS only, and there a rebound
     // name fails at the certificate.
-    if text(HOST).is_some_and(|host| !known(&settings.allowed_hosts, &host)) {
+    // A request line that is a whole URL names its host there, and that is what counts (RFC 9112, section 3.2.2).
+    let authority = uri.authority().map(|authority| authority.as_str().to_ascii_lowercase());
+    let plain = uri.scheme_str() == Some("http");
+    if authority.is_some_and(|host| plain && !settings.allowed_hosts.contains(&host)) {
         return forbidden("Host");
     }
-    if text(ORIGIN).is_some_and(|origin| !known(&settings.allowed_origins, &origin)) {
+    if !known(&settings.allowed_hosts, &texts(HOST)) {
+        return forbidden("Host");
+    }
+    if !known(&settings.allowed_origins, &texts(ORIGIN)) {
         return forbidden("Origin");
     }
     Ok(())

@@ -201,7 +201,10 @@ pub(crate) fn end(db: &Connection, position: Option<i64>, settlement: &Settlemen
             columns.reason,
             columns.answer,
         ])?;
-    if changed == 1 { Ok(()) } else { Err(Failure::rejected("the call that ended was never admitted")) }
+    if changed != 1 {
+        return Err(Failure::rejected("the call that ended was never admitted"));
+    }
+    if settlement.review { reviews::ask_of(db, &settlement.intent) } else { Ok(()) }
 }
 
 /// An intent that the book does not know; `None` when it is settled.
@@ -293,5 +296,6 @@ fn pending(row: &Row<'_>) -> Result<Settlement, Failure> {
             code: Code::EffectUnknown,
             reason: "the gateway stopped before it learned what came of the call".into(),
         },
+        review: false,
     })
 }

@@ -14,7 +14,8 @@ use crate::records;
 use crate::store::SqliteStore;
 
 const SELECT: &str = "SELECT records.id, records.digest, records.run, intents.agent, intents.user, intents.tool, \
-                      intents.at, closed_by, objects, note, closed_at \
+                      intents.at, closed_by, objects, note, closed_at, \
+                      ifnull(outcome = 'unknown', 0) \
                       FROM reviews JOIN intents USING (position) JOIN records USING (position)";
 
 #[async_trait]
@@ -56,6 +57,13 @@ pub(crate) fn ask(db: &Connection, position: i64) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A call that has ended waits for a review, unless it does already, or did.
+pub(crate) fn ask_of(db: &Connection, call: &RecordId) -> Result<(), Failure> {
+    let sql = "INSERT INTO reviews (position) SELECT position FROM records WHERE id = ?1 ON CONFLICT DO NOTHING";
+    db.prepare_cached(sql)?.execute([call.as_str()])?;
+    Ok(())
+}
+
 /// Forgets who reviewed, and what they wrote.
 pub(crate) fn forget(db: &Connection, person: &str) -> Result<(), Failure> {
     let sql = "UPDATE reviews SET closed_by = 'erased', note = '' WHERE closed_by = ?1";
@@ -93,6 +101,7 @@ fn select(db: &Connection, sql: &str, key: impl Params) -> Result<Vec<Review>, F
             user: text(4)?.map(|user| UserId::parse(&user)).transpose()?,
             tool: row.get(5)?,
             at: time(row.get(6)?)?,
+            unknown: row.get(11)?,
             closed,
         });
     }

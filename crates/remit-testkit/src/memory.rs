@@ -180,6 +180,7 @@ impl Store for MemoryStore {
                     code: Code::EffectUnknown,
                     reason: "the gateway stopped before it learned what came of the call".into(),
                 },
+                review: false,
             })
             .collect();
         found.sort_by_key(|settlement| settlement.at);

@@ -166,13 +166,13 @@ async fn whoever_is_not_linked_is_nobody_whatever_their_mail_says() {
     world.end().await;
 }
 
+/// Makes a provider answer something that is not so.
+type Lie = Box<dyn Fn(&mut provider::House) + Send>;
+
 /// What a provider, or somebody in its place, may answer; and no answer of these lets anybody in.
-fn lies() -> Vec<(&'static str, Box<dyn Fn(&mut provider::House) + Send>)> {
-    let claims = |claims: Value| -> Box<dyn Fn(&mut provider::House) + Send> {
-        Box::new(move |house| house.claims = claims.clone())
-    };
-    let head =
-        |head: Value| -> Box<dyn Fn(&mut provider::House) + Send> { Box::new(move |house| house.head = head.clone()) };
+fn lies() -> Vec<(&'static str, Lie)> {
+    let claims = |claims: Value| -> Lie { Box::new(move |house| house.claims = claims.clone()) };
+    let head = |head: Value| -> Lie { Box::new(move |house| house.head = head.clone()) };
     let now = jiff::Timestamp::now().as_second();
     vec![
         ("an unsigned token", Box::new(|house| (house.head, house.unsigned) = (json!({"alg": "none"}), true))),

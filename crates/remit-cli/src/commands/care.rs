@@ -114,10 +114,12 @@ impl Reviews {
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;
-        let head = &["RECORD", "AGENT", "FOR", "TOOL", "WHEN", "LOOKED AT BY", "FOUND", "NOTE"];
+        let head = &["RECORD", "AGENT", "FOR", "TOOL", "EFFECT", "WHEN", "LOOKED AT BY", "FOUND", "NOTE"];
         Listing { of: "reviews", none: "no call waits for a review", head }.say(&answer, self.json, |review| {
             let closed = columns(&review["closed"], ["by", "finding", "note"]);
-            [columns(review, ["record", "agent", "user", "tool", "at"]), closed].concat()
+            let effect = if review["effect_unknown"] == true { "unknown" } else { "-" };
+            let (call, at) = (columns(review, ["record", "agent", "user", "tool"]), columns(review, ["at"]));
+            [call, vec![effect.to_owned()], at, closed].concat()
         })?;
         Ok(ExitCode::SUCCESS)
     }

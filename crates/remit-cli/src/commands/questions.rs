@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use remit_core::budget::Unit;
 use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
@@ -328,10 +329,14 @@ pub fn shown(question: &Value) -> String {
         format!("Tool      {}{}", text(&question["tool"]), tool(&sight["tool"])),
         format!("Undone by {}", text(&sight["tool"]["undo"])),
         format!("Touches   {}{}", text(&question["resource"]), place(&sight["resource"]["in"])),
-        format!("Costs     {} micro-USD", question["cost_micro_usd"]),
+        format!("Costs     {}", Unit::MicroUsd.show(question["cost_micro_usd"].as_u64().unwrap_or(0))),
     ];
     for budget in live["budgets"].as_array().into_iter().flatten() {
-        lines.push(format!("Left      {} of {} in {}", budget["left"], budget["limit"], text(&budget["budget"])));
+        let amount = |of: &str| match (budget[of].as_u64(), budget["unit"].as_str()) {
+            (Some(amount), Some("micro_usd")) => Unit::MicroUsd.show(amount),
+            _ => text(&budget[of]),
+        };
+        lines.push(format!("Left      {} of {} in {}", amount("left"), amount("limit"), text(&budget["budget"])));
     }
     lines.extend([
         format!("Needs     {}", rules(question)),

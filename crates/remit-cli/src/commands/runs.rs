@@ -17,6 +17,9 @@ pub struct Runs {
     /// Only those of this agent.
     #[arg(long)]
     agent: Option<String>,
+    /// Of one run: leave out so many of its records, the oldest.
+    #[arg(long, requires = "id", value_name = "N", default_value_t = 0)]
+    after: u64,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -29,11 +32,11 @@ impl Runs {
     pub fn run(self, folder: &Path) -> Outcome {
         let gateway = self.access.open(folder)?;
         if let Some(id) = &self.id {
-            let run = gateway.get(&format!("/admin/v1/runs/{id}"))?;
+            let run = gateway.get(&format!("/admin/v1/runs/{}?after={}", encoded(id), self.after))?;
             if self.json {
-                say_json(&run)?
+                say_json(&run)?;
             } else {
-                say(timeline(&run))?
+                say(timeline(&run))?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -52,8 +55,9 @@ pub fn timeline(run: &Value) -> String {
     let rows = records
         .iter()
         .map(|record| vec![text(&record["time"]), text(&record["record"]), text(&record["kind"]), line(record)]);
+    let more = run["next"].as_u64().map(|next| format!("\nThere is more: --after {next}\n")).unwrap_or_default();
     format!(
-        "Run {} of {} for {}: {}, labels {}\n\n{}",
+        "Run {} of {} for {}: {}, labels {}\n\n{}{more}",
         text(&run["run"]),
         text(&run["agent"]),
         text(&run["user"]),

@@ -212,7 +212,7 @@ impl Code {
                 "effect.unknown",
                 Fault::Upstream,
                 "The call was started, and it is not known whether it took effect. It will not be repeated on its own.",
-                "Find out whether the effect happened before you do anything else; a person is shown this call.",
+                "Find out whether the effect happened before you do anything else. Unless it only reads, people are shown this call.",
             ),
             Self::GrantUnknown => {
                 ("grant.unknown", Fault::Caller, "There is no such grant.", "Check the id; `remit grants` lists them.")

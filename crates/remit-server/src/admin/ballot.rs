@@ -116,8 +116,7 @@ pub(crate) fn narrower(settings: &EdgeSettings, question: &str, body: &Value) ->
 }
 
 fn rule(body: &Value) -> Result<Option<RuleId>, Refusal> {
-    let rule = text(body, "rule")?.map(RuleId::parse).transpose();
-    rule.map_err(|error| malformed(error))
+    text(body, "rule")?.map(RuleId::parse).transpose().map_err(malformed)
 }
 
 fn shown(body: &Value) -> Result<Digest, Refusal> {

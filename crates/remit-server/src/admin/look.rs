@@ -14,6 +14,9 @@ use crate::admin::asked::{Answer, Asked};
 use crate::admin::unavailable;
 use crate::gateway::http::run_shown;
 
+/// Most records of a run in one answer.
+const RECORDS: u32 = 1_000;
+
 /// `GET /admin/v1/runs?agent=&limit=`.
 pub(super) async fn runs(Asked { edge, query, .. }: Asked) -> Answer {
     let agent = query.get("agent").map(AgentId::parse).transpose().map_err(malformed)?;
@@ -22,15 +25,20 @@ pub(super) async fn runs(Asked { edge, query, .. }: Asked) -> Answer {
     Ok(json!({"runs": runs.iter().map(run_shown).collect::<Vec<_>>()}))
 }
 
-/// `GET /admin/v1/runs/{id}`: the run and its records.
-pub(super) async fn run(Asked { edge, id, .. }: Asked) -> Answer {
-    let unknown = || Refusal::new(Code::RunUnknown, "there is no such run");
+/// `GET /admin/v1/runs/{id}?after=&limit=`: the run and its records, the oldest first; `next` is where they go on.
+pub(super) async fn run(Asked { edge, id, query, .. }: Asked) -> Answer {
+    let unknown =
+        || Refusal::new(Code::RunUnknown, "there is no such run").with_remedy("The list of runs says which there are.");
     let id = RunId::parse(&id).map_err(|_| unknown())?;
     let store = &edge.gate.ports().store;
     let run = store.run(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-    let filter = RecordFilter { run: Some(id), ..RecordFilter::default() };
+    let (after, limit) = (query.number("after").unwrap_or(0), query.number("limit").unwrap_or(RECORDS));
+    let limit = limit.clamp(1, RECORDS);
+    let filter = RecordFilter { run: Some(id), after, limit, ..RecordFilter::default() };
     let records = store.records(&filter).await.map_err(unavailable)?;
     let mut shown = run_shown(&run);
+    // Whoever looks must not take the first page for all of it.
+    shown["next"] = json!((records.len() == limit as usize).then(|| after.saturating_add(u64::from(limit))));
     shown["intent"] = json!(run.intent);
     shown["records"] = records.iter().map(record_shown).collect();
     Ok(shown)

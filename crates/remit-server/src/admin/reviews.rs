@@ -80,6 +80,7 @@ fn shown(review: &Review) -> Value {
         "user": review.user.as_ref().map(ToString::to_string),
         "tool": review.tool,
         "at": review.at.to_string(),
+        "effect_unknown": review.unknown,
         "closed": review.closed.as_ref().map(|closed| json!({
             "by": closed.by.as_str(), "finding": if closed.objects { "objected" } else { "confirmed" }, "note": closed.note, "at": closed.at.to_string(),
         })),

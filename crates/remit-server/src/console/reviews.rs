@@ -39,6 +39,7 @@ struct Row {
     user: Option<Plain>,
     tool: Plain,
     at: Moment,
+    unknown: bool,
     closed: Option<Closed>,
 }
 
@@ -94,6 +95,7 @@ impl Row {
             user: review.user.map(|user| line(user.as_str())),
             tool: line(&review.tool),
             at: Moment::new(review.at, now),
+            unknown: review.unknown,
             closed: review.closed.map(|closed| Closed {
                 finding: if closed.objects { Tag::bad("objected to") } else { Tag::good("in order") },
                 by: line(closed.by.as_str()),

@@ -13,6 +13,7 @@ use remit_evidence::record::{Kind, disclosed};
 use remit_evidence::words::whole;
 use serde_json::{Value, json};
 
+use crate::accept;
 use crate::admin::questions;
 use crate::edge::Edge;
 use crate::gateway::access;
@@ -106,23 +107,10 @@ fn answering() -> Value {
 
 /// Answers, when the name is one of these tools: a tool result.
 pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -> Option<Value> {
-    let id = arguments.get("id").and_then(Value::as_str).unwrap_or_default();
-    let answer = match name {
-        MAY => may(edge, caller).await,
-        WHY => why(edge, caller, id).await,
-        STATUS => status(edge, caller, id).await,
-        REQUEST if arguments.get("tools").is_none() => Ok(access::offers(edge, caller)),
-        REQUEST => match unknown_member(arguments) {
-            Some(refusal) => Err(refusal),
-            None => access::request(edge, caller, None, arguments).await,
-        },
-        ANSWER => {
-            let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
-            answer_back(edge, caller, id, text).await
-        }
-        _ => return None,
-    };
-    Some(match answer {
+    if ![MAY, WHY, STATUS, REQUEST, ANSWER].contains(&name) {
+        return None;
+    }
+    Some(match answer(edge, caller, name, arguments).await {
         Ok(value) => json!({
             "content": [{"type": "text", "text": serde_json::to_string_pretty(&value).unwrap_or_default()}],
             "structuredContent": value,
@@ -132,11 +120,31 @@ pub async fn call(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -
     })
 }
 
-fn unknown_member(arguments: &Value) -> Option<Refusal> {
-    let mut members = arguments.as_object()?.keys();
-    let other = members.find(|name| *name != "reason" && !access::TERMS.contains(&name.as_str()))?;
-    let shown: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
-    Some(Refusal::new(Code::InputInvalid, format!("unknown argument `{shown}`")))
+async fn answer(edge: &Edge, caller: &Caller, name: &str, arguments: &Value) -> Result<Value, Refusal> {
+    takes(name, arguments)?;
+    let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    match name {
+        WHY => why(edge, caller, text("id")).await,
+        STATUS => status(edge, caller, text("id")).await,
+        ANSWER => answer_back(edge, caller, text("id"), text("text")).await,
+        REQUEST if arguments.get("tools").is_none() => Ok(access::offers(edge, caller)),
+        REQUEST => access::request(edge, caller, None, arguments).await,
+        _ => may(edge, caller).await,
+    }
+}
+
+/// Whether these are arguments of this tool: none that it does not know, and the texts that it needs. A model that is
+/// told which one is wrong mends it.
+fn takes(name: &str, arguments: &Value) -> Result<(), Refusal> {
+    let (known, needed): (&[&str], &[&str]) = match name {
+        WHY | STATUS => (&["id"], &["id"]),
+        ANSWER => (&["id", "text"], &["id", "text"]),
+        REQUEST => (&["tools", "where", "for_secs", "calls", "reason"], &[]),
+        _ => (&[], &[]),
+    };
+    let checked = accept::only(arguments, known)
+        .and_then(|()| needed.iter().try_for_each(|name| accept::said(arguments, name).map(drop)));
+    checked.map_err(|refusal| Refusal::new(Code::InputInvalid, refusal.reason))
 }
 
 /// What the caller's remit says, in its own words.

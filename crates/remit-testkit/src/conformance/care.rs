@@ -4,14 +4,16 @@ use remit_app::attention::Given;
 use remit_app::canary::{Canary, Tally, Verdict};
 use remit_app::delegation::Delegation;
 use remit_app::escalate::Mark;
-use remit_app::intent::{CommitError, Committed, Effect, Intent};
+use remit_app::intent::{CommitError, Committed, Effect, Intent, Settlement};
+use remit_app::outcome::Outcome;
 use remit_app::ports::Erasure;
 use remit_app::question::{Question, QuestionState, Vote};
 use remit_app::review::{Backlog, Closed, ReviewFilter};
 use remit_core::ids::{OperatorId, QuestionId, RecordId};
+use remit_core::verdict::Code;
 use remit_evidence::record::Kind;
 
-use super::trial::{Admission, Trial, conflict, moment, question, rule, user, vote};
+use super::trial::{Admission, Trial, completed, conflict, moment, question, rule, user, vote};
 
 fn operator(name: &str) -> OperatorId {
     OperatorId::parse(name).expect("an operator")
@@ -108,6 +110,20 @@ pub(super) async fn reviews_wait_from_the_admission(t: Trial) {
     assert_eq!(t.store.backlog().await.expect("read"), Backlog { waiting: 2, oldest: Some(moment(5)) });
     let one = ReviewFilter { limit: 1, ..ReviewFilter::default() };
     assert_eq!(t.store.reviews(&one).await.expect("read").len(), 1);
+}
+
+pub(super) async fn an_unknown_effect_waits_for_a_review(t: Trial) {
+    let run = t.run("run-1").await;
+    let known = t.admit(&t.admission(&run, "known").await).await;
+    t.settle(&known, completed()).await;
+    let [lost, awaited] = [t.admit(&t.admission(&run, "lost").await).await, reviewed(&t, "awaited").await];
+    for call in [&lost, &awaited] {
+        let unknown = Outcome::Unknown { code: Code::EffectUnknown, reason: "it was lost".into() };
+        t.store.settle(Settlement { review: true, ..t.settlement(call, unknown) }).await.expect("it is settled");
+    }
+    let open = t.store.reviews(&ReviewFilter::default()).await.expect("read");
+    let calls: Vec<_> = open.iter().map(|review| (&review.call, review.unknown)).collect();
+    assert_eq!(calls, [(&lost, true), (&awaited, true)]);
 }
 
 pub(super) async fn a_call_that_was_not_admitted_waits_for_no_review(t: Trial) {

@@ -133,7 +133,7 @@ pub fn cases() -> Vec<Case> {
         },
         care::{
             delegations_are_in_force_until_they_lapse, delegations_are_taken_back_once, votes_in_anothers_place_come_back,
-            reviews_wait_from_the_admission, a_call_that_was_not_admitted_waits_for_no_review, reviews_are_closed_once,
+            reviews_wait_from_the_admission, an_unknown_effect_waits_for_a_review, a_call_that_was_not_admitted_waits_for_no_review, reviews_are_closed_once,
             a_step_is_reached_once, a_step_is_due_until_the_next_is_planned, an_agent_has_so_many_questions_and_no_more, a_canary_is_a_question_like_any_other,
             a_canary_ends_once, a_canary_takes_no_room_of_its_agent, votes_say_when_they_were_seen_and_given,
             erasure_ends_what_a_person_lent_and_forgets_what_they_wrote,

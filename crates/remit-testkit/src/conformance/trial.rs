@@ -203,6 +203,7 @@ impl Trial {
             charged: !matches!(outcome, Outcome::NotStarted { .. }),
             labels: None,
             outcome,
+            review: false,
         }
     }
 

@@ -10,6 +10,7 @@ use remit_app::delegation::Delegation;
 use remit_app::delivery::Delivery;
 use remit_app::escalate::Mark;
 use remit_app::intent::{CommitError, Unavailable};
+use remit_app::outcome::Outcome;
 use remit_app::ports::{Attention, Delegations, Reviews};
 use remit_app::question::{Question, QuestionState};
 use remit_app::review::{Backlog, Closed, Review, ReviewFilter};
@@ -65,6 +66,7 @@ impl State {
                 user: intent.user.clone(),
                 tool: intent.tool.clone(),
                 at: intent.at,
+                unknown: admitted.outcome.as_ref().is_some_and(Outcome::is_unknown),
                 closed: self.care.closed.get(&intent.record.id).cloned(),
             }
         })

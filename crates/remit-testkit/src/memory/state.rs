@@ -213,6 +213,7 @@ impl State {
         settlement.record.as_ref().map_or(Ok(()), |record| self.check_new(record))?;
         if let Some(admitted) = at.and_then(|at| self.intents.get_mut(at)) {
             admitted.outcome = Some(settlement.outcome);
+            admitted.intent.review |= settlement.review;
         }
         for reservation in &reservations {
             self.let_go(reservation, settlement.charged);

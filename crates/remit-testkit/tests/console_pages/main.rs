@@ -262,7 +262,7 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
         &waiting,
         &[
             "at most 2 calls",
-            "ends early if unused for 1 h",
+            "ends early if unused for 60 min",
             &format!("/console/questions/{question}"),
             "Give less",
             "&lt;script&gt;alert(3)",

@@ -229,6 +229,10 @@ async fn a_first_start_may_crash_too() {
     }
 }
 
+fn unclear(review: &Value) -> Option<&str> {
+    review["record"].as_str().filter(|_| review["effect_unknown"] == true)
+}
+
 async fn the_records_tell_it(
     gateway: &Gateway,
     place: &Path,
@@ -280,6 +284,16 @@ async fn the_records_tell_it(
     let durable: BTreeSet<&str> = verified.iter().map(|record| record.id.as_str()).collect();
     let lost: Vec<_> = all.acknowledged.iter().filter(|id| !durable.contains(id.as_str())).collect();
     assert!(lost.is_empty(), "acknowledged, and forgotten: {lost:?}");
+    // Whatever may have changed something, and nobody knows: a person is shown it.
+    let reviews = gateway.get("/admin/v1/reviews?closed=true&limit=1000").await;
+    let shown: BTreeSet<&str> = reviews["reviews"].as_array().expect("reviews").iter().filter_map(unclear).collect();
+    let unknown = verified.iter().filter(|record| record.predicate["result"]["state"] == "unknown");
+    let unknown: BTreeSet<&str> = unknown.filter_map(|record| record.predicate["intent"].as_str()).collect();
+    let changes =
+        allowed.values().filter(|(id, tool)| unknown.contains(id.as_str()) && tool != "business/get_customer");
+    for (id, tool) in changes {
+        assert!(shown.contains(id.as_str()), "nobody is shown {id} of {tool}: {reviews}");
+    }
     for (budget, tool) in
         [("agent:crasher/trigger.0", "business/refund"), ("agent:crasher/write.0", "business/update_ticket")]
     {

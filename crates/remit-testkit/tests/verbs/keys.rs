@@ -44,6 +44,18 @@ fn the_key_is_shown_to_no_network() {
 }
 
 #[test]
+fn no_key_is_issued_that_proves_nothing() {
+    let place = Place::base();
+    let before = place.text("keys.yaml");
+    contains(&told(&place, &["agents", "key", "desk", "--expires", "2020-01-31"], &[]).err, &["is not after today"]);
+    assert_eq!(place.text("keys.yaml"), before);
+    let issued = told(&place, &["agents", "key", "nobody", "--expires", "2099-01-31"], &[]);
+    assert!(issued.well, "{issued:?}");
+    contains(&issued.out, &["warning: no remit is held by `nobody`", "rk_agent_"]);
+    assert!(!told(&place, &["agents", "key", "desk", "--expires", "2099-01-31"], &[]).out.contains("warning"));
+}
+
+#[test]
 fn a_key_that_others_can_read_is_not_used() {
     let place = Place::base();
     place.hide(".remit/operator.key", "rk_operator_x");

@@ -166,7 +166,9 @@ async fn ask(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, reque
             Some(Said::No) => Ok(json!({"state": "refused"})),
             Some(Said::Yes(by)) => {
                 let handed = handed(&edge, *by, device, peer, now).await?;
-                peer.map(|Extension(peer)| edge.addresses.came_in(peer));
+                if let Some(Extension(peer)) = peer {
+                    edge.addresses.came_in(peer);
+                }
                 Ok(handed)
             }
         }

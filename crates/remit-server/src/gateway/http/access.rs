@@ -9,12 +9,11 @@ use remit_core::verdict::{Code, Refusal};
 
 use crate::edge::Edge;
 use crate::gateway::access;
-use crate::gateway::http::{Asked, ok, refused};
+use crate::gateway::http::{Asked, asking, ok, refused};
 
 /// `GET /v1/access-requests`: what this caller's agent may ask for.
 pub(super) async fn offers(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    edge.identify(&headers)
-        .map_or_else(|refusal| refused(&refusal), |identified| ok(access::offers(&edge, &identified.caller)))
+    asking(&edge, &headers).await.map_or_else(|refusal| refused(&refusal), |caller| ok(access::offers(&edge, &caller)))
 }
 
 /// `POST /v1/access-requests`: `{"tools", "reason", "where"?, "for_secs"?, "calls"?, "run"?}`.

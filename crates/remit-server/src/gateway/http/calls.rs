@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::edge::Edge;
 use crate::errand::Errand;
 use crate::gateway::builtin;
-use crate::gateway::http::{Asked, ok, refused};
+use crate::gateway::http::{Asked, asking, ok, refused};
 use crate::refusal;
 
 /// `POST /v1/calls`: decide and execute.
@@ -108,7 +108,8 @@ pub(super) async fn answer_back(State(edge): State<Arc<Edge>>, Path(id): Path<St
     };
     let answered = async {
         asked.only(&["text"])?;
-        builtin::answer_back(&edge, &asked.identified.caller, &id, asked.text("text")?.unwrap_or_default()).await
+        let caller = asking(&edge, &asked.headers).await?;
+        builtin::answer_back(&edge, &caller, &id, asked.text("text")?.unwrap_or_default()).await
     };
     answered.await.map_or_else(|refusal| refused(&refusal), ok)
 }
@@ -123,7 +124,7 @@ async fn understand(edge: &Edge, asked: &Asked) -> Result<remit_app::Request, Re
     let tool = asked.text("tool")?.ok_or_else(|| Refusal::new(Code::Malformed, "`tool` is missing"))?.to_owned();
     let run = asked.run()?;
     let caller = edge.caller_in(&asked.identified, run.as_ref()).await?;
-    let key = asked.text("idempotency_key")?.or(asked.header("idempotency-key")?);
+    let key = asked.said("idempotency_key", "idempotency-key")?;
     if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
         return Err(Refusal::new(Code::Malformed, "the idempotency key must have 1 to 255 bytes"));
     }

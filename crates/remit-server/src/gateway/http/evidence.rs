@@ -12,15 +12,14 @@ use remit_evidence::bundle::MEDIA_TYPE;
 
 use crate::edge::Edge;
 use crate::gateway::builtin;
-use crate::gateway::http::refused;
+use crate::gateway::http::{asking, refused};
 
 /// What an agent knows anyway, and so may see of its own records. Who approved and why is not among it.
 const OWN: [&str; 3] = ["arguments", "resource", "user"];
 
 pub(super) async fn evidence(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let proved = async {
-        let identified = edge.identify(&headers)?;
-        let (id, _) = builtin::own_decision(&edge, &identified.caller, &id).await?;
+        let (id, _) = builtin::own_decision(&edge, &asking(&edge, &headers).await?, &id).await?;
         bundle(&edge, &Wanted::Record(id), &OWN).await
     };
     match proved.await {

@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use axum::{Json, middleware};
 use http::{HeaderMap, StatusCode};
 use remit_app::ports::{Meter as _, Step};
+use remit_core::Caller;
 use remit_core::ids::RunId;
 use remit_core::verdict::{Code, Refusal};
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
 
 /// Host and Origin, before anything else is looked at.
 pub(crate) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: middleware::Next) -> Response {
-    match accept::host_and_origin(request.headers(), &edge.settings) {
+    match accept::host_and_origin(request.uri(), request.headers(), &edge.settings) {
         Ok(()) => next.run(request).await,
         Err(response) => *response,
     }
@@ -94,23 +95,51 @@ impl Asked {
         accept::text(&self.body, name)
     }
 
-    /// A header that may be given once. Two of them would let a call slip out of one.
+    /// A header that may be given once.
     pub fn header(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
-        let mut values = self.headers.get_all(name).iter();
-        let value = values.next().map(|value| value.to_str());
-        match (value, values.next()) {
-            (None, _) => Ok(None),
-            (Some(Ok(text)), None) => Ok(Some(text)),
-            _ => Err(Refusal::new(Code::Malformed, format!("the header `{name}` is unreadable or given twice"))),
+        single(&self.headers, name)
+    }
+
+    /// What the body or the header says. Where both do they agree, or nobody knows which of them counts.
+    pub fn said(&self, member: &str, header: &'static str) -> Result<Option<&str>, Refusal> {
+        match (self.text(member)?, self.header(header)?) {
+            (Some(body), Some(head)) if body != head => {
+                Err(Refusal::new(Code::Malformed, format!("`{member}` and the header `{header}` disagree")))
+            }
+            (body, head) => Ok(body.or(head)),
         }
     }
 
     /// The run that the body or the header names.
     pub fn run(&self) -> Result<Option<RunId>, Refusal> {
-        let named = self.text("run")?.or(self.header("remit-run")?);
-        let parse =
-            |id| RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"));
-        named.map(parse).transpose()
+        self.said("run", RUN)?.map(run).transpose()
+    }
+}
+
+/// The header that names a run.
+const RUN: &str = "remit-run";
+
+/// A header that may be given once. Two of them would let a call slip out of one.
+fn single<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(|value| value.to_str());
+    match (value, values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        _ => Err(Refusal::new(Code::Malformed, format!("the header `{name}` is unreadable or given twice"))),
+    }
+}
+
+fn run(id: &str) -> Result<RunId, Refusal> {
+    RunId::parse(id).map_err(|_| Refusal::new(Code::RunUnknown, "there is no such run of this caller"))
+}
+
+/// Who asks: whom the key stands for, or the user of the run that the header names.
+async fn asking(edge: &Edge, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let identified = edge.identify(headers)?;
+    match single(headers, RUN)?.map(run).transpose()? {
+        None => Ok(identified.caller),
+        named => edge.caller_in(&identified, named.as_ref()).await,
     }
 }
 
@@ -123,10 +152,7 @@ pub(crate) fn ok(value: Value) -> Response {
 }
 
 async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let listed = async {
-        let identified = edge.identify(&headers)?;
-        edge.gate.tools(&identified.caller).await
-    };
+    let listed = async { edge.gate.tools(&asking(&edge, &headers).await?).await };
     match listed.await {
         Err(refusal) => refused(&refusal),
         Ok(tools) => ok(json!({"tools": tools.iter().map(|tool| json!({
@@ -141,17 +167,11 @@ async fn tools(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
 }
 
 async fn me(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    let asked = async {
-        let identified = edge.identify(&headers)?;
-        builtin::may(&edge, &identified.caller).await
-    };
+    let asked = async { builtin::may(&edge, &asking(&edge, &headers).await?).await };
     asked.await.map_or_else(|refusal| refused(&refusal), ok)
 }
 
 async fn question(State(edge): State<Arc<Edge>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let asked = async {
-        let identified = edge.identify(&headers)?;
-        builtin::status(&edge, &identified.caller, &id).await
-    };
+    let asked = async { builtin::status(&edge, &asking(&edge, &headers).await?, &id).await };
     asked.await.map_or_else(|refusal| refused(&refusal), ok)
 }

@@ -33,7 +33,7 @@ const BACKLOG: usize = 64;
 /// Answers one HTTP request.
 pub(super) async fn handle(State(mcp): State<Arc<Mcp>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if let Err(response) = accept::host_and_origin(&head.headers, &mcp.edge.settings) {
+    if let Err(response) = accept::host_and_origin(&head.uri, &head.headers, &mcp.edge.settings) {
         mcp.edge.metrics.rejected(Code::Malformed);
         return *response;
     }
