@@ -111,7 +111,11 @@ impl Gate {
             return Err(NotTaken::NotOpen(state.as_str()).into());
         };
         let terms = Terms::read(asked, Some(&request.terms)).map_err(malformed)?;
-        let beyond = |text: String| Refusal::new(Code::AccessNotOffered, format!("that is not narrower: {text}"));
+        let beyond = |text: String| {
+            Refusal::new(Code::AccessNotOffered, format!("that is not narrower: {text}")).with_remedy(
+                "Leave less than was asked for: fewer tools, tighter bounds, a shorter time or fewer calls.",
+            )
+        };
         terms.check_within(&request.terms).map_err(beyond)?;
         let snapshot = self.snapshot();
         let caller = Caller::agent(snapshot.tenant().clone(), request.agent.clone());

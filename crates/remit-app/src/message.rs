@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use remit_core::ids::{ChannelId, Digest, OperatorId, QuestionId};
 use remit_core::json::canonical;
+use remit_core::plain;
 
 use crate::delivery::{Delivery, Event};
 use crate::preview::Preview;
@@ -242,30 +243,13 @@ fn previewed(preview: &Preview) -> Option<Quoted> {
     Some(Quoted { text: marked.join("\n"), exact })
 }
 
-/// On one line, bounded, and with everything shown that a reader would not see, or would see elsewhere than it
-/// stands: controls, marks of direction, joiners, fillers, variation selectors, tags.
+/// On one line, bounded, and with every character shown that a reader would not see.
 fn shown(text: &str, chars_max: usize) -> String {
-    let mut out = String::new();
-    let mut rest = text.chars();
-    for c in rest.by_ref().take(chars_max) {
-        let unseen = matches!(
-            c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-        );
-        if unseen || c.is_control() {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    let left = rest.count();
-    if left > 0 {
-        out.push_str(&format!(" … and {left} characters more"));
-    }
-    out
+    let end = text.char_indices().nth(chars_max).map_or(text.len(), |(end, _)| end);
+    let (head, rest) = text.split_at(end);
+    let left = rest.chars().count();
+    let more = if left > 0 { format!(" … and {left} characters more") } else { String::new() };
+    plain::line(head) + &more
 }
 
 /// Takes from a text what programs that show it would make a link of: schemes, and dots before a letter.
@@ -295,9 +279,9 @@ mod tests {
             ("12.50", "12.50"),
             ("a.b", "a[.]b"),
             ("https://evil.example/x", "https[:]//evil[.]example/x"),
-            ("a\r\nSubject: b", "a\\u{d}\\u{a}Subject: b"),
-            ("pay \u{202e}eur", "pay \\u{202e}eur"),
-            ("a\u{200b}b\u{e0041}", "a\\u{200b}b\\u{e0041}"),
+            ("a\r\nSubject: b", "a⟨U+000D⟩⟨U+000A⟩Subject: b"),
+            ("pay \u{202e}eur", "pay ⟨U+202E⟩eur"),
+            ("a\u{200b}b\u{e0041}", "a⟨U+200B⟩b⟨U+E0041⟩"),
         ] {
             let found = quoted(written);
             assert_eq!(found.text, shown);

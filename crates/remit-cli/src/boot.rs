@@ -2,7 +2,7 @@
 //! authority, store, keys, writer, upstreams, edge, and only then the listener.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -468,18 +468,24 @@ pub fn load(folder: &Path) -> Result<Config, Failure> {
     remit_config::load(&read).map_err(|faults| Failure::said(shown(Some(&read), &faults)))
 }
 
-/// Where the folder's gateway listens.
+/// Where the folder's gateway listens. One that listens everywhere is reached on this machine.
 pub fn url_of(folder: &Path) -> Result<String, Failure> {
     let settings = load(folder)?.settings;
     let scheme = if settings.transport == Transport::Plaintext { "http" } else { "https" };
-    Ok(format!("{scheme}://{}", settings.listen))
+    let mut listen = settings.listen;
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Ok(format!("{scheme}://{listen}"))
 }
 
 /// Faults as a person reads them: place, message, the line itself with a mark, and what to do.
 pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
     let mut out = String::new();
     for fault in faults {
-        out.push_str(&format!("{}: {}\n", fault.locus, crate::terminal::visible(&fault.message)));
+        out.push_str(&format!("{}: {}\n", fault.locus, remit_core::plain::lines(&fault.message)));
         let text = folder.and_then(|folder| folder.text(&fault.locus.file));
         let line = text.and_then(|text| text.lines().nth(fault.locus.line.checked_sub(1)?));
         if let Some(line) = line {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use remit_server::gateway::mcp::in_clear;
+use remit_server::vault::Source;
 use serde_json::Value;
 
 use crate::terminal::{Failure, block_on};
@@ -63,13 +65,12 @@ impl Access {
             return self.with(url, &signed.token);
         }
         let file = self.key_file.clone().unwrap_or_else(|| folder.join(".remit/operator.key"));
-        let key = std::fs::read_to_string(&file).map_err(|error| {
+        let key = Source::File(file).read().map_err(|error| {
             Failure::said(format!(
-                "no operator key: run `remit login`, set REMIT_OPERATOR_KEY or give --key-file ({}: {error})",
-                file.display()
+                "no operator key: run `remit login`, set REMIT_OPERATOR_KEY or give --key-file ({error})"
             ))
         })?;
-        self.with(url, &key)
+        self.with(url, key.expose())
     }
 
     /// Opens it as somebody who is not known yet.
@@ -90,7 +91,7 @@ impl Access {
     }
 
     fn with(&self, url: String, key: &str) -> Result<Gateway, Failure> {
-        Ok(Gateway { url, key: key.trim().to_owned(), http: http(self.ca.as_deref())? })
+        Gateway::reach(url, key.trim(), http(self.ca.as_deref())?)
     }
 }
 
@@ -149,7 +150,20 @@ impl Signed {
 impl Gateway {
     /// A gateway at this URL, with this key.
     pub fn at(url: &str, key: &str) -> Result<Self, Failure> {
-        Ok(Self { url: url.to_owned(), key: key.to_owned(), http: http(None)? })
+        Self::reach(url.to_owned(), key, http(None)?)
+    }
+
+    /// INVARIANT (no key in clear): every gateway is made here.
+    fn reach(url: String, key: &str, http: Http) -> Result<Self, Failure> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+        let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let uri = uri.ok_or_else(|| {
+            Failure::said(format!("`{url}` is no URL of a gateway: write it like `http://127.0.0.1:7420`"))
+        })?;
+        if in_clear(&uri) {
+            return Err(Failure::said(format!("`{url}` would show the operator's key to the network: use https")));
+        }
+        Ok(Self { url, key: key.to_owned(), http })
     }
 
     /// Where it is.
@@ -178,7 +192,10 @@ impl Gateway {
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|error| Failure::said(format!("`{}`: {error}", self.url)))?;
         let unreachable = |error: String| Failure::said(format!("no gateway answers at {}: {error}", self.url));
-        let response = self.http.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+        let response = self.http.request(request).await.map_err(|error| match chain(&error) {
+            plain if plain.contains("InvalidContentType") => unreachable("what listens there speaks no TLS".into()),
+            other => unreachable(other),
+        })?;
         let status = response.status();
         let bytes = response.into_body().collect().await.map_err(|error| unreachable(chain(&error)))?.to_bytes();
         let value = remit_core::json::parse(&bytes).map_err(|error| {

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         // A closed pipe is how `remit … | head` ends, not a failure.
         Err(error) if error.broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("remit: {error}");
+            eprintln!("remit: {}", remit_core::plain::page(&error.to_string()));
             ExitCode::from(2)
         }
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use remit_core::plain;
 use serde_json::Value;
 
 /// What ends a command early.
@@ -37,7 +38,18 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 /// Prints a line; a closed pipe ends the command quietly.
+///
+/// INVARIANT (plain): nothing is printed for people that they cannot see, whoever wrote it.
 pub fn say(text: impl std::fmt::Display) -> Result<(), Failure> {
+    print(&plain::page(&text.to_string()))
+}
+
+/// Prints an answer as JSON, in which every character can be seen.
+pub fn say_json(answer: &Value) -> Result<(), Failure> {
+    print(&plain::json(&answer.to_string()))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
     writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Io("standard output".into(), error))
 }
@@ -67,7 +79,7 @@ impl Listing<'_> {
     pub fn say(&self, answer: &Value, json: bool, row: impl Fn(&Value) -> Vec<String>) -> Result<(), Failure> {
         let listed = answer[self.of].as_array().map(Vec::as_slice).unwrap_or_default();
         if json {
-            say(answer)
+            say_json(answer)
         } else if listed.is_empty() {
             say(self.none)
         } else {
@@ -95,29 +107,26 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// A text as a terminal may show it: control, bidirectional and invisible characters are spelt out.
+/// A text of somebody else on one line, in which every character can be seen.
 pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{ad}'
-            | '\u{e0000}'..='\u{e007f}' => out.extend(c.escape_unicode()),
-            c if c.is_control() => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
+    plain::line(text)
+}
+
+/// The same on several lines, all but the first indented: none of them looks like one of ours.
+pub fn indented(text: &str, by: usize) -> String {
+    plain::lines(text).replace('\n', &format!("\n{:by$}", ""))
+}
+
+/// A value as JSON on several lines, in which every character can be seen.
+pub fn pretty(value: &Value) -> String {
+    plain::lines(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_text_cannot_play_with_the_terminal() {
-        assert_eq!(super::visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\n");
+        assert_eq!(super::visible("a\u{1b}[2J\u{202e}b\n"), "a⟨U+001B⟩[2J⟨U+202E⟩b⟨U+000A⟩");
+        assert_eq!(super::indented("a\n\u{2028}Until", 2), "a\n  ⟨U+2028⟩Until");
     }
 }

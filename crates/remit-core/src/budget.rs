@@ -207,6 +207,7 @@ impl Unit {
                 format!("{}.{:02} USD", amount / 1_000_000, amount % 1_000_000 / 10_000)
             }
             Self::MicroUsd => format!("{}.{:06} USD", amount / 1_000_000, amount % 1_000_000),
+            unit if amount == 1 => format!("1 {}", unit.as_str().trim_end_matches('s')),
             unit => format!("{amount} {}", unit.as_str()),
         }
     }

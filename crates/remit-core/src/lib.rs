@@ -19,6 +19,7 @@ pub mod json;
 pub mod labels;
 pub mod limits;
 pub mod origin;
+pub mod plain;
 pub mod registry;
 pub mod steering;
 pub mod unsealed;

@@ -10,7 +10,7 @@ use remit_core::ids::{AgentId, Digest, UserId};
 use crate::boot;
 use crate::terminal::{Failure, Outcome, say, table};
 
-/// List agents, or issue a key.
+/// List agents, or issue a key. A key is revoked by `revoked: true` beside it in keys.yaml, or by removing it there.
 #[derive(Args)]
 pub struct Agents {
     #[command(subcommand)]
@@ -78,6 +78,10 @@ fn issue(
     let user = user.map(UserId::parse).transpose().map_err(said)?;
     let day: jiff::civil::Date =
         expires.parse().map_err(|_| Failure::said(format!("`{expires}` is no day like 2027-01-31")))?;
+    if day <= jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date() {
+        return Err(Failure::said(format!("`{day}` is not after today: the key would prove nothing")));
+    }
+    let known = boot::load(folder)?.snapshot.remit(&agent).is_some();
     let key = fresh_key("rk_agent")?;
     let digest = Digest::of(key.as_bytes());
     let name = name.map_or_else(|| format!("{agent}-{}", &digest.to_string()[..8]), str::to_owned);
@@ -98,6 +102,9 @@ fn issue(
     entry.push_str(&format!("    expires: {day}\n    sha256: {digest}\n"));
     add(&folder.join("keys.yaml"), "agents", &entry)?;
     boot::load(folder)?;
+    if !known {
+        say(format!("warning: no remit is held by `{agent}`, so this key opens nothing yet\n"))?;
+    }
     say(format!("{key}\n\nThis is the only time the key is shown. keys.yaml holds its digest as `{name}`."))?;
     Ok(ExitCode::SUCCESS)
 }

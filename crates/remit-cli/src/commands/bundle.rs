@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::client::{Access, encoded};
-use crate::terminal::{Failure, Outcome, counted, say};
+use crate::terminal::{Failure, Outcome, counted, say, say_json};
 
 /// Print records with the proofs of their places in the log.
 #[derive(Args)]
@@ -65,7 +65,7 @@ impl Bundle {
         }
         let bundle = self.access.open(folder)?.get(&format!("/admin/v1/evidence?{query}"))?;
         let Some(path) = &self.out else {
-            say(bundle)?;
+            say_json(&bundle)?;
             return Ok(ExitCode::SUCCESS);
         };
         let written = std::fs::write(path, format!("{bundle}\n"));

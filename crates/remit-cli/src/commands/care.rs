@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::Access;
-use crate::terminal::{Listing, Outcome, columns, say, text};
+use crate::terminal::{Listing, Outcome, columns, say, say_json, text};
 
 /// Let somebody vote in your place for a while; without a name, list who stands in for whom.
 #[derive(Args)]
@@ -106,11 +106,11 @@ impl Reviews {
             let finding = if self.object { "objected" } else { "confirmed" };
             let review = gateway
                 .post(&format!("/admin/v1/reviews/{record}"), &json!({"note": self.note, "finding": finding}))?;
-            say(if self.json {
-                review.to_string()
+            if self.json {
+                say_json(&review)?;
             } else {
-                format!("the review of {} is closed", text(&review["record"]))
-            })?;
+                say(format!("the review of {} is closed", text(&review["record"])))?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/reviews?closed={}", self.closed))?;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, say, say_json, text, visible};
 
 /// List changes of the folder that wait for people; show one, approve or refuse it.
 #[derive(Args)]
@@ -86,7 +86,7 @@ impl Changes {
             Some(Verb::Show { id, json, access }) => {
                 let change = access.open(folder)?.get(&format!("/admin/v1/changes/{id}"))?;
                 if json {
-                    say(change)?;
+                    say_json(&change)?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 show(&change)?;
@@ -109,7 +109,7 @@ fn list(answer: &Value, json: bool) -> Result<(), Failure> {
     Listing { of: "changes", none, head }.say(answer, json, |change| {
         let votes = format!("{} of {}", change["approved"], change["needed"]);
         let weakens: Vec<_> = change["weakens"].as_array().into_iter().flatten().map(|w| text(&w["what"])).collect();
-        vec![text(&change["change"]), text(&change["state"]), votes, text(&change["at"]), visible(&weakens.join("; "))]
+        vec![text(&change["change"]), text(&change["state"]), votes, text(&change["at"]), weakens.join("; ")]
     })
 }
 
@@ -128,10 +128,10 @@ pub fn show(change: &Value) -> Result<(), Failure> {
     };
     say(format!("{} {state}", text(&change["change"])))?;
     for weakens in change["weakens"].as_array().into_iter().flatten() {
-        say(format!("  {}: {}", text(&weakens["code"]), visible(&text(&weakens["what"]))))?;
+        say(format!("  {}: {}", text(&weakens["code"]), text(&weakens["what"])))?;
     }
     for vote in change["votes"].as_array().into_iter().flatten() {
-        let reason = visible(&text(&vote["reason"]));
+        let reason = text(&vote["reason"]);
         say(format!("  {} says {} ({}) {reason}", text(&vote["by"]), text(&vote["choice"]), text(&vote["at"])))?;
     }
     Ok(())
@@ -139,11 +139,11 @@ pub fn show(change: &Value) -> Result<(), Failure> {
 
 fn files(files: &Value) -> Result<(), Failure> {
     for file in files.as_array().into_iter().flatten() {
-        say(format!("{} {}", text(&file["kind"]), visible(&text(&file["file"]))))?;
+        say(format!("{} {}", text(&file["kind"]), text(&file["file"])))?;
         for (mark, lines) in [("-", &file["removed"]), ("+", &file["added"])] {
             for line in lines.as_array().into_iter().flatten() {
                 let number = line["line"].as_u64().unwrap_or_default();
-                say(format!("  {mark}{number:>5} {}", visible(&text(&line["text"]))))?;
+                say(format!("  {mark}{number:>5} {}", text(&line["text"])))?;
             }
         }
     }
@@ -157,12 +157,12 @@ impl History {
         if let Some(digest) = self.digest {
             let snapshot = gateway.get(&format!("/admin/v1/snapshots/{}", whole(&gateway, &digest)?))?;
             if self.json {
-                say(snapshot)?;
+                say_json(&snapshot)?;
                 return Ok(ExitCode::SUCCESS);
             }
             for (name, lines) in snapshot["texts"].as_object().into_iter().flatten() {
                 say(format!("# {}", visible(name)))?;
-                for line in text(lines).lines() {
+                for line in lines.as_str().unwrap_or_default().lines() {
                     say(visible(line))?;
                 }
             }
@@ -170,7 +170,7 @@ impl History {
         }
         let history = gateway.get("/admin/v1/snapshots")?;
         if self.json {
-            say(history)?;
+            say_json(&history)?;
             return Ok(ExitCode::SUCCESS);
         }
         // An authority can have come back; then its newest entry is the one that counts.
@@ -185,7 +185,7 @@ impl History {
             for file in entry["files"].as_array().into_iter().flatten() {
                 let count = |name: &str| file[name].as_array().map_or(0, Vec::len);
                 let (came, went) = (count("added"), count("removed"));
-                say(format!("  {} {} (+{came} -{went})", text(&file["kind"]), visible(&text(&file["file"]))))?;
+                say(format!("  {} {} (+{came} -{went})", text(&file["kind"]), text(&file["file"])))?;
             }
         }
         Ok(ExitCode::SUCCESS)

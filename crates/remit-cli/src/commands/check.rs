@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::boot;
-use crate::terminal::{Outcome, counted, say, visible};
+use crate::terminal::{Outcome, counted, say};
 
 /// Check the configuration folder: files, names, types, policies.
 #[derive(Args)]
@@ -24,7 +24,7 @@ impl Check {
     pub fn run(self, folder: &Path) -> Outcome {
         let config = boot::load(folder)?;
         for warning in &config.warnings {
-            say(format!("warning: {}", visible(&warning.to_string())))?;
+            say(format!("warning: {}", warning))?;
         }
         if self.cedar {
             for permit in config.snapshot.permits() {

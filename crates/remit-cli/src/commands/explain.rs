@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::Access;
 use crate::commands::runs;
-use crate::terminal::{Outcome, say, text, visible};
+use crate::terminal::{Outcome, pretty, say, say_json, text};
 
 /// Say why a call was decided as it was.
 #[derive(Args)]
@@ -27,7 +27,11 @@ impl Explain {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         let record = self.access.open(folder)?.get(&format!("/admin/v1/records/{}", self.id))?;
-        say(if self.json { record.to_string() } else { explained(&record) })?;
+        if self.json {
+            say_json(&record)?
+        } else {
+            say(explained(&record))?
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -35,7 +39,6 @@ impl Explain {
 /// A decision in words.
 pub fn explained(record: &Value) -> String {
     let statement = &record["statement"];
-    let pretty = |value: &Value| visible(&serde_json::to_string_pretty(value).unwrap_or_default());
     let mut out = vec![
         format!("{}  {}  {}", text(&record["record"]), text(&record["kind"]), text(&record["time"])),
         format!("  {}", runs::line(record)),

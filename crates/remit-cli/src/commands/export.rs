@@ -108,7 +108,8 @@ impl Export {
 
 fn print(records: &[&Value]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let printed = records.iter().try_for_each(|record| writeln!(out, "{record}")).and_then(|()| out.flush());
+    let mut lines = records.iter().map(|record| remit_core::plain::json(&record.to_string()));
+    let printed = lines.try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
     printed.map_err(|error| Failure::Io("standard output".into(), error))
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::client::Access;
-use crate::terminal::{Failure, Listing, Outcome, columns, counted, say, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, columns, counted, indented, say, say_json, text, visible};
 
 /// List what agents ask for, or show one request. It is decided with `remit approve`, `deny` or `narrow`.
 #[derive(Args)]
@@ -140,7 +140,11 @@ impl Requests {
         let gateway = self.access.open(folder)?;
         if let Some(id) = &self.id {
             let request = gateway.get(&format!("/admin/v1/access-requests/{id}"))?;
-            say(if self.json { request.to_string() } else { shown(&request) })?;
+            if self.json {
+                say_json(&request)?
+            } else {
+                say(shown(&request))?
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let answer = gateway.get(&format!("/admin/v1/access-requests?all={}", self.all))?;
@@ -307,6 +311,6 @@ fn shown(request: &Value) -> String {
         text(&request["approval"]),
         text(&request["question"]),
         text(&request["grant"]),
-        text(&request["why"]),
+        indented(request["why"].as_str().unwrap_or("-"), 9),
     )
 }

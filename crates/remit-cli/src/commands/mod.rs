@@ -103,7 +103,7 @@ enum Command {
     Resume(halt::Resume),
     /// List tools and their pins; look at changed ones and approve them.
     Tools(tools::Tools),
-    /// List agents, and issue or revoke their keys.
+    /// List agents, and issue their keys.
     Agents(agents::Agents),
     /// List changes of the folder that wait for people; show one, approve or refuse it.
     Changes(changes::Changes),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::Access;
-use crate::terminal::{Failure, Outcome, say, table, text};
+use crate::terminal::{Failure, Outcome, say, table, text, visible};
 
 /// List the people who steer the gateway; invite them to the console, link their logins, sign them out.
 #[derive(Args)]
@@ -141,7 +141,7 @@ fn list(access: &Access, folder: &Path) -> Result<(), Failure> {
     let gateway = access.open(folder)?;
     let people = gateway.get("/admin/v1/people")?["people"].as_array().cloned().unwrap_or_default();
     let words = |value: &Value| {
-        let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let words = value.as_array().into_iter().flatten().map(text);
         words.collect::<Vec<_>>().join(", ")
     };
     let rows = people.iter().map(|person| {
@@ -150,7 +150,7 @@ fn list(access: &Access, folder: &Path) -> Result<(), Failure> {
             format!("{} ({credential})", text(&one["label"]))
         });
         let password = (person["password"] == true).then(|| "password and code".to_owned());
-        let login = person["login"]["issuer"].as_str().map(|issuer| format!("login at {issuer}"));
+        let login = person["login"]["issuer"].as_str().map(|issuer| format!("login at {}", visible(issuer)));
         let ways: Vec<_> = password.into_iter().chain(login).chain(passkeys).collect();
         let ways = if ways.is_empty() { "cannot sign in".to_owned() } else { ways.join("\n") };
         vec![text(&person["id"]), words(&person["roles"]), words(&person["teams"]), ways, text(&person["signed_in_at"])]

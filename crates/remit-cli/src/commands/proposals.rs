@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{Access, encoded};
-use crate::terminal::{Failure, Outcome, say, table, text, visible};
+use crate::terminal::{Failure, Outcome, say, say_json, table, text, visible};
 
 /// List proposed changes of remits, or make one from a question. Nothing is edited: a person takes the lines over.
 #[derive(Args)]
@@ -93,7 +93,7 @@ impl Proposals {
             .map_or("/admin/v1/proposals".into(), |agent| format!("/admin/v1/proposals?agent={}", encoded(&agent)));
         let answer = self.access.open(folder)?.get(&path)?;
         if self.json {
-            say(answer)?;
+            say_json(&answer)?;
             return Ok(ExitCode::SUCCESS);
         }
         let proposals = answer["proposals"].as_array().cloned().unwrap_or_default();
@@ -111,13 +111,13 @@ fn show(proposal: &Value) -> Result<(), Failure> {
     if proposal["lines"].is_null() {
         return say("  what it said is deleted");
     }
-    say(format!("  add to {}:", visible(&text(&proposal["file"]))))?;
-    for line in text(&proposal["lines"]).lines() {
+    say(format!("  add to {}:", text(&proposal["file"])))?;
+    for line in proposal["lines"].as_str().unwrap_or_default().lines() {
         say(format!("    {}", visible(line)))?;
     }
     let open: Vec<_> = proposal["leaves_open"].as_array().into_iter().flatten().map(text).collect();
     if !open.is_empty() {
-        say(format!("  it leaves open: {}", visible(&open.join(", "))))?;
+        say(format!("  it leaves open: {}", open.join(", ")))?;
     }
     let evidence = &proposal["evidence"];
     let count = |name: &str| format!("{} {name}", evidence[name]);
@@ -137,7 +137,7 @@ impl Standing {
     pub fn run(self, folder: &Path) -> Outcome {
         let standing = self.access.open(folder)?.get(&format!("/admin/v1/agents/{}/standing", self.agent))?;
         if self.json {
-            say(standing)?;
+            say_json(&standing)?;
             return Ok(ExitCode::SUCCESS);
         }
         say(format!(

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use remit_core::budget::Unit;
 use remit_core::registry::micro_usd;
 use serde_json::{Value, json};
 
 use crate::client::{Access, Gateway};
-use crate::terminal::{Failure, Listing, Outcome, say, text, visible};
+use crate::terminal::{Failure, Listing, Outcome, indented, pretty, say, say_json, text, visible};
 
 /// List the questions that wait for people, or show one.
 #[derive(Args)]
@@ -104,7 +105,11 @@ impl Questions {
         let gateway = self.access.open(folder)?;
         if let Some(id) = &self.id {
             let question = gateway.get(&format!("/admin/v1/questions/{id}"))?;
-            say(if self.json { question.to_string() } else { shown(&question) })?;
+            if self.json {
+                say_json(&question)?
+            } else {
+                say(shown(&question))?
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let mut questions = Vec::new();
@@ -317,7 +322,6 @@ fn rules(question: &Value) -> String {
 /// A question on a terminal: who asks for whom first, what exactly, and the agent's own words last.
 pub fn shown(question: &Value) -> String {
     let (sight, live) = (&question["sight"], &question["live"]);
-    let arguments = serde_json::to_string_pretty(&question["arguments"]).unwrap_or_default();
     let mut lines = vec![
         format!("Question  {}  ({})", text(&question["question"]), text(&question["state"])),
         format!("For       {}", text(&question["user"])),
@@ -325,16 +329,20 @@ pub fn shown(question: &Value) -> String {
         format!("Tool      {}{}", text(&question["tool"]), tool(&sight["tool"])),
         format!("Undone by {}", text(&sight["tool"]["undo"])),
         format!("Touches   {}{}", text(&question["resource"]), place(&sight["resource"]["in"])),
-        format!("Costs     {} micro-USD", question["cost_micro_usd"]),
+        format!("Costs     {}", Unit::MicroUsd.show(question["cost_micro_usd"].as_u64().unwrap_or(0))),
     ];
     for budget in live["budgets"].as_array().into_iter().flatten() {
-        lines.push(format!("Left      {} of {} in {}", budget["left"], budget["limit"], text(&budget["budget"])));
+        let amount = |of: &str| match (budget[of].as_u64(), budget["unit"].as_str()) {
+            (Some(amount), Some("micro_usd")) => Unit::MicroUsd.show(amount),
+            _ => text(&budget[of]),
+        };
+        lines.push(format!("Left      {} of {} in {}", amount("left"), amount("limit"), text(&budget["budget"])));
     }
     lines.extend([
         format!("Needs     {}", rules(question)),
         format!("Until     {}", text(&question["expires_at"])),
         format!("Why       {}", text(&question["why"])),
-        format!("Arguments\n{}", visible(&arguments)),
+        format!("Arguments\n{}", pretty(&question["arguments"])),
     ]);
     lines.extend(preview(&sight["preview"]));
     for other in live["similar"].as_array().into_iter().flatten() {
@@ -348,7 +356,7 @@ pub fn shown(question: &Value) -> String {
     for said in live["said"].as_array().into_iter().flatten() {
         let who = if said["agent"] == true { "the agent".into() } else { text(&said["by"]) };
         // Indented, so that no line of it looks like one of ours.
-        lines.push(format!("Said by {who}:\n    {}", text(&said["text"]).replace(['\n', '\r'], "\n    ")));
+        lines.push(format!("Said by {who}:\n    {}", indented(said["text"].as_str().unwrap_or("-"), 4)));
     }
     lines.join("\n")
 }
@@ -406,7 +414,7 @@ mod tests {
                           "text": "-old\u{1b}[2J\nUntil     never\u{202e}"});
         let printed = preview(&said).unwrap_or_default();
         let (_, body) = printed.split_once('\n').unwrap_or_default();
-        assert_eq!(body, "  | -old\\u{1b}[2J\n  | Until     never\\u{202e}\n  … and 9 characters more");
+        assert_eq!(body, "  | -old⟨U+001B⟩[2J\n  | Until     never⟨U+202E⟩\n  … and 9 characters more");
         assert_eq!(preview(&Value::Null), None);
     }
 }

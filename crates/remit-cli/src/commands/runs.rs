@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::{Access, encoded};
-use crate::terminal::{Listing, Outcome, columns, counted, say, table, text};
+use crate::terminal::{Listing, Outcome, columns, counted, say, say_json, table, text, visible};
 
 /// List runs, or show one with its records.
 #[derive(Args)]
@@ -33,7 +33,11 @@ impl Runs {
         let gateway = self.access.open(folder)?;
         if let Some(id) = &self.id {
             let run = gateway.get(&format!("/admin/v1/runs/{}?after={}", encoded(id), self.after))?;
-            say(if self.json { run.to_string() } else { timeline(&run) })?;
+            if self.json {
+                say_json(&run)?;
+            } else {
+                say(timeline(&run))?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let filter = self.agent.map(|agent| format!("?agent={}", encoded(&agent))).unwrap_or_default();
@@ -58,7 +62,7 @@ pub fn timeline(run: &Value) -> String {
         text(&run["agent"]),
         text(&run["user"]),
         counted(run["calls"].as_u64().and_then(|calls| usize::try_from(calls).ok()).unwrap_or(0), "call", "calls"),
-        run["labels"],
+        text(&run["labels"]),
         table(&["TIME", "RECORD", "KIND", "WHAT"], rows)
     )
 }
@@ -71,9 +75,9 @@ pub fn line(record: &Value) -> String {
             let refusal = &statement["refusal"];
             let why = refusal["code"]
                 .as_str()
-                .map(|code| format!(" ({code}: {})", text(&refusal["reason"])))
+                .map(|code| format!(" ({}: {})", visible(code), text(&refusal["reason"])))
                 .unwrap_or_default();
-            let tool = statement["tool"]["name"].as_str().unwrap_or("a tool that is unknown");
+            let tool = statement["tool"]["name"].as_str().map_or("a tool that is unknown".into(), visible);
             format!("{} {tool}{why}", text(&statement["verdict"]))
         }
         Some("execution") => format!(

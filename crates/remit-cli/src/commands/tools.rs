@@ -8,9 +8,10 @@ use remit_config::pins::{Pin, Pins};
 use remit_core::ids::{ToolName, UpstreamId};
 use serde_json::Value;
 
+use crate::boot;
 use crate::client::{Access, Gateway};
 use crate::commands::agents;
-use crate::terminal::{Failure, Outcome, say, table, text};
+use crate::terminal::{Failure, Outcome, pretty, say, table, text};
 
 /// List tools and their pins; look at changed ones and approve them.
 #[derive(Args)]
@@ -49,7 +50,7 @@ impl Tools {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
         match self.verb {
-            None => list(&self.access.open(folder)?),
+            None => list(folder, &self.access.open(folder)?),
             Some(Verb::Diff { tool, access }) => diff(&access.open(folder)?, &tool),
             Some(Verb::Approve { tool, pin, by, access }) => {
                 approve(folder, &access.open(folder)?, &tool, pin.as_deref(), &by)
@@ -63,7 +64,7 @@ fn surveyed(gateway: &Gateway) -> Result<Vec<Value>, Failure> {
     Ok(report["tools"].as_array().cloned().unwrap_or_default())
 }
 
-fn list(gateway: &Gateway) -> Outcome {
+fn list(folder: &Path, gateway: &Gateway) -> Outcome {
     let tools = surveyed(gateway)?;
     let rows = tools.iter().map(|tool| {
         let pin: String = text(&tool["pin"]).chars().take(12).collect();
@@ -84,12 +85,20 @@ fn list(gateway: &Gateway) -> Outcome {
             text(&tool["tool"])
         ))?;
     }
+    // Without a folder that can be read, nothing is known to be classified.
+    let known = boot::load(folder).map(|config| config.tools).unwrap_or_default();
     for tool in tools.iter().filter(|tool| tool["state"] == "new") {
-        say(format!(
-            "\n{} is new: classify it in upstreams/, then `remit tools approve {}`",
-            text(&tool["tool"]),
-            text(&tool["tool"])
-        ))?;
+        let name = text(&tool["tool"]);
+        let classified = known.iter().any(|state| {
+            state.name.as_str() == name && state.standing == remit_config::upstream::ToolStanding::Unpinned
+        });
+        say(if classified {
+            format!(
+                "\n{name} is classified: look at it with `remit tools diff {name}`, then `remit tools approve {name}`"
+            )
+        } else {
+            format!("\n{name} is new: classify it in upstreams/, then `remit tools approve {name}`")
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -100,7 +109,7 @@ fn diff(gateway: &Gateway, name: &str) -> Outcome {
     let tool = tool.ok_or_else(|| Failure::said(format!("no upstream serves `{name}`, and none was approved")))?;
     say(format!("{name}: {}", text(&tool["state"])))?;
     if tool["state"] == "new" {
-        say(crate::terminal::visible(&serde_json::to_string_pretty(&tool["served"]).unwrap_or_default()))?;
+        say(pretty(&tool["served"]))?;
     }
     for change in tool["diff"].as_array().cloned().unwrap_or_default() {
         say(format!("{}\n  - {}\n  + {}", text(&change["at"]), text(&change["approved"]), text(&change["served"])))?;

@@ -59,7 +59,8 @@ pub(super) async fn place(Asked { edge, by: operator, body, .. }: Asked) -> Answ
     if let HoldTarget::Run(run) = &target {
         let known = edge.gate.ports().store.run(run).await.map_err(unavailable)?.is_some();
         if !known {
-            return Err(Refusal::new(Code::RunUnknown, "there is no such run, so the hold would keep nothing"));
+            return Err(Refusal::new(Code::RunUnknown, "there is no such run, so the hold would keep nothing")
+                .with_remedy("The list of runs says which there are."));
         }
     }
     edge.gate.place_hold(target.clone(), &operator.approver.id, &reason).await.map_err(unavailable)?;

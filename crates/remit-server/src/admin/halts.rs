@@ -38,7 +38,7 @@ pub(super) async fn lift(Asked { edge, by: operator, body, .. }: Asked) -> Answe
 /// `GET /admin/v1/halts/reach?target=`: what a halt would stop.
 pub(super) async fn reach(Asked { edge, query, .. }: Asked) -> Answer {
     let target = target(query.get("target").unwrap_or_default())?;
-    known(&edge, &target)?;
+    known(&edge, &target).await?;
     let reach = edge.gate.reach(&target).await.map_err(unavailable)?;
     let agents: Vec<_> = reach.agents.iter().map(ToString::to_string).collect();
     Ok(json!({
@@ -49,7 +49,7 @@ pub(super) async fn reach(Asked { edge, query, .. }: Asked) -> Answer {
 
 /// Orders a halt, for whoever may: the API and the console.
 pub(crate) async fn stop(edge: &Edge, by: &Operator, target: &HaltTarget, reason: &str) -> Result<(), Refusal> {
-    known(edge, target)?;
+    known(edge, target).await?;
     edge.gate.halt(target.clone(), &by.approver.id, because(reason)?).await.map_err(unavailable)
 }
 
@@ -70,7 +70,7 @@ fn because(reason: &str) -> Result<&str, Refusal> {
 }
 
 /// An emergency brake that is pulled on a misspelt name must not look like one that holds.
-pub(crate) fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
+pub(crate) async fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
     let snapshot = edge.gate.snapshot();
     let tools = || snapshot.registry().tools().iter();
     let (found, names): (bool, Vec<String>) = match target {
@@ -88,7 +88,8 @@ pub(crate) fn known(edge: &Edge, target: &HaltTarget) -> Result<(), Refusal> {
             let upstreams: Vec<_> = tools().map(|tool| tool.name.upstream().to_owned()).collect();
             (upstreams.iter().any(|known| known == id.as_str()), upstreams)
         }
-        HaltTarget::Tenant | HaltTarget::Class(_) | HaltTarget::Run(_) => return Ok(()),
+        HaltTarget::Run(run) => (edge.gate.ports().store.run(run).await.map_err(unavailable)?.is_some(), Vec::new()),
+        HaltTarget::Tenant | HaltTarget::Class(_) => return Ok(()),
     };
     if found {
         return Ok(());

@@ -27,7 +27,8 @@ pub(super) async fn runs(Asked { edge, query, .. }: Asked) -> Answer {
 
 /// `GET /admin/v1/runs/{id}?after=&limit=`: the run and its records, the oldest first; `next` is where they go on.
 pub(super) async fn run(Asked { edge, id, query, .. }: Asked) -> Answer {
-    let unknown = || Refusal::new(Code::RunUnknown, "there is no such run");
+    let unknown =
+        || Refusal::new(Code::RunUnknown, "there is no such run").with_remedy("The list of runs says which there are.");
     let id = RunId::parse(&id).map_err(|_| unknown())?;
     let store = &edge.gate.ports().store;
     let run = store.run(&id).await.map_err(unavailable)?.ok_or_else(unknown)?;

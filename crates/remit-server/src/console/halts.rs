@@ -159,7 +159,7 @@ async fn looked_at(edge: &Edge, meant: &Meant, headers: &HeaderMap) -> Result<Co
         "" => target(&format!("{}:{}", meant.kind, meant.id.trim()))?,
         text => target(text)?,
     };
-    known(edge, &target)?;
+    known(edge, &target).await?;
     let reach = edge.gate.reach(&target).await.map_err(unavailable)?;
     let value = target.to_string();
     let agents = reach.agents.iter().take(NAMED);

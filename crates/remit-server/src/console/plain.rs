@@ -1,9 +1,11 @@
 //! Text that others wrote, made safe to look at: no markup, and nothing in it that a reader cannot see.
 //!
-//! Characters that are invisible, reorder their neighbours or look like a space are written out as
-//! `⟨U+202E⟩`. The brackets themselves are written out too, so that nobody can imitate that.
+//! Characters are written out as [`remit_core::plain`] does it, and marked.
 
 use std::fmt;
+
+pub(crate) use remit_core::plain::json as plain_json;
+use remit_core::plain::{code, is_hidden};
 
 /// What marks a character that was written out. The text itself cannot hold it, as it is escaped.
 const OPEN: &str = "<b class=\"cp\">";
@@ -76,20 +78,6 @@ pub(crate) fn head(text: &str, most: usize) -> (&str, usize) {
     }
 }
 
-/// JSON text that says the same, in which every character can be seen: others are written as JSON writes them out. For
-/// fields that people change, where our own way of writing them out would become part of the value.
-pub(crate) fn plain_json(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_hidden(c) && c != '\n' {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            text.push(c);
-        }
-    }
-    text
-}
-
 fn write(html: &mut String, c: char) {
     match c {
         '&' => html.push_str("&amp;"),
@@ -97,26 +85,9 @@ fn write(html: &mut String, c: char) {
         '>' => html.push_str("&gt;"),
         '"' => html.push_str("&quot;"),
         '\'' => html.push_str("&#39;"),
-        c if is_hidden(c) => html.push_str(&format!("{OPEN}⟨U+{:04X}⟩{CLOSE}", u32::from(c))),
+        c if is_hidden(c) => html.push_str(&format!("{OPEN}{}{CLOSE}", code(c))),
         c => html.push(c),
     }
-}
-
-/// Whether a reader could overlook this character, or be misled by what it does to others. By Unicode 16:
-/// controls, format characters, whatever is ignored by default, spaces but the usual one, private
-/// use, what is no character, and our own brackets.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(u32::from(c),
-            0x00AD | 0x034F | 0x0600..=0x0605 | 0x061C | 0x06DD | 0x070F | 0x0890..=0x0891 | 0x08E2
-            | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
-            | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0x27E8..=0x27E9 | 0x2800 | 0x3164
-            | 0xE000..=0xF8FF | 0xFDD0..=0xFDEF | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0xFFFE..=0xFFFF
-            | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x16FE4 | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
-            | 0xE0000..=0x10FFFF)
-        // The last two of each plane are no characters.
-        || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
 #[cfg(test)]

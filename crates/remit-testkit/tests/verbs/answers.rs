@@ -11,7 +11,7 @@ async fn a_question_is_seen_whole_before_it_is_answered() {
     let question = world.held("P-1", 200).await;
     contains(&world.says("bob", &["questions"]), &[&question, "business/refund", "finance-sign-off 0/1"]);
     let shown = world.says("bob", &["questions", &question]);
-    contains(&shown, &["For       ada@acme.example", "cannot be undone", "Costs     200000000 micro-USD", "P-1"]);
+    contains(&shown, &["For       ada@acme.example", "cannot be undone", "Costs     200.00 USD", "P-1"]);
     let told = world.says("bob", &["approve", &question, "--reason", "looked at it"]);
     assert!(told.starts_with(shown.trim_end()), "what was voted on is shown first: {told}");
     contains(&told, &["Your approval counts. The question is now approved."]);

@@ -10,6 +10,25 @@ fn in_days(days: i64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_brake_on_what_does_not_exist_is_not_pulled() {
+    let world = World::new().await;
+    for target in ["run:run_01m808ercs3mtdn0fd56wwj241", "agent:dsk", "tool:business/refnd"] {
+        contains(&world.fails("rehearsal", &["halt", target, "--reason", "x"]), &["so halting it would stop nothing"]);
+    }
+    contains(&world.says("rehearsal", &["halt"]), &["nothing is halted"]);
+    world.held("P-1", 200).await;
+    let runs = world.says("bob", &["runs", "--json"]);
+    let runs: serde_json::Value = serde_json::from_str(&runs).expect("JSON");
+    let run = format!("run:{}", runs["runs"][0]["run"].as_str().expect("a run"));
+    contains(&world.says("rehearsal", &["halt", &run, "--reason", "x"]), &[&run, "is halted"]);
+    contains(
+        &world.fails("bob", &["runs", "run_01m808ercs3mtdn0fd56wwj241"]),
+        &["The list of runs says which there are."],
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_stands_in_until_it_is_taken_back() {
     let world = World::new().await;
     contains(&world.says("bob", &["delegate"]), &["nobody stands in for anybody"]);

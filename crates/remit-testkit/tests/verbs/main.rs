@@ -7,4 +7,7 @@ mod care;
 mod changes;
 mod documented;
 mod evidence;
+mod hidden;
+mod keys;
+mod takeover;
 mod world;

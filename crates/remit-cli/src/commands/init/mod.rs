@@ -1,6 +1,8 @@
 //! `remit init`: a working folder, or one that takes over an MCP client's configuration.
 
 mod propose;
+mod secrets;
+mod staging;
 mod takeover;
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -12,6 +14,7 @@ use remit_core::ids::{Digest, TenantId};
 
 use crate::boot;
 use crate::commands::agents;
+use crate::commands::init::staging::Staging;
 use crate::terminal::{Failure, Outcome, say};
 
 /// Write a working configuration folder, or take over an MCP client's configuration.
@@ -32,11 +35,10 @@ pub struct Init {
 }
 
 /// What every new folder begins with.
-const STARTER: [(&str, &str); 4] = [
+const STARTER: [(&str, &str); 3] = [
     ("remit.yaml", include_str!("starter/remit.yaml")),
     ("remits/everyone.yaml", include_str!("starter/remits/everyone.yaml")),
     ("guardrails/starter.cedar", include_str!("starter/guardrails/starter.cedar")),
-    (".gitignore", ".remit/\n"),
 ];
 
 /// What a new folder has when it takes nothing over: a file tree to try it on.
@@ -64,23 +66,31 @@ impl Init {
         }
         // Read before anything is written: a client that cannot be taken over leaves no half-made folder.
         let client = self.from.as_deref().map(takeover::read).transpose()?;
+        let staging = Staging::within(folder)?;
+        let place = staging.place();
         let starter = STARTER.map(|(name, text)| (name, text.replace("{tenant}", tenant.as_str())));
-        write_all(folder, starter.iter().map(|(name, text)| (*name, text.as_str())))?;
-        let keys = furnish(folder)?;
-        match client {
-            Some(client) => takeover::take_over(folder, client, self.accept_proposals, &keys)?,
+        write_all(place, starter.iter().map(|(name, text)| (*name, text.as_str())))?;
+        ignore(folder, place)?;
+        let keys = furnish(place)?;
+        match &client {
+            Some(client) => client.take_over(place, self.accept_proposals)?,
             None => {
                 let remit = std::env::current_exe().map_err(|error| Failure::Io("this program".into(), error))?;
                 let program = format!("{:?}", remit.display().to_string());
                 let trial = TRIAL.map(|(name, text)| (name, text.replace("{remit}", &program)));
-                write_all(folder, trial.iter().map(|(name, text)| (*name, text.as_str())))?;
+                write_all(place, trial.iter().map(|(name, text)| (*name, text.as_str())))?;
                 let pins = crate::sample::pins("files").unwrap_or_default();
-                write_all(folder, [("pins/files.json", pins.as_str())])?;
-                std::fs::create_dir_all(folder.join("files/drafts"))
+                write_all(place, [("pins/files.json", pins.as_str())])?;
+                std::fs::create_dir_all(place.join("files/drafts"))
                     .map_err(|error| Failure::Io("files/drafts".into(), error))?;
             }
         }
-        let config = boot::load(folder)?;
+        let config = boot::load(place)?;
+        let pointed = client.map(|client| client.point_at_remit(&boot::url_of(place)?, &keys)).transpose()?;
+        staging.settle(folder)?;
+        if let Some(pointed) = pointed {
+            pointed.take_effect()?;
+        }
         let (tools, place) = (config.snapshot.registry().tools().len(), folder.display());
         say(format!(
             "`{place}` is a working folder: {tools} callable tools. Everything in it but .remit/ belongs into git.\n"
@@ -94,6 +104,21 @@ impl Init {
             keys.agent
         ))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Keeps the folder's secrets out of git. A list that is there already is whoever wrote it's, and has to do so itself.
+fn ignore(folder: &Path, place: &Path) -> Result<(), Failure> {
+    let name = ".gitignore";
+    match std::fs::read_to_string(folder.join(name)) {
+        Ok(text) if text.lines().any(|line| matches!(line.trim().trim_start_matches('/'), ".remit" | ".remit/")) => {
+            Ok(())
+        }
+        Ok(_) => Err(Failure::said(format!(
+            "`{}` does not name `.remit/`, where secrets will lie: add that line; nothing was changed",
+            folder.join(name).display()
+        ))),
+        Err(_) => write_all(place, [(name, ".remit/\n")]),
     }
 }
 
@@ -118,7 +143,7 @@ fn furnish(folder: &Path) -> Result<Keys, Failure> {
     Ok(Keys { agent })
 }
 
-/// Writes files that must not be there yet.
+/// Writes files.
 pub(super) fn write_all<'a>(folder: &Path, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), Failure> {
     for (name, text) in files {
         let path = folder.join(name);
@@ -126,9 +151,7 @@ pub(super) fn write_all<'a>(folder: &Path, files: impl IntoIterator<Item = (&'a 
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(at)?;
         }
-        if !path.exists() || name == ".gitignore" {
-            std::fs::write(&path, text).map_err(at)?;
-        }
+        std::fs::write(&path, text).map_err(at)?;
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Taking over an MCP client's configuration: its servers become upstreams, secrets move into files
 //! that only their owner can read, and the client is pointed at Remit. It can be undone.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use remit_server::upstream::Connection;
 use serde_json::{Value, json};
 
 use crate::commands::init::propose::propose;
-use crate::commands::init::{Keys, private, write_all};
+use crate::commands::init::{Keys, private, secrets, write_all};
 use crate::commands::{agents, tools};
 use crate::terminal::{Failure, Outcome, block_on, say, table};
 use crate::{boot, upstreams};
@@ -29,9 +28,12 @@ pub(super) fn read(file: &Path) -> Result<Client, Failure> {
     let said = |text: String| Failure::said(format!("{}: {text}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| Failure::Io(file.display().to_string(), error))?;
     let config = remit_core::json::parse(text.as_bytes()).map_err(|error| said(error.to_string()))?;
-    let servers = config["mcpServers"].as_object().filter(|servers| !servers.is_empty());
+    let servers = config["mcpServers"].as_object().ok_or_else(|| said("it has no `mcpServers`".into()))?;
+    if servers.is_empty() {
+        return Err(said("its `mcpServers` names no server".into()));
+    }
     let mut ids: Vec<(UpstreamId, Value)> = Vec::new();
-    for (name, server) in servers.ok_or_else(|| said("it has no `mcpServers`".into()))? {
+    for (name, server) in servers {
         let id = slug(name)?;
         if ids.iter().any(|(known, _)| *known == id) {
             return Err(said(format!("two servers would both be called `{id}`")));
@@ -39,7 +41,12 @@ pub(super) fn read(file: &Path) -> Result<Client, Failure> {
         if server["url"].is_string() == server["command"].is_string() {
             return Err(said(format!("server `{name}` needs either `url` or `command`")));
         }
-        if secrets(server).len() > 1 {
+        if let Some(place) = secrets::stuck(server) {
+            return Err(said(format!(
+                "server `{name}` has what looks like a secret in {place}, and upstreams/ belongs into git: hand it over in `env` or `headers` if the server takes it there, or leave this server out and describe it by hand; nothing was changed"
+            )));
+        }
+        if secrets::movable(server).len() > 1 {
             let why = "has several secrets, and an upstream has one credential: describe it by hand in upstreams/";
             return Err(said(format!("server `{name}` {why}")));
         }
@@ -52,26 +59,61 @@ pub(super) fn read(file: &Path) -> Result<Client, Failure> {
     Ok(Client { file: file.to_owned(), text, config, ids })
 }
 
-/// Takes over.
-pub(super) fn take_over(folder: &Path, client: Client, accept: bool, keys: &Keys) -> Result<(), Failure> {
-    for (id, server) in &client.ids {
-        let text = upstream(folder, id, server)?;
-        write_all(folder, [(format!("upstreams/{id}.yaml").as_str(), text.as_str())])?;
+impl Client {
+    /// Makes upstreams of its servers.
+    pub(super) fn take_over(&self, folder: &Path, accept: bool) -> Result<(), Failure> {
+        for (id, server) in &self.ids {
+            let text = upstream(folder, id, server)?;
+            write_all(folder, [(format!("upstreams/{id}.yaml").as_str(), text.as_str())])?;
+        }
+        let grants = "agent: assistant\nowner: team:operators\nstage: supervised\nexpires: 2030-01-31\nread:\n  - tools: [\"*\"]\n    labels_up_to: internal\nwrite: none\ntrigger: none\nexpose: none\napprove: none\n";
+        write_all(folder, [("remits/assistant.yaml", grants)])?;
+        discover(folder, accept)
     }
-    let grants = "agent: assistant\nowner: team:operators\nstage: supervised\nexpires: 2030-01-31\nread:\n  - tools: [\"*\"]\n    labels_up_to: internal\nwrite: none\ntrigger: none\nexpose: none\napprove: none\n";
-    write_all(folder, [("remits/assistant.yaml", grants)])?;
-    discover(folder, accept)?;
-    point_at_remit(folder, client, keys)
+
+    /// Writes what its file will say, and what it said, beside it. Nothing of it has an effect yet.
+    pub(super) fn point_at_remit(self, gateway: &str, keys: &Keys) -> Result<Pointed, Failure> {
+        let Self { file, text, mut config, .. } = self;
+        config["mcpServers"] = json!({"remit": {
+            "type": "http", "url": format!("{gateway}/mcp"),
+            "headers": {"Authorization": format!("Bearer {}", keys.agent)},
+        }});
+        let pointed = Pointed { file, done: false };
+        private(&backup_of(&pointed.file), &text)?;
+        // It holds the agent's key.
+        private(&pointed.new(), &format!("{config:#}\n"))?;
+        Ok(pointed)
+    }
 }
 
-/// The headers or variables of a server that hold a secret: name and value.
-fn secrets(server: &Value) -> Vec<(&String, &str)> {
-    let text = |value: &Value| value.as_str().is_some();
-    let headers = server["headers"].as_object().into_iter().flatten();
-    let variables = server["env"].as_object().into_iter().flatten();
-    let secret = variables.filter(|(name, _)| SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word)));
-    let found = headers.chain(secret).filter(|(_, value)| text(value));
-    found.map(|(name, value)| (name, value.as_str().unwrap_or_default())).collect()
+/// A client's file, about to point at Remit.
+pub(super) struct Pointed {
+    file: PathBuf,
+    done: bool,
+}
+
+impl Pointed {
+    fn new(&self) -> PathBuf {
+        beside(&self.file, ".with-remit")
+    }
+
+    /// Has it point there.
+    pub(super) fn take_effect(mut self) -> Result<(), Failure> {
+        std::fs::rename(self.new(), &self.file).map_err(|error| Failure::Io(self.file.display().to_string(), error))?;
+        self.done = true;
+        let file = self.file.display();
+        say(format!("`{file}` now points at Remit; `remit init --undo {file}` gives it back.\n"))
+    }
+}
+
+impl Drop for Pointed {
+    fn drop(&mut self) {
+        if !self.done {
+            // The client's own file is as it was; these two mean nothing to anybody.
+            let _ = std::fs::remove_file(self.new());
+            let _ = std::fs::remove_file(backup_of(&self.file));
+        }
+    }
 }
 
 fn slug(name: &str) -> Result<UpstreamId, Failure> {
@@ -80,14 +122,11 @@ fn slug(name: &str) -> Result<UpstreamId, Failure> {
     UpstreamId::parse(text.trim_matches('-')).map_err(|error| Failure::said(error.to_string()))
 }
 
-/// Words in the name of a variable that say its value is a secret.
-const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
-
 /// The file of one upstream. Its secret goes into a file of its own.
 fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Failure> {
     let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let mut out = format!("upstream: {id}\nowner: team:operators\n");
-    let secrets = secrets(server);
+    let secrets = secrets::movable(server);
     if let Some(url) = server["url"].as_str() {
         out.push_str(&format!("url: {}\n", quoted(url)));
     } else {
@@ -98,7 +137,7 @@ fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Fa
         let here = quoted(&here.display().to_string());
         out.push_str(&format!("command: [{}]\ncwd: {here}\npass_env: [PATH, HOME]\n", argv.join(", ")));
         let plain = server["env"].as_object().into_iter().flatten();
-        let plain = plain.filter(|(name, _)| !secrets.iter().any(|(secret, _)| secret == name));
+        let plain = plain.filter(|(name, _)| !secrets.iter().any(|(secret, _)| secret == &name.as_str()));
         let plain: String =
             plain.map(|(name, value)| format!("  {name}: {}\n", quoted(value.as_str().unwrap_or_default()))).collect();
         if !plain.is_empty() {
@@ -182,23 +221,13 @@ fn discover(folder: &Path, accept: bool) -> Result<(), Failure> {
 }
 
 fn backup_of(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".before-remit");
-    PathBuf::from(name)
+    beside(file, ".before-remit")
 }
 
-fn point_at_remit(folder: &Path, client: Client, keys: &Keys) -> Result<(), Failure> {
-    let Client { file, text, mut config, .. } = client;
-    private(&backup_of(&file), &text)?;
-    let url = format!("{}/mcp", boot::url_of(folder)?);
-    config["mcpServers"] = json!({"remit": {
-        "type": "http", "url": url, "headers": {"Authorization": format!("Bearer {}", keys.agent)},
-    }});
-    agents::replace(&file, &format!("{config:#}\n"))?;
-    // It holds the agent's key from now on.
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
-        .map_err(|error| Failure::Io(file.display().to_string(), error))?;
-    say(format!("`{}` now points at Remit; `remit init --undo {}` gives it back.\n", file.display(), file.display()))
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Gives a client its configuration back.

@@ -83,7 +83,7 @@ impl Mcp {
     }
 }
 
-pub use self::bridge::{Far, bridge};
+pub use self::bridge::{Far, bridge, in_clear};
 
 /// `/mcp`, over HTTP.
 pub fn routes(edge: Arc<Edge>) -> Router {

@@ -33,6 +33,14 @@ pub(super) enum Answer {
     Gone,
 }
 
+/// Whether the network could read what is sent there: plain HTTP is for this machine only.
+#[must_use]
+pub fn in_clear(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    uri.scheme_str() != Some("https") && !here
+}
+
 /// The beginning of an answer.
 pub(super) struct Said(Response<Incoming>);
 
@@ -44,9 +52,7 @@ impl Far {
     /// machine only.
     pub fn new(client: HttpClient, url: &str, key: &str) -> Result<Self, String> {
         let uri = endpoint(url)?;
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        if uri.scheme_str() == Some("http") && !here {
+        if in_clear(&uri) {
             return Err(format!("`{url}` would show the agent's key to the network: use https"));
         }
         let credential = HeaderValue::from_str(&format!("Bearer {key}"));

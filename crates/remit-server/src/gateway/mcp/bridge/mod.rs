@@ -28,7 +28,7 @@ use super::headers::{METHOD, NAME, named};
 use super::stdio::next_line;
 use crate::upstream::mirror;
 
-pub use self::far::Far;
+pub use self::far::{Far, in_clear};
 
 /// How many messages may wait for a client that reads slowly.
 const BACKLOG: usize = 256;
