@@ -287,7 +287,7 @@ async fn access_is_looked_at_and_taken_back_on_its_page() {
     let broken = house.wire.done(CHIEF, "/admin/v1/break-glass", Some(&broken)).await.expect("broken");
     let grant = broken["grant"].as_str().expect("a grant").to_owned();
     let live = house.page(CHIEF, "/console/access").await;
-    has(&live, &["must review", "INC-7: &lt;b&gt;the list leaks", "0 of 1 calls used", "Take back"]);
+    has(&live, &["must review", "INC-7: &lt;b&gt;the list leaks", "0 of 1 call used", "Take back"]);
     assert!(!house.page(VIEWER, "/console/access").await.contains("Take back"));
     let (revoke, review) =
         (format!("/console/access/grants/{grant}/revoke"), format!("/console/access/grants/{grant}/review"));
