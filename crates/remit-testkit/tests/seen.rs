@@ -106,7 +106,10 @@ async fn an_auditor_who_remembers_finds_later_bundles_valid_over_the_end_of_a_lo
     let own =
         wire.done(premises::DESK, &format!("{path}?since={since},0,9007199254740991"), None).await.expect("a bundle");
     let growths = own["consistency"].as_array().expect("a list");
-    assert_eq!(growths.iter().map(|growth| growth["old"]["size"].to_string()).collect::<Vec<_>>(), [since.clone()]);
+    assert_eq!(
+        growths.iter().map(|growth| growth["old"]["size"].to_string()).collect::<Vec<_>>(),
+        std::slice::from_ref(&since)
+    );
     let many = vec!["1"; 65].join(",");
     for wrong in ["-1", "x", "1.5", "18446744073709551616", &many] {
         assert!(wire.done(premises::DESK, &format!("{path}?since={wrong}"), None).await.is_err(), "{wrong}");

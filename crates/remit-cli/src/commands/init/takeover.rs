@@ -81,7 +81,7 @@ impl Client {
         let pointed = Pointed { file, done: false };
         private(&backup_of(&pointed.file), &text)?;
         // It holds the agent's key.
-        private(&pointed.new(), &format!("{config:#}\n"))?;
+        private(&pointed.rewritten(), &format!("{config:#}\n"))?;
         Ok(pointed)
     }
 }
@@ -93,13 +93,14 @@ pub(super) struct Pointed {
 }
 
 impl Pointed {
-    fn new(&self) -> PathBuf {
+    fn rewritten(&self) -> PathBuf {
         beside(&self.file, ".with-remit")
     }
 
     /// Has it point there.
     pub(super) fn take_effect(mut self) -> Result<(), Failure> {
-        std::fs::rename(self.new(), &self.file).map_err(|error| Failure::Io(self.file.display().to_string(), error))?;
+        std::fs::rename(self.rewritten(), &self.file)
+            .map_err(|error| Failure::Io(self.file.display().to_string(), error))?;
         self.done = true;
         let file = self.file.display();
         say(format!("`{file}` now points at Remit; `remit init --undo {file}` gives it back.\n"))
@@ -110,7 +111,7 @@ impl Drop for Pointed {
     fn drop(&mut self) {
         if !self.done {
             // The client's own file is as it was; these two mean nothing to anybody.
-            let _ = std::fs::remove_file(self.new());
+            let _ = std::fs::remove_file(self.rewritten());
             let _ = std::fs::remove_file(backup_of(&self.file));
         }
     }
