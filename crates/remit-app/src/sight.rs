@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use remit_core::approval::{ApprovalRule, Factor, Hour, Voter};
+use remit_core::budget::BudgetState;
 use remit_core::call::Call;
 use remit_core::ids::{AgentId, Digest, QuestionId, ToolName, UserId};
 use remit_core::json::canonical;
 use remit_core::registry::Tool;
-use remit_core::{Caller, Snapshot};
+use remit_core::verdict::Verdict;
+use remit_core::{Caller, CaseFile, Snapshot, decide};
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
@@ -48,6 +50,34 @@ impl Gate {
         Ok(Some(Sight { question, still, live, shown }))
     }
 
+    /// The budgets that the call draws on when it is approved. Where it would not go ahead even then, all that might
+    /// be concerned.
+    async fn drawn_on(
+        &self,
+        snapshot: &Snapshot,
+        call: &Call,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<Vec<BudgetState>, Unavailable> {
+        let budgets = snapshot.budgets(call, now).into_iter().map(|(budget, span, _)| (budget, span));
+        let budgets: Vec<_> = budgets.collect();
+        let usage = self.ports.store.usage(&budgets).await?;
+        let state = |((budget, span), (settled, reserved))| BudgetState {
+            budget,
+            span,
+            settled,
+            reserved,
+            object_known: false,
+        };
+        let all: Vec<_> = budgets.into_iter().zip(usage).map(state).collect();
+        let Ok(case) = self.load(snapshot, call, now).await else { return Ok(all) };
+        let approved = question.rules.iter().map(|asked| asked.id.clone()).collect();
+        let file = CaseFile { approved, refused: None, narrowed: None, ..case.file };
+        let Verdict::Allow { reservations, .. } = decide(snapshot, call, &file, now).verdict else { return Ok(all) };
+        let drawn = |state: &BudgetState| reservations.iter().any(|reserved| reserved.key == state.budget.key);
+        Ok(all.into_iter().filter(drawn).collect())
+    }
+
     /// What was asked about the same tool by the same agent before, the newest first, and how it ended.
     async fn similar(&self, question: &Question, now: Timestamp) -> Result<Vec<Value>, Unavailable> {
         let (agent, tool) = (Some(question.agent.clone()), Some(question.tool.clone()));
@@ -67,11 +97,12 @@ impl Gate {
         let now = self.now();
         // Of a canary this has to say as much as of any other.
         let call = like(snapshot, question);
-        let budgets: Vec<_> = call.iter().flat_map(|call| snapshot.budgets(call, now)).collect();
-        let spans: Vec<_> = budgets.iter().map(|(budget, span, _)| (budget.clone(), span.clone())).collect();
-        let usage = self.ports.store.usage(&spans).await?;
-        let budgets = spans.iter().zip(usage).map(|((budget, span), (settled, reserved))| {
-            let used = settled.saturating_add(reserved);
+        let drawn_on = match &call {
+            Some(call) => self.drawn_on(snapshot, call, question, now).await?,
+            None => Vec::new(),
+        };
+        let budgets = drawn_on.iter().map(|BudgetState { budget, span, settled, reserved, .. }| {
+            let used = settled.saturating_add(*reserved);
             json!({
                 "budget": budget.key.0, "unit": budget.unit.as_str(), "limit": budget.limit,
                 "left": budget.limit.saturating_sub(used), "resets": span.ends.map(millis),

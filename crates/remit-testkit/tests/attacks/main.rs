@@ -342,3 +342,18 @@ async fn what_helps_to_judge_a_call_is_shown_with_it() {
     assert_eq!(world.vote("bob", &question, "approve").await.0, 200);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn only_budgets_that_the_call_draws_on_are_shown() {
+    let world = World::new().await;
+    for (most, limit) in [(50, 9), (500, 8)] {
+        let grant = format!("    when: args.amount <= {most}\n");
+        world.change("remits/desk.yaml", &grant, &format!("{grant}    limits: [{limit} per day]\n")).await;
+    }
+    let seen = world.look(&world.held(300).await).await;
+    let budgets = seen["live"]["budgets"].as_array().expect("budgets");
+    let of_grants: Vec<_> =
+        budgets.iter().filter_map(|budget| budget["budget"].as_str().filter(|key| key.contains("trigger."))).collect();
+    assert_eq!(of_grants, ["agent:desk/trigger.1/calls/day"], "not that of small refunds: {budgets:?}");
+    world.stop().await;
+}
