@@ -89,15 +89,14 @@ fn list(folder: &Path, gateway: &Gateway) -> Outcome {
     let known = boot::load(folder).map(|config| config.tools).unwrap_or_default();
     for tool in tools.iter().filter(|tool| tool["state"] == "new") {
         let name = text(&tool["tool"]);
-        let classified = known.iter().any(|state| {
-            state.name.as_str() == name && state.standing == remit_config::upstream::ToolStanding::Unpinned
-        });
-        say(if classified {
-            format!(
-                "\n{name} is classified: look at it with `remit tools diff {name}`, then `remit tools approve {name}`"
-            )
-        } else {
-            format!("\n{name} is new: classify it in upstreams/, then `remit tools approve {name}`")
+        let unpinned = remit_config::upstream::ToolStanding::Unpinned;
+        let classified = known.iter().find(|state| state.name.as_str() == name && state.standing == unpinned);
+        say(match classified {
+            Some(state) => format!(
+                "\n{name} is classified at {}: look at it with `remit tools diff {name}`, then `remit tools approve {name}`",
+                state.locus
+            ),
+            None => format!("\n{name} is new: classify it in upstreams/, then `remit tools approve {name}`"),
         })?;
     }
     Ok(ExitCode::SUCCESS)
