@@ -180,7 +180,7 @@ export async function attacks(tally, browser, { alice, bob, vera }) {
     mkdirSync(tiles, { recursive: true });
     for (let size = 1; size < 256; size += 1) if (!existsSync(join(tiles, `${size}`))) writeFileSync(join(tiles, `${size}`), 'another history');
     assert.ok(records.length < 250, `${records.length} records: the next tile is another one`);
-    await admin('halts', { target: 'run:none', reason: 'one more record' });
+    await admin('halts', { target: 'tenant', reason: 'one more record' });
     await until('the ledger page says it', async () => {
       await open(bob.page, '/console/ledger');
       return /The log is behind: sealing has stopped \(ledger\.damaged\).*no call goes ahead/.test(await textOf(bob.page));

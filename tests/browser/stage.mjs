@@ -40,7 +40,9 @@ async function watch(page, who) {
   page.on('console', (said) => {
     // That the page itself is a refusal is what its test looks at.
     const refused = said.location().url === page.url() && said.text().startsWith('Failed to load resource');
-    if (said.type() === 'error' && !refused) complaints.push(`${who} ${page.url()}: ${said.text()}`);
+    // What another party's pages lack is not ours. Its first words may come while the page still has our address.
+    const theirs = process.env.OIDC_ISSUER && said.location().url?.startsWith(process.env.OIDC_ISSUER);
+    if (said.type() === 'error' && !refused && !theirs) complaints.push(`${who} ${page.url()}: ${said.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`${who} ${page.url()}: ${error.message}`));
   await page.evaluateOnNewDocument(() => {

@@ -190,7 +190,7 @@ def people_are_told(scene):
     scene.check("and no line", not any(line.startswith("Bcc") for line in text.splitlines()) and "\\r\\nBcc" in text, text)
     scene.check("the mail says that a machine wrote it", mail["auto-submitted"] == "auto-generated")
     scene.check("the only link leads to the question", text.count("://") == 1 and link in text, text)
-    scene.check("what the agent wrote is last, with invisible characters shown", "proves nothing" in text and text.rfind("evil") > text.rfind(link) and "\u202e" not in text and "\\u{202e}" in text, text)
+    scene.check("what the agent wrote is last, with invisible characters shown", "proves nothing" in text and text.rfind("evil") > text.rfind(link) and "\u202e" not in text and "⟨U+202E⟩" in text, text)
     shown = text[text.find("Arguments:") :]
     scene.check("and with nothing in it that becomes a link", "www.evil" not in text and "https[:]//evil[.]example" in shown, shown)
     same = len({mail["message-id"] for _, mail, _ in mails}) == 1 and mail["message-id"].startswith("<dlv_")
