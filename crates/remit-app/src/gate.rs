@@ -176,7 +176,7 @@ impl Gate {
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
-    /// Decides, records and carries out one call: the ten verbs between accept and reply.
+    /// Decides, records and carries out one call: the verbs from resolve to settle.
     pub async fn call(&self, request: Request) -> Reply {
         self.carry_out(request, Purpose::Itself).await
     }

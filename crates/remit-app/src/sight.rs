@@ -59,23 +59,25 @@ impl Gate {
         question: &Question,
         now: Timestamp,
     ) -> Result<Vec<BudgetState>, Unavailable> {
+        if let Ok(case) = self.load(snapshot, call, now).await {
+            let approved = question.rules.iter().map(|asked| asked.id.clone()).collect();
+            let file = CaseFile { approved, refused: None, narrowed: None, ..case.file };
+            if let Verdict::Allow { reservations, .. } = decide(snapshot, call, &file, now).verdict {
+                let drawn = |state: &BudgetState| reservations.iter().any(|reserved| reserved.key == state.budget.key);
+                return Ok(file.budgets.into_iter().filter(drawn).collect());
+            }
+        }
         let budgets = snapshot.budgets(call, now).into_iter().map(|(budget, span, _)| (budget, span));
         let budgets: Vec<_> = budgets.collect();
-        let usage = self.ports.store.usage(&budgets).await?;
-        let state = |((budget, span), (settled, reserved))| BudgetState {
+        let usage = self.ports.store.usage(&budgets).await?.into_iter();
+        let all = budgets.into_iter().zip(usage).map(|((budget, span), (settled, reserved))| BudgetState {
             budget,
             span,
             settled,
             reserved,
             object_known: false,
-        };
-        let all: Vec<_> = budgets.into_iter().zip(usage).map(state).collect();
-        let Ok(case) = self.load(snapshot, call, now).await else { return Ok(all) };
-        let approved = question.rules.iter().map(|asked| asked.id.clone()).collect();
-        let file = CaseFile { approved, refused: None, narrowed: None, ..case.file };
-        let Verdict::Allow { reservations, .. } = decide(snapshot, call, &file, now).verdict else { return Ok(all) };
-        let drawn = |state: &BudgetState| reservations.iter().any(|reserved| reserved.key == state.budget.key);
-        Ok(all.into_iter().filter(drawn).collect())
+        });
+        Ok(all.collect())
     }
 
     /// What was asked about the same tool by the same agent before, the newest first, and how it ended.

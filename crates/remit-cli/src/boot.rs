@@ -352,7 +352,6 @@ fn retention(settings: &Settings) -> Retention {
     Retention { classes, other, outcomes, budget_spans }
 }
 
-/// What the folder says about requests that must be denied, as the gate knows it.
 /// Opens the store, in which mild reads become durable within the time that the folder says.
 fn open(file: &Path, settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     let within = match settings.records {
@@ -363,6 +362,7 @@ fn open(file: &Path, settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     Ok(Arc::new(store.map_err(|error| Failure::said(format!("{}: {error}", file.display())))?))
 }
 
+/// What the folder says about recording, runs and requests that must be denied, as the gate knows it.
 fn habits(settings: &Settings) -> Habits {
     let canaries = |chosen: &remit_config::settings::Canaries| Canaries {
         every_votes: chosen.every_votes,

@@ -4,12 +4,11 @@
 //! deed's cost, so the writer keeps them here, and puts what has changed into the file with the
 //! group's commit. A case is read from here too, so that reading needs no look at the file.
 //!
-//! What is read may be ahead of the file by the group that is just being written. That is sound: a
-//! decision made on it is itself written after that group, and if the group fails the store is dead and
-//! the decision with it. A crash loses the book, which is only ever a copy: rows that are not in it
-//! are read from the file.
+//! What is read may be ahead of the file by the group that is just being written, and by the calls that were admitted
+//! [ahead](crate::ahead) of it. That is sound: a decision made on it is itself written after them, and if their group
+//! fails the store is dead. A crash loses the book: all of it stands in the file too, but for what is ahead.
 //!
-//! INVARIANT (limits are never overspent): `budgets::reserve` alone adds, and it compares first. The
+//! INVARIANT (limits are never overspent): `Counter::reserve` alone adds, and it compares first. The
 //! table's constraint says it again when the counter is written.
 
 use std::collections::{HashMap, HashSet};

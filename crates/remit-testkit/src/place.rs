@@ -158,8 +158,20 @@ impl Place {
     /// # Panics
     /// When the keys cannot be written.
     pub fn admit(&self, key: &str, user: &str) {
+        self.key(key, &format!("id: {key}, agent: desk, user: {user}"));
+    }
+
+    /// Lets the host application of `desk` come with this key, and open runs for anybody.
+    ///
+    /// # Panics
+    /// When the keys cannot be written.
+    pub fn host(&self, key: &str) {
+        self.key(key, "id: host, agent: desk, may_declare: any");
+    }
+
+    fn key(&self, key: &str, of: &str) {
         let (keys, sha256) = (self.text("keys.yaml"), Digest::of(key.as_bytes()));
-        let line = format!("  - {{ id: {key}, agent: desk, user: {user}, expires: 2099-01-01, sha256: {sha256} }}\n");
+        let line = format!("  - {{ {of}, expires: 2099-01-01, sha256: {sha256} }}\n");
         let others = keys.strip_prefix("agents:\n").unwrap_or(&keys);
         self.write("keys.yaml", &format!("agents:\n{line}{others}"));
     }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use remit_cli::boot::Running;
-use remit_core::ids::Digest;
 use remit_testkit::place::{Place, business};
 use remit_testkit::upstream::Upstream;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const HOST: &str = "the host application's key";
+const OPERATOR: &str = "scenario-operator-rehearsal";
 
 struct World {
     running: Running,
@@ -24,11 +24,7 @@ impl World {
     async fn new() -> Self {
         let upstream = business(Duration::ZERO).await;
         let place = Place::before(&upstream);
-        let key = format!(
-            "agents:\n  - {{ id: host, agent: desk, may_declare: any, expires: 2099-01-01, sha256: {} }}\n",
-            Digest::of(HOST.as_bytes())
-        );
-        place.write("keys.yaml", &(key + &place.text("keys.yaml")));
+        place.host(HOST);
         let running = Running::start(place.path(), Some(([127, 0, 0, 1], 0).into())).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
         let address = running.url.trim_start_matches("http://").to_owned();
@@ -188,5 +184,25 @@ async fn answers_are_as_the_document_says() {
     check("/v1/calls", "POST /v1/calls", Some(&json!({"tool": "business/nothing"}))).await;
     check("/v1/access-requests", "GET /v1/access-requests", None).await;
     check("/v1/runs/{id}/close", &format!("POST /v1/runs/{run}/close"), None).await;
+    world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_the_first_page_of_a_run_for_all_of_it() {
+    let world = World::new().await;
+    let run = world.run("ada@acme.example").await;
+    let look = json!({"tool": "business/list_tickets", "arguments": {}, "run": run});
+    assert_eq!(world.ask("POST /v1/calls", &[], Some(&look)).await.0, 200);
+    let bearer = format!("Bearer {OPERATOR}");
+    let headers = [("Host", world.address.as_str()), ("Authorization", bearer.as_str())];
+    let (mut seen, mut after) = (Vec::new(), json!(0));
+    while let Some(from) = after.as_u64() {
+        let (status, page) =
+            world.send(&format!("GET /admin/v1/runs/{run}?after={from}&limit=1"), &headers, None).await;
+        assert_eq!(status, 200, "{page}");
+        seen.extend(page["records"].as_array().expect("records").iter().map(|record| record["kind"].to_string()));
+        after = page["next"].clone();
+    }
+    assert_eq!(seen, ["\"run\"", "\"decision\"", "\"execution\""]);
     world.running.stop().await;
 }

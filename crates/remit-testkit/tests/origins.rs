@@ -6,7 +6,6 @@ use std::time::Duration;
 use remit_app::replay::replay;
 use remit_cli::boot::Running;
 use remit_config::Folder;
-use remit_core::ids::Digest;
 use remit_evidence::record::disclosed;
 use remit_testkit::place::{Place, business};
 use remit_testkit::upstream::{Manner, Upstream};
@@ -34,11 +33,7 @@ impl World {
     async fn new(intent: &str) -> Self {
         let upstream = business(Duration::ZERO).await;
         let place = Place::before(&upstream);
-        let key = format!(
-            "agents:\n  - {{ id: host, agent: desk, may_declare: any, expires: 2099-01-01, sha256: {} }}\n",
-            Digest::of(HOST.as_bytes())
-        );
-        place.write("keys.yaml", &(key + &place.text("keys.yaml")));
+        place.host(HOST);
         place.write("guardrails/data.cedar", GUARDRAIL);
         place.edit("remits/desk.yaml", "    when: args.to like \"*@customer.example\"\n", "");
         let folder = Folder::read(place.path()).expect("the folder");
