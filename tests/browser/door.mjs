@@ -14,7 +14,14 @@ export async function press(page, selector) {
 /** Opens a page of the console; answers the response. */
 export const open = (page, path) => page.goto(home + path, { waitUntil: 'load', timeout: 20_000 });
 
-export const textOf = (page, selector = 'main') => page.$eval(selector, (part) => part.textContent.replace(/\s+/g, ' ').trim());
+const plainly = (text) => text.replace(/\s+/g, ' ').trim();
+
+/** The words of a part of the page; where there is no such part, says what stands there instead. */
+export async function textOf(page, selector = 'main') {
+  const [text, all] = await page.evaluate((part) => [document.querySelector(part)?.textContent, document.body.innerText], selector);
+  if (text === undefined) throw new Error(`${page.url()} has no ${selector}: ${plainly(all).slice(0, 1000)}`);
+  return plainly(text);
+}
 
 /** The cookie of a session, as a request carries it. */
 export async function cookie({ context }) {

@@ -42,7 +42,7 @@ async function watch(page, who) {
     const refused = said.location().url === page.url() && said.text().startsWith('Failed to load resource');
     // What another party's pages lack is not ours. Its first words may come while the page still has our address.
     const theirs = process.env.OIDC_ISSUER && said.location().url?.startsWith(process.env.OIDC_ISSUER);
-    if (said.type() === 'error' && !refused && !theirs) complaints.push(`${who} ${page.url()}: ${said.text()}`);
+    if (said.type() === 'error' && !refused && !theirs) complaints.push(`${who} ${page.url()}: ${said.text()} ${said.location().url ?? ''}`);
   });
   page.on('pageerror', (error) => complaints.push(`${who} ${page.url()}: ${error.message}`));
   await page.evaluateOnNewDocument(() => {
@@ -122,7 +122,8 @@ export class Tally {
       return true;
     } catch (error) {
       this.failed += 1;
-      console.log(`not ok - ${what}\n    ${String(error?.stack ?? error).split('\n').slice(0, 4).join('\n    ')}`);
+      const told = String(error?.stack ?? error).split('\n').filter((line) => !line.includes('node_modules'));
+      console.log(`not ok - ${what}\n    ${told.slice(0, 24).join('\n    ')}`);
       return false;
     }
   }
