@@ -1,9 +1,8 @@
 //! From a configuration folder to a running gateway, in the order in which things must be ready:
 //! authority, store, keys, writer, upstreams, edge, and only then the listener.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +14,12 @@ use remit_app::retain::Retention;
 use remit_app::seal::Lag;
 use remit_app::sweep::Swept;
 use remit_app::{Gate, Habits};
+use remit_config::Config;
 use remit_config::settings::{Authentication, LedgerFiles, Records, Settings, Transport};
-use remit_config::{Config, Folder, keys as named};
-use remit_core::approval::{Approver, Factor};
-use remit_core::authority::Fault;
 use remit_core::ids::TenantId;
 use remit_evidence::writer::Writer;
-use remit_server::edge::{ConsoleSettings, Edge, EdgeSettings};
+use remit_server::edge::Edge;
 use remit_server::fleet::Fleet;
-use remit_server::identify::{AgentKey, Keyring, OperatorKey, Person};
 use remit_server::keys::{Ed25519, Machine, secret_in_file};
 use remit_server::ledger::sealing::Sealing;
 use remit_server::ledger::stamping::Stamping;
@@ -45,12 +41,10 @@ use crate::logs::Logs;
 use crate::place::{Place, store_of};
 use crate::reload::{Reloader, Rest, compile, report_pending, split};
 use crate::terminal::Failure;
-use crate::{ledger, notify, sign_in, trust, upstreams};
+use crate::{edge, folder, ledger, notify, sign_in, trust, upstreams};
 
 /// How long started calls may take to finish when the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(30);
-/// Largest request body, in bytes.
-const BODY_BYTES_MAX: usize = remit_core::limits::BODY_BYTES_MAX;
 
 /// A gateway that is up.
 pub struct Running {
@@ -99,7 +93,7 @@ impl Running {
     /// Boots the folder and listens.
     pub async fn start(folder: &Path, listen: Option<SocketAddr>) -> Result<Self, Failure> {
         let folder = folder.canonicalize().map_err(|error| Failure::Io(folder.display().to_string(), error))?;
-        let config = load(&folder)?;
+        let config = folder::load(&folder)?;
         let address = listen.unwrap_or(config.settings.listen);
         // What the folder was checked for is loopback; another address has to be checked there too.
         if !address.ip().is_loopback() && config.settings.listen.ip().is_loopback() {
@@ -228,13 +222,13 @@ impl Booted {
         gate.heeds(lag.clone());
         let workshop = Workshop { settings: &settings, folder, store: store.clone(), witnesses };
         let (sealer, prover) = (workshop.sealer(&logs)?.telling(lag), logs.prover(store.clone())?);
-        let mut edge_settings = edge_settings(&settings, address, url, session_key);
-        edge_settings.ledger = match &settings.ledger.files {
+        let mut settings_of_edge = edge::settings(&settings, address, url, session_key);
+        settings_of_edge.ledger = match &settings.ledger.files {
             LedgerFiles::Folder(path) => Some(folder.join(path)),
             LedgerFiles::Bucket(_) => None,
         };
-        let oidc = sign_in::oidc(&config.settings, folder, edge_settings.home());
-        let keyring = keyring(&config.keys, &config.settings);
+        let oidc = sign_in::oidc(&config.settings, folder, settings_of_edge.home());
+        let keyring = edge::keyring(&config.keys, &config.settings);
         let writer = gate.clone();
         let sealing = Sealing::start(sealer, metrics.clone(), move |head| writer.saw(head.clone()))
             .map_err(|error| Failure::Io("sealing".into(), error))?;
@@ -245,7 +239,7 @@ impl Booted {
         let previewing = Previewing::start(gate.clone(), &notices);
         let channels = channels(&config, folder, url, session_key)?;
         let telling = Telling::start(gate.clone(), channels.clone(), &notices, metrics.clone());
-        let edge = Edge::new(gate, fleet.clone(), edge_settings, notices, metrics, keyring, reloader.clone());
+        let edge = Edge::new(gate, fleet.clone(), settings_of_edge, notices, metrics, keyring, reloader.clone());
         let (trust, _) = trust::of(&logs, &Place { folder, settings: &settings })?;
         let edge = Arc::new(edge.proving(prover).trusting(&trust).telling(channels));
         match oidc {
@@ -385,124 +379,4 @@ fn channels(config: &Rest, folder: &Path, url: &str, session_key: [u8; 32]) -> R
         tracing::error!(faults = faults.join("; "), "some channels of the authority in force cannot be used");
     }
     Channels::new(plan, session_key).map(Arc::new).map_err(Failure::said)
-}
-
-fn edge_settings(settings: &Settings, address: SocketAddr, url: &str, session_key: [u8; 32]) -> EdgeSettings {
-    let mut allowed_hosts = settings.allowed_hosts.clone();
-    allowed_hosts.push(address.to_string());
-    if address.ip().is_loopback() {
-        allowed_hosts.extend(serve::loopback_hosts(address));
-    }
-    let (base_url, console) = console(settings, address, url);
-    // What browsers are told to find is answered.
-    allowed_hosts.extend(base_url.split_once("://").map(|(_, host)| host.to_owned()));
-    let mut allowed_origins = settings.allowed_origins.clone();
-    allowed_origins.extend(console.origins.clone());
-    EdgeSettings {
-        allowed_hosts,
-        allowed_origins,
-        hold: Duration::from_millis(settings.hold_ms),
-        session_key,
-        server_name: "remit".into(),
-        base_url,
-        console,
-        body_bytes_max: BODY_BYTES_MAX,
-        loopback: address.ip().is_loopback(),
-        ledger: None,
-    }
-}
-
-/// Where browsers find the gateway, and what follows for signing in. Without an address of its own the console
-/// is where the gateway listens; there, passkeys are made for `localhost`, as an IP address can have none.
-fn console(settings: &Settings, address: SocketAddr, url: &str) -> (String, ConsoleSettings) {
-    let chosen = &settings.console;
-    let secs = |secs: u64| jiff::SignedDuration::from_secs(i64::try_from(secs).unwrap_or(0));
-    let loopback = address.ip().is_loopback();
-    let (origins, rp_id) = match &chosen.url {
-        Some(url) => (vec![url.clone()], chosen.rp_id.clone()),
-        None if loopback => {
-            let local = url.replace(&address.ip().to_string(), "localhost");
-            (vec![url.to_owned(), local], Some("localhost".to_owned()))
-        }
-        None => (Vec::new(), None),
-    };
-    let base_url = chosen.url.clone().unwrap_or_else(|| url.to_owned());
-    let secure = base_url.starts_with("https://");
-    let (session, idle) = (secs(chosen.session_secs), secs(chosen.idle_secs));
-    (base_url, ConsoleSettings { origins, rp_id, secure, session, idle })
-}
-
-/// The keys as the edge looks them up.
-pub fn keyring(keys: &named::Keys, settings: &Settings) -> Keyring {
-    let agents = keys.agents.iter().map(|key| {
-        let (id, agent, user, may_declare) =
-            (key.id.clone(), key.agent.clone(), key.user.clone(), key.may_declare.clone());
-        (key.sha256, AgentKey { id, agent, user, may_declare, expires: key.expires, revoked: key.revoked })
-    });
-    let operators = keys.operators.iter().filter_map(|key| {
-        let named::KeyProof { sha256, expires } = key.proof?;
-        let approver =
-            Approver { id: key.id.clone(), user: key.user.clone(), teams: key.teams.clone(), factor: Factor::Key };
-        Some((sha256, OperatorKey { approver, roles: key.roles.clone(), expires, revoked: key.revoked }))
-    });
-    let people = keys.operators.iter().filter(|key| !key.revoked).map(|key| {
-        let (user, teams, roles) = (key.user.clone(), key.teams.clone(), key.roles.clone());
-        let key_expires = key.proof.map(|proof| proof.expires);
-        (key.id.clone(), Person { user, teams, roles, key_expires })
-    });
-    let anonymous = match &settings.authentication {
-        Authentication::Keys => None,
-        Authentication::Anonymous(agent) => Some(agent.clone()),
-    };
-    Keyring {
-        agents: agents.collect::<HashMap<_, _>>(),
-        operators: operators.collect(),
-        people: people.collect(),
-        anonymous,
-    }
-}
-
-/// Reads and checks a folder; the failure shows every fault with its place.
-pub fn load(folder: &Path) -> Result<Config, Failure> {
-    let read = Folder::read(folder).map_err(|faults| Failure::said(shown(None, &faults)))?;
-    remit_config::load(&read).map_err(|faults| Failure::said(shown(Some(&read), &faults)))
-}
-
-/// Where the folder's gateway listens. One that listens everywhere is reached on this machine.
-pub fn url_of(folder: &Path) -> Result<String, Failure> {
-    let settings = load(folder)?.settings;
-    let scheme = if settings.transport == Transport::Plaintext { "http" } else { "https" };
-    let mut listen = settings.listen;
-    match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    Ok(format!("{scheme}://{listen}"))
-}
-
-/// Faults as a person reads them: place, message, the line itself with a mark, and what to do.
-pub fn shown(folder: Option<&Folder>, faults: &[Fault]) -> String {
-    let mut out = String::new();
-    for fault in faults {
-        out.push_str(&format!("{}: {}\n", fault.locus, remit_core::plain::lines(&fault.message)));
-        let text = folder.and_then(|folder| folder.text(&fault.locus.file));
-        let line = text.and_then(|text| text.lines().nth(fault.locus.line.checked_sub(1)?));
-        if let Some(line) = line {
-            let line: String = line.chars().take(160).collect();
-            let gap = " ".repeat(fault.locus.column.saturating_sub(1).min(160));
-            out.push_str(&format!("  | {}\n  | {gap}^\n", crate::terminal::visible(&line)));
-        }
-        if let Some(help) = &fault.help {
-            out.push_str(&format!("  = {help}\n"));
-        }
-    }
-    let count = faults.len();
-    out.push_str(&format!("{count} {} in the configuration", if count == 1 { "fault" } else { "faults" }));
-    out
-}
-
-/// The folder's own place for secrets and state.
-pub fn state_of(folder: &Path) -> PathBuf {
-    folder.join(".remit")
 }

@@ -86,7 +86,7 @@ impl Access {
     fn place(&self, folder: &Path) -> Result<String, Failure> {
         match &self.url {
             Some(url) => Ok(url.trim_end_matches('/').to_owned()),
-            None => crate::boot::url_of(folder),
+            None => crate::folder::url_of(folder),
         }
     }
 

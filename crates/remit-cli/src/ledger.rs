@@ -25,7 +25,7 @@ use rustls_pki_types::pem::PemObject as _;
 use crate::log_keys::{Key, LogKeys};
 use crate::logs::Logs;
 use crate::terminal::Failure;
-use crate::{boot, upstreams};
+use crate::{folder, upstreams};
 
 /// How long one exchange with a witness may take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -73,7 +73,7 @@ impl Workshop<'_> {
             let what = what.display().to_string();
             move |error| Failure::Io(what, error)
         };
-        let state = boot::state_of(self.folder);
+        let state = folder::state_of(self.folder);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(io(&state))?;
         let guard = self.folder.join(&self.settings.ledger.guard);
         Ok(Tools {

@@ -10,6 +10,8 @@ pub mod rehearse;
 pub mod sample;
 pub mod terminal;
 
+mod edge;
+mod folder;
 mod ledger;
 mod log_keys;
 mod logs;

@@ -24,7 +24,7 @@ use remit_server::telemetry::Metrics;
 use remit_server::vault::References;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{boot, notify, sign_in, upstreams};
+use crate::{edge, notify, sign_in, upstreams};
 
 /// How often the folder is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl Reloader {
             lag.bind(rest.settings.ledger.unsealed);
         }
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
-            edge.rekey(boot::keyring(&rest.keys, &rest.settings));
+            edge.rekey(edge::keyring(&rest.keys, &rest.settings));
             // It was checked before it was put forward; a secret that is gone since lets nobody in.
             edge.vouched_for_by(self.oidc(&rest.settings).unwrap_or(None));
             if let Some(channels) = &edge.channels {

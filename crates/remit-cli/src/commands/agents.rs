@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use remit_core::ids::{AgentId, Digest, UserId};
 
-use crate::boot;
+use crate::folder;
 use crate::terminal::{Failure, Outcome, say, table};
 
 /// List agents, or issue a key. A key is revoked by `revoked: true` beside it in keys.yaml, or by removing it there.
@@ -51,7 +51,7 @@ impl Agents {
 }
 
 fn list(folder: &Path) -> Outcome {
-    let config = boot::load(folder)?;
+    let config = folder::load(folder)?;
     let rows = config.snapshot.remits().map(|remit| {
         let holder = remit.holder.to_string();
         let keys = config.keys.agents.iter().filter(|key| holder == format!("agent:{}", key.agent));
@@ -81,7 +81,7 @@ fn issue(
     if day <= jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date() {
         return Err(Failure::said(format!("`{day}` is not after today: the key would prove nothing")));
     }
-    let known = boot::load(folder)?.snapshot.remit(&agent).is_some();
+    let known = folder::load(folder)?.snapshot.remit(&agent).is_some();
     let key = fresh_key("rk_agent")?;
     let digest = Digest::of(key.as_bytes());
     let name = name.map_or_else(|| format!("{agent}-{}", &digest.to_string()[..8]), str::to_owned);
@@ -101,7 +101,7 @@ fn issue(
     }
     entry.push_str(&format!("    expires: {day}\n    sha256: {digest}\n"));
     add(&folder.join("keys.yaml"), "agents", &entry)?;
-    boot::load(folder)?;
+    folder::load(folder)?;
     if !known {
         say(format!("warning: no remit is held by `{agent}`, so this key opens nothing yet\n"))?;
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::boot;
+use crate::folder;
 use crate::terminal::{Outcome, counted, say};
 
 /// Check the configuration folder: files, names, types, policies.
@@ -22,7 +22,7 @@ pub struct Check {
 impl Check {
     /// Runs the verb. Exit code 1 means that warnings were treated as faults.
     pub fn run(self, folder: &Path) -> Outcome {
-        let config = boot::load(folder)?;
+        let config = folder::load(folder)?;
         for warning in &config.warnings {
             say(format!("warning: {}", warning))?;
         }

@@ -9,8 +9,8 @@ use remit_config::Config;
 use remit_config::settings::{Authentication, LedgerFiles, StorePlace};
 use remit_store_sqlite::SqliteStore;
 
-use crate::boot;
 use crate::client::{Access, Gateway};
+use crate::folder;
 use crate::ledger;
 use crate::log_keys::LogKeys;
 use crate::logs::Logs;
@@ -48,7 +48,7 @@ impl Doctor {
     /// Runs the verb. Exit code 1: something is wrong.
     pub fn run(self, folder: &Path) -> Outcome {
         let mut chart = Chart { wrong: 0 };
-        let config = match boot::load(folder) {
+        let config = match folder::load(folder) {
             Ok(config) => config,
             Err(error) => {
                 chart.note("configuration", Err(error.to_string()))?;
@@ -150,7 +150,7 @@ fn state(chart: &mut Chart, folder: &Path, config: &Config) -> Result<(), Failur
     chart.note("state", found)?;
     for secret in ["operator.key", "gateway.key", "session.key"] {
         // What is not there was never made: the operator's key only `remit init` makes.
-        let Ok(metadata) = std::fs::metadata(boot::state_of(folder).join(secret)) else { continue };
+        let Ok(metadata) = std::fs::metadata(folder::state_of(folder).join(secret)) else { continue };
         if metadata.mode() & 0o077 != 0 {
             let mode = metadata.mode() & 0o777;
             chart.note(secret, Err(format!("can be read by others (mode {mode:o}); chmod 600")))?;

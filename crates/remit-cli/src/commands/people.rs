@@ -88,7 +88,7 @@ impl People {
                 ))?;
             }
             Some(Verb::Link(Link { id, issuer, subject, access })) => {
-                let configured = || crate::boot::load(folder).ok().and_then(|config| config.settings.oidc);
+                let configured = || crate::folder::load(folder).ok().and_then(|config| config.settings.oidc);
                 let issuer = issuer.or_else(|| configured().map(|oidc| oidc.issuer));
                 let issuer = issuer.ok_or_else(|| Failure::said("say which party, with --issuer"))?;
                 let body = json!({"issuer": issuer, "subject": subject});

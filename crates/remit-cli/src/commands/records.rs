@@ -17,7 +17,7 @@ use super::erase::Erase;
 use super::export::Export;
 use crate::place::Place;
 use crate::terminal::{Failure, Outcome, say};
-use crate::{boot, trust};
+use crate::{folder, trust};
 
 /// Export signed records, verify exported ones, or delete what is disclosed of a person.
 #[derive(Args)]
@@ -57,7 +57,7 @@ impl Evidence {
             Verb::Export(export) => export.run(folder),
             Verb::Bundle(bundle) => bundle.run(folder),
             Verb::Key => {
-                let settings = boot::load(folder)?.settings;
+                let settings = folder::load(folder)?.settings;
                 let key = trust::root(&Place { folder, settings: &settings })?;
                 say(Digest::from_bytes(key.public_key()))?;
                 Ok(ExitCode::SUCCESS)

@@ -14,8 +14,9 @@ use remit_server::identify::Identified;
 use remit_server::vault::Source;
 
 use super::serve::Logging;
-use crate::boot::{self, Running};
+use crate::boot::Running;
 use crate::client;
+use crate::folder;
 use crate::terminal::{Failure, Outcome, block_on};
 
 /// Where the agent's key is looked for.
@@ -79,7 +80,7 @@ impl Stdio {
         let said = |error: &dyn std::fmt::Display| Failure::said(error.to_string());
         let agent = AgentId::parse(agent).map_err(|error| said(&error))?;
         let user = self.user.as_deref().map(UserId::parse).transpose().map_err(|error| said(&error))?;
-        let tenant = boot::load(folder)?.settings.tenant;
+        let tenant = folder::load(folder)?.settings.tenant;
         let caller = Caller::agent(tenant, agent);
         let caller = user.map_or(caller.clone(), |user| caller.for_user(user));
         let identified = Identified { key_id: "stdio".into(), caller, may_declare: MayDeclare::Nobody };

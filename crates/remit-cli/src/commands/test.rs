@@ -10,7 +10,7 @@ use remit_config::{Folder, Scenario, scenarios};
 use remit_server::keys::Ed25519;
 use remit_store_sqlite::{Options, SqliteStore};
 
-use crate::boot;
+use crate::folder;
 use crate::rehearse::{Rehearsal, play};
 use crate::terminal::{Failure, Outcome, block_on, say};
 
@@ -24,8 +24,8 @@ pub struct Test {
 impl Test {
     /// Runs the verb. Exit code 1: something did not go as expected.
     pub fn run(self, folder: &Path) -> Outcome {
-        let read = Folder::read(folder).map_err(|faults| Failure::said(boot::shown(None, &faults)))?;
-        let found = scenarios(&read).map_err(|faults| Failure::said(boot::shown(Some(&read), &faults)))?;
+        let read = Folder::read(folder).map_err(|faults| Failure::said(folder::shown(None, &faults)))?;
+        let found = scenarios(&read).map_err(|faults| Failure::said(folder::shown(Some(&read), &faults)))?;
         let wanted =
             |scenario: &&Scenario| self.filter.as_ref().is_none_or(|filter| scenario.name.contains(filter.as_str()));
         let (mut passed, mut failed) = (0, 0);
@@ -47,8 +47,8 @@ impl Test {
 
 async fn rehearsed(folder: &Folder, scenario: &Scenario) -> Result<Vec<String>, Failure> {
     let folder = folder.with(scenario.files.clone());
-    let folder = folder.map_err(|faults| Failure::said(boot::shown(None, &faults)))?;
-    let config = remit_config::load(&folder).map_err(|faults| Failure::said(boot::shown(Some(&folder), &faults)))?;
+    let folder = folder.map_err(|faults| Failure::said(folder::shown(None, &faults)))?;
+    let config = remit_config::load(&folder).map_err(|faults| Failure::said(folder::shown(Some(&folder), &faults)))?;
     let place = Scratch::new()?;
     let store = SqliteStore::open(&place.0.join("rehearsal.db"), Options::default());
     let store: Arc<dyn Store> = Arc::new(store.map_err(|error| Failure::said(error.to_string()))?);

@@ -8,9 +8,9 @@ use remit_config::pins::{Pin, Pins};
 use remit_core::ids::{ToolName, UpstreamId};
 use serde_json::Value;
 
-use crate::boot;
 use crate::client::{Access, Gateway};
 use crate::commands::agents;
+use crate::folder;
 use crate::terminal::{Failure, Outcome, pretty, say, table, text};
 
 /// List tools and their pins; look at changed ones and approve them.
@@ -86,7 +86,7 @@ fn list(folder: &Path, gateway: &Gateway) -> Outcome {
         ))?;
     }
     // Without a folder that can be read, nothing is known to be classified.
-    let known = boot::load(folder).map(|config| config.tools).unwrap_or_default();
+    let known = folder::load(folder).map(|config| config.tools).unwrap_or_default();
     for tool in tools.iter().filter(|tool| tool["state"] == "new") {
         let name = text(&tool["tool"]);
         let unpinned = remit_config::upstream::ToolStanding::Unpinned;

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use clap::Args;
 use remit_core::ids::{Digest, TenantId};
 
-use crate::boot;
 use crate::commands::agents;
 use crate::commands::init::staging::Staging;
+use crate::folder;
 use crate::terminal::{Failure, Outcome, say};
 
 /// Write a working configuration folder, or take over an MCP client's configuration.
@@ -85,8 +85,8 @@ impl Init {
                     .map_err(|error| Failure::Io("files/drafts".into(), error))?;
             }
         }
-        let config = boot::load(place)?;
-        let pointed = client.map(|client| client.point_at_remit(&boot::url_of(place)?, &keys)).transpose()?;
+        let config = folder::load(place)?;
+        let pointed = client.map(|client| client.point_at_remit(&folder::url_of(place)?, &keys)).transpose()?;
         staging.settle(folder)?;
         if let Some(pointed) = pointed {
             pointed.take_effect()?;
@@ -124,7 +124,7 @@ fn ignore(folder: &Path, place: &Path) -> Result<(), Failure> {
 
 /// Makes the folder's keys: one for the agent `assistant`, one for whoever runs this.
 fn furnish(folder: &Path) -> Result<Keys, Failure> {
-    let state = boot::state_of(folder);
+    let state = folder::state_of(folder);
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -13,7 +13,7 @@ use crate::commands::init::propose::propose;
 use crate::commands::init::{Keys, private, secrets, write_all};
 use crate::commands::{agents, tools};
 use crate::terminal::{Failure, Outcome, block_on, say, table};
-use crate::{boot, upstreams};
+use crate::{folder, upstreams};
 
 /// A client's configuration, read and found fit to be taken over.
 pub(super) struct Client {
@@ -150,7 +150,7 @@ fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Fa
             Some((scheme, rest)) => (format!("{scheme} "), rest),
             None => (String::new(), *value),
         };
-        private(&boot::state_of(folder).join(format!("{id}.secret")), value)?;
+        private(&folder::state_of(folder).join(format!("{id}.secret")), value)?;
         let slot = if server["url"].is_string() {
             format!("header: {name}\n  prefix: {}", quoted(&prefix))
         } else {
@@ -164,7 +164,7 @@ fn upstream(folder: &Path, id: &UpstreamId, server: &Value) -> Result<String, Fa
 
 /// Asks each server for its tools and writes down what they probably do, for a person to confirm.
 fn discover(folder: &Path, accept: bool) -> Result<(), Failure> {
-    let config = boot::load(folder)?;
+    let config = folder::load(folder)?;
     let references = upstreams::references(&config.upstreams, folder);
     for spec in upstreams::specs(&config.upstreams, folder) {
         let id = spec.id.clone();

@@ -21,7 +21,7 @@ use remit_server::keys::Machine;
 use crate::logs::Log;
 use crate::place::Place;
 use crate::terminal::{Failure, Outcome, block_on, say};
-use crate::{boot, ledger, trust};
+use crate::{folder, ledger, trust};
 
 /// Look at the logs over the records, and end one, offline.
 #[derive(Args)]
@@ -69,7 +69,7 @@ enum Verb {
 impl Ledger {
     /// Runs the verb.
     pub fn run(self, folder: &Path) -> Outcome {
-        let config = boot::load(folder)?;
+        let config = folder::load(folder)?;
         let place = Place { folder, settings: &config.settings };
         block_on(async {
             match self.verb {
@@ -95,7 +95,7 @@ impl Ledger {
 
 /// The trust document of this folder, with a final line break.
 pub async fn document(folder: &Path) -> Result<String, Failure> {
-    let settings = boot::load(folder)?.settings;
+    let settings = folder::load(folder)?.settings;
     let place = Place { folder, settings: &settings };
     Ok(trust::of(&place.logs().await?, &place)?.0)
 }
