@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use http::StatusCode;
+use http::header::HOST;
+use http::{StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,6 +18,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use remit_app::ledger::sealed;
 use remit_core::unsealed::Then;
+use remit_core::verdict::{Code, Refusal};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -25,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::console::Peer;
 use crate::edge::Edge;
 use crate::repolled::repolled;
-use crate::{admin, console, gateway, ledger, notify};
+use crate::{accept, admin, console, gateway, ledger, notify, refusal};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
@@ -48,9 +50,16 @@ pub fn routes(edge: Arc<Edge>) -> Router {
                 .route("/readyz", get(ready))
                 .route("/metrics", get(metrics))
                 .merge(ledger)
+                .fallback(nothing_here)
                 .layer(middleware::from_fn_with_state(edge.clone(), gateway::http::guard))
                 .with_state(edge),
         )
+}
+
+async fn nothing_here() -> Response {
+    let refusal = Refusal::new(Code::Malformed, "there is nothing at this path")
+        .with_remedy("What agents and services may ask stands in `GET /v1/openapi.json`.");
+    refusal::http(StatusCode::NOT_FOUND, &refusal, None)
 }
 
 /// Ready means: the store can promise something, and the log takes it up. Upstreams that are down do not make the
@@ -165,7 +174,15 @@ where
     let served = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        served.call(request)
+        // RFC 9112, section 3.2: such a request is answered with 400, whatever it asks for.
+        let nameless = request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST);
+        let answer = (!nameless).then(|| served.call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => Ok(refusal::http(StatusCode::BAD_REQUEST, &accept::malformed("`Host` is missing"), None)),
+            }
+        }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection.into_owned()).await

@@ -122,6 +122,10 @@ async fn every_host_and_origin_that_is_named_counts() {
         let status = world.send(line, &headers, None).await.0;
         assert!(status == 403 || status == 400, "{line} {headers:?}: {status}");
     }
+    let (status, answer) = world.send("GET /readyz", &[], None).await;
+    assert_eq!((status, code(&answer)), (400, "request.malformed"), "RFC 9112, section 3.2: {answer}");
+    let (status, answer) = world.send("GET /v2/calls", &[own], None).await;
+    assert_eq!((status, code(&answer)), (404, "request.malformed"), "{answer}");
     world.running.stop().await;
 }
 
