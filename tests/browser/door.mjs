@@ -4,10 +4,12 @@ import { code, until } from './stage.mjs';
 
 const PASSWORD = 'four words at random';
 
-/** Presses something that leads to another page, and waits for that. */
+/** Presses something that leads to another page, and waits for the whole of that: where the browser takes another
+ * process for it, it is told of while it is still being read. */
 export async function press(page, selector) {
   await page.waitForSelector(selector, { visible: true, timeout: 10_000 });
   const [answer] = await Promise.all([page.waitForNavigation({ waitUntil: 'load', timeout: 20_000 }), page.click(selector)]);
+  await until('a whole page', () => page.evaluate(() => document.readyState === 'complete').catch(() => false));
   return answer;
 }
 
