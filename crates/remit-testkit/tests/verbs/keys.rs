@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use remit_testkit::place::{Place, Told, program};
 
-use crate::world::contains;
+use crate::world::{World, contains};
 
 fn told(place: &Place, arguments: &[&str], environment: &[(&str, &str)]) -> Told {
     let mut command = Command::new(program());
@@ -53,6 +53,27 @@ fn no_key_is_issued_that_proves_nothing() {
     assert!(issued.well, "{issued:?}");
     contains(&issued.out, &["warning: no remit is held by `nobody`", "rk_agent_"]);
     assert!(!told(&place, &["agents", "key", "desk", "--expires", "2099-01-31"], &[]).out.contains("warning"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_taken_back_opens_nothing_and_the_others_stay() {
+    let world = World::new().await;
+    let own = |arguments: &[&str]| told(&world.place, arguments, &[]);
+    assert!(own(&["agents", "key", "desk", "--expires", "2099-01-31", "--name", "spare"]).well);
+    assert_eq!(world.refund("p-1", 5).await.0, 200);
+    contains(&own(&["agents", "revoke", "nobody"]).err, &["no agent's key is named `nobody`", "verbs-agent", "spare"]);
+    for (key, said) in [("spare", "`spare` of desk is revoked"), ("verbs-agent", "`verbs-agent` of desk is revoked")] {
+        contains(&own(&["agents", "revoke", key]).out, &[said]);
+        contains(&own(&["agents", "revoke", key]).out, &["already"]);
+    }
+    contains(&own(&["agents"]).out, &["verbs-agent (revoked)", "spare (revoked)"]);
+    contains(&world.place.text("keys.yaml"), &[", revoked: true }\n", "\n    revoked: true\n"]);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while world.refund("p-2", 5).await.0 != 401 {
+        assert!(std::time::Instant::now() < end, "the gateway takes it up by itself");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    world.end().await;
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `remit agents`: who they are, and their keys. A key is shown once; the folder holds its digest.
 
+mod revoke;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +12,7 @@ use remit_core::ids::{AgentId, Digest, UserId};
 use crate::folder;
 use crate::terminal::{Failure, Outcome, say, table};
 
-/// List agents, or issue a key. A key is revoked by `revoked: true` beside it in keys.yaml, or by removing it there.
+/// List agents, issue a key, or take one back.
 #[derive(Args)]
 pub struct Agents {
     #[command(subcommand)]
@@ -36,6 +38,12 @@ enum Verb {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Take a key back: `revoked: true` is written beside it in keys.yaml. The agent's other keys stay; `remit
+    /// halt agent:NAME` stops the agent itself.
+    Revoke {
+        /// The key's name, as `remit agents` lists it.
+        key: String,
+    },
 }
 
 impl Agents {
@@ -46,6 +54,7 @@ impl Agents {
             Some(Verb::Key { agent, user, may_declare, expires, name }) => {
                 issue(folder, &agent, user.as_deref(), &may_declare, &expires, name.as_deref())
             }
+            Some(Verb::Revoke { key }) => revoke::revoke(folder, &key),
         }
     }
 }
