@@ -76,7 +76,7 @@ pub(crate) struct Page {
 pub(crate) struct Pending {
     /// Where its intent stands; `None` as long as it stands [ahead](crate::ahead) of the file.
     pub position: Option<i64>,
-    /// Whether it was admitted ahead of the file, and may be settled there.
+    /// Whether it may be settled [ahead](crate::ahead) of the file: nobody waits for it, and all that it uses is here.
     pub batched: bool,
     pub run: RunId,
     pub reservations: Vec<Reservation>,

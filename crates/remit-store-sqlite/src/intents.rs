@@ -121,7 +121,8 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
     let position = insert(db, intent, reservations)?;
     let pending = Pending {
         position: Some(position),
-        batched: matches!(intent.effect, Effect::Admit { batched: true, .. }),
+        // What objects it counts stands in the file only, so that is where it is settled.
+        batched: matches!(intent.effect, Effect::Admit { batched: true, .. }) && !counts_objects(reservations),
         run: intent.run.clone(),
         reservations: reservations.to_vec(),
     };

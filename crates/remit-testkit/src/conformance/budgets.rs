@@ -144,3 +144,20 @@ pub(super) async fn an_object_stays_when_one_call_was_charged(t: Trial) {
     t.settle(&third, completed()).await;
     assert_eq!(used(&t, &objects).await, (1, 0));
 }
+
+pub(super) async fn an_object_counts_once_for_reads_that_nobody_waits_for(t: Trial) {
+    t.run("run-1").await;
+    let objects = budget("a", Unit::Objects, 1);
+    let mut read = admission(&t, &[object(&objects, "ticket/1")]).await;
+    read.batched = true;
+    let (first, second) = (t.admit(&read).await, t.admit(&read).await);
+    for (intent, outcome) in [(&first, completed()), (&second, not_started())] {
+        t.store.settle_soon(t.settlement(intent, outcome)).expect("handed over");
+    }
+    let third = t.admit(&read).await;
+    assert_eq!(used(&t, &objects).await, (1, 0));
+    t.store.settle_soon(t.settlement(&third, completed())).expect("handed over");
+    t.run("run-2").await;
+    assert_eq!(used(&t, &objects).await, (1, 0), "it is the same object");
+    assert_eq!(conflict(t.commit(&admission(&t, &[object(&objects, "ticket/2")]).await).await), "budget");
+}

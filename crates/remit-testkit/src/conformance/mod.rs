@@ -71,6 +71,7 @@ pub fn cases() -> Vec<Case> {
             are_reserved_all_or_none, conflicts_are_seen_by_the_next_case, spans_are_apart, spans_are_listed_newest_first,
             a_lowered_limit_takes_nothing_back, a_raised_limit_makes_room, huge_amounts_do_not_wrap,
             objects_count_once, an_object_is_released_by_its_last_holder, an_object_stays_when_one_call_was_charged,
+            an_object_counts_once_for_reads_that_nobody_waits_for,
         },
         settlement::{
             books_what_was_charged, releases_what_never_started, twice_changes_nothing, of_nothing_is_an_error,
