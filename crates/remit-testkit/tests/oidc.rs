@@ -385,6 +385,12 @@ async fn a_vote_takes_a_word_that_was_given_just_now() {
     assert_eq!((status, text.contains("counts no vote by `oidc-earlier`; sign in by `oidc`")), (403, true), "{text}");
     let page = bob.get(&format!("/console/questions/{question}")).await;
     assert!(page.text.contains("Confirm with Acme ID"), "{}", page.text);
+    // Nor does it make a passkey for whoever sits down at his browser, or let a terminal in.
+    assert!(bob.get("/console/account").await.text.contains("Confirm with Acme ID"));
+    let csrf = bob.csrf().await;
+    let passkey = bob.json("/console/account/passkeys/challenge", &json!({}), Some(&csrf)).await;
+    assert_eq!((passkey.status, passkey.text.contains("proved yourself a while ago")), (403, true), "{}", passkey.text);
+    assert_eq!(bob.form("/console/terminal/look", &[("csrf", &csrf), ("code", "BCDF-GHJK")]).await.status, 403);
     let old = bob.cookie.clone();
     let fields = [("next", "/console"), ("anew", "1")];
     // A provider that does not ask him again, or does not say so, confirms nothing.
@@ -403,6 +409,8 @@ async fn a_vote_takes_a_word_that_was_given_just_now() {
     let mut before = world.browser();
     before.cookie = old;
     assert!(!is_in(&before).await);
+    let csrf = bob.csrf().await;
+    assert_eq!(bob.json("/console/account/passkeys/challenge", &json!({}), Some(&csrf)).await.status, 200);
     let (status, text) = vote(&mut bob, &question).await;
     assert_eq!(status, 200, "{text}");
     // The record says who vouched, to whoever may see it, and signs nothing of it in clear.

@@ -19,7 +19,7 @@ use remit_core::verdict::{Code, Refusal};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::door::login::{self, Shown, shown as shown_provider};
+use super::door::login::{self, Shown, shown as shown_provider, to_confirm};
 use super::door::secrets::Secrets;
 use super::door::{Answered, json_answer, not_changed, passkeys_here, password};
 use super::moment::Moment;
@@ -51,8 +51,10 @@ struct AccountPage {
     page: Page,
     /// Whether they came with a key, so that there is nothing to change here.
     by_key: bool,
-    /// Whether they signed in just now.
+    /// Whether they proved themselves just now.
     fresh: bool,
+    /// Who can vouch for them anew.
+    confirm: Option<String>,
     has_password: bool,
     passkeys: Vec<PasskeyShown>,
     sessions: Vec<SessionShown>,
@@ -123,8 +125,10 @@ pub(super) async fn fresh_visitor(edge: &Edge, headers: &HeaderMap) -> Result<(O
     Err(stale())
 }
 
+/// Whether they proved themselves just now. A session that another party vouched for may begin with a word that is
+/// hours old: whoever sits down at an open browser gets one by a click.
 fn is_fresh(edge: &Edge, session: &Session) -> bool {
-    session.created_at.duration_until(edge.gate.ports().clock.now()) < FRESH
+    session.proved_at.is_some_and(|at| at.duration_until(edge.gate.ports().clock.now()) < FRESH)
 }
 
 /// `GET /console/account`.
@@ -161,10 +165,12 @@ async fn shown(edge: &Edge, done: Option<&str>, headers: &HeaderMap) -> Result<A
         added: Moment::new(passkey.added_at, now),
         used: passkey.used_at.map(|used| Moment::new(used, now)),
     });
+    let linked = account.as_ref().is_some_and(|account| account.login.is_some());
     Ok(AccountPage {
         page,
         by_key: this.is_none(),
         fresh,
+        confirm: if linked { to_confirm(edge, person.approver.factor) } else { None },
         has_password: account.as_ref().is_some_and(|account| account.password.is_some()),
         passkeys: passkeys.collect(),
         sessions: sessions.collect(),
@@ -282,8 +288,9 @@ pub(super) async fn still(edge: &Edge, id: &SessionId) -> Result<OperatorId, Ref
 }
 
 fn stale() -> Refusal {
-    Refusal::new(Code::PolicyNoPermit, "you signed in a while ago, and this decides who can act as you")
-        .with_remedy("Sign out, sign in, and do it within a quarter of an hour.")
+    Refusal::new(Code::PolicyNoPermit, "you proved yourself a while ago, and this decides who can act as you").with_remedy(
+        "Sign out and in again, or confirm who you are at `/console/account`, and do it within a quarter of an hour.",
+    )
 }
 
 /// `POST /console/account/login`: off to the other party, whose word for them counts from then on.
