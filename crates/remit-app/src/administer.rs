@@ -84,23 +84,19 @@ impl Gate {
     /// Takes the outcome of a call that a service carried out itself.
     ///
     /// # Errors
-    /// When there is no such unsettled call of this caller.
+    /// When there is no such unsettled call of this caller. What the gate carries out itself is none: its outcome is
+    /// what the gate saw.
     pub async fn report(
         &self,
         caller: &remit_core::Caller,
         intent: &RecordId,
         outcome: Outcome,
     ) -> Result<(), NotReported> {
-        match self.ports.store.outcome(intent).await? {
-            None => return Err(NotReported::Unknown),
-            Some(StoredOutcome::Settled(_)) => return Err(NotReported::Settled),
-            Some(StoredOutcome::Pending) => {}
+        if let Some(StoredOutcome::Settled(_)) = self.ports.store.outcome(intent).await? {
+            return Err(NotReported::Settled);
         }
         let at = self.now();
-        // Everything that is unsettled at this moment, of which this call must be one.
-        let pending = self.ports.store.unsettled(at.checked_add(jiff::SignedDuration::from_millis(1)).unwrap_or(at));
-        let found = pending.await?.into_iter().find(|settlement| settlement.intent == *intent);
-        let settlement = found.ok_or(NotReported::Unknown)?;
+        let settlement = self.ports.store.unreported(intent).await?.ok_or(NotReported::Unknown)?;
         let run = self.ports.store.run(&settlement.run).await?;
         let own = |run: &crate::run::Run| run.agent == *caller.calling_agent() && run.user.as_ref() == caller.user();
         if !run.as_ref().is_some_and(own) {

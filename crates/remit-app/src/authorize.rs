@@ -193,6 +193,7 @@ impl Gate {
                 reservations: reservations.clone(),
                 approvals: approvals.clone(),
                 batched: self.habits.batch_reads && mild(&call.tool) && !reservations.iter().any(costs),
+                carrier: passenger.purpose.carrier(&call.tool),
             },
             Verdict::Ask { rules, refusal } => {
                 let new = (self.question_id(), self.salts().1);

@@ -192,7 +192,7 @@ impl Gate {
 
     /// Decides and records one call that somebody else will carry out.
     pub async fn rule(&self, request: Request) -> Ruling {
-        match self.authorize(request, Purpose::Itself).await {
+        match self.authorize(request, Purpose::Elsewhere).await {
             Ok(admitted) => {
                 let record = admitted.permit.intent().clone();
                 let run = admitted.permit.call().run.clone();

@@ -98,11 +98,26 @@ pub enum Effect {
         approvals: Vec<RuleId>,
         /// Whether the record may become durable a bounded time later.
         batched: bool,
+        /// By whom it is carried out.
+        carrier: Carrier,
     },
     /// The call waits for people.
     Hold(Box<Question>),
     /// The call does not go ahead.
     Refuse,
+}
+
+/// Who carries out an admitted call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The gate. It alone says what came of it, and the run collects labels with the answer.
+    Gate,
+    /// A service, which reports what came of it if it likes, and in its own words. What the tool answers is seen by it
+    /// and by nobody here, so the run collects these labels at once.
+    Service {
+        /// Those of the tool.
+        labels: Labels,
+    },
 }
 
 /// A key a client chose, within one agent and user.

@@ -7,7 +7,7 @@ use remit_core::origin::Sources;
 use remit_core::registry::Registry;
 
 use crate::intent::Unavailable;
-use crate::outcome::{Answer, Outcome, StoredOutcome};
+use crate::outcome::{Answer, Outcome, RunOutcome, StoredOutcome};
 use crate::ports::Store;
 
 /// Answers looked at; a run with more of them is not known whole.
@@ -36,7 +36,7 @@ pub(crate) async fn sources(store: &dyn Store, registry: &Registry, call: &Call)
     if outcomes.len() >= ANSWERS_MAX as usize {
         sources.forget();
     }
-    for (tool, outcome) in outcomes {
+    for RunOutcome { tool, reported, outcome } in outcomes {
         let answer = match outcome {
             StoredOutcome::Settled(Outcome::Completed(answer)) => answer,
             // Nobody was answered, or not before this call was made.
@@ -46,7 +46,8 @@ pub(crate) async fn sources(store: &dyn Store, registry: &Registry, call: &Call)
         };
         // A tool that is not known any more may have let anybody speak.
         let tool = ToolName::parse(&tool).ok().and_then(|name| registry.tool(&name));
-        let untrusted = tool.is_none_or(|tool| tool.labels.untrusted);
+        // What a service reports, its agent may have written.
+        let untrusted = reported || tool.is_none_or(|tool| tool.labels.untrusted);
         match answer {
             forgotten if forgotten == Answer::forgotten() => sources.forget(),
             Answer::Result(value) => sources.answer(untrusted, &value),

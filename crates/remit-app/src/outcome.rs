@@ -49,6 +49,17 @@ pub enum StoredOutcome {
     Settled(Outcome),
 }
 
+/// What came of one call of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOutcome {
+    /// The tool's name.
+    pub tool: String,
+    /// Whether a service carried it out, so that the outcome is what it says.
+    pub reported: bool,
+    /// The outcome, where there is one.
+    pub outcome: StoredOutcome,
+}
+
 impl Answer {
     /// What stands in place of an answer that is kept no longer: the call was carried out once, and whoever
     /// repeats it is told that much.

@@ -28,7 +28,7 @@ use remit_evidence::writer::SignedRecord;
 use crate::hold::{Hold, HoldTarget};
 use crate::intent::{Case, CommitError, Committed, Intent, Settlement, Unavailable};
 use crate::ledger::Head;
-use crate::outcome::{Outcome, StoredOutcome};
+use crate::outcome::{Outcome, RunOutcome, StoredOutcome};
 use crate::permit::Permit;
 use crate::question::{Question, Vote};
 use crate::run::{Run, RunFilter};
@@ -105,7 +105,11 @@ pub trait Store:
     /// What came of the calls of a run, the newest first, at most `limit`: the tool, and the outcome where
     /// there is one. Sees every settlement that was handed over before. Not those of previews: the agent was never
     /// told.
-    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable>;
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<RunOutcome>, Unavailable>;
+
+    /// What an admitted call that a [service](crate::intent::Carrier::Service) carries out would be settled with if it
+    /// said nothing; `None` when there is no such call, or it is settled.
+    async fn unreported(&self, intent: &RecordId) -> Result<Option<Settlement>, Unavailable>;
 
     /// Intents admitted before `before` that nobody has settled.
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable>;

@@ -12,12 +12,12 @@ use std::pin::Pin;
 use jiff::{SignedDuration, Timestamp};
 use remit_core::Snapshot;
 use remit_core::ids::{Digest, QuestionId, RecordId};
-use remit_core::registry;
+use remit_core::registry::{self, Tool};
 use remit_core::verdict::{Code, Decision, Refusal, Verdict};
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, Reply, Request};
-use crate::intent::Unavailable;
+use crate::intent::{Carrier, Unavailable};
 use crate::outcome::{Answer, Outcome};
 use crate::permit::Passage;
 use crate::question::{Question, QuestionState};
@@ -60,6 +60,8 @@ pub enum Preview {
 pub(crate) enum Purpose {
     /// For what comes of it.
     Itself,
+    /// For what comes of it, when somebody else carries it out.
+    Elsewhere,
     /// To show people what the call of this question would do; with the record that asked.
     Preview(QuestionId, Digest),
 }
@@ -171,7 +173,7 @@ impl Purpose {
     /// The question whose preview it is.
     pub(crate) const fn previewed(&self) -> Option<&QuestionId> {
         match self {
-            Self::Itself => None,
+            Self::Itself | Self::Elsewhere => None,
             Self::Preview(question, _) => Some(question),
         }
     }
@@ -179,17 +181,23 @@ impl Purpose {
     /// What its decision record points to.
     pub(crate) fn link(&self) -> Option<(&'static str, Digest)> {
         match self {
-            Self::Itself => None,
+            Self::Itself | Self::Elsewhere => None,
             Self::Preview(_, decision) => Some(("previews", *decision)),
+        }
+    }
+
+    /// Who carries out a call of this tool.
+    pub(crate) fn carrier(&self, tool: &Tool) -> Carrier {
+        match self {
+            Self::Itself | Self::Preview(..) => Carrier::Gate,
+            Self::Elsewhere => Carrier::Service { labels: tool.labels.clone() },
         }
     }
 
     /// Why a call for this purpose does not go ahead, whatever was decided: nobody is asked about a preview, and an
     /// approval is for the agent's own call.
     pub(crate) fn refuses(&self, decision: &Decision) -> Option<Refusal> {
-        if matches!(self, Self::Itself) {
-            return None;
-        }
+        self.previewed()?;
         match &decision.verdict {
             Verdict::Ask { .. } => Some("people would have to be asked about it"),
             Verdict::Allow { approvals, .. } if !approvals.is_empty() => Some("it would use an approval up"),

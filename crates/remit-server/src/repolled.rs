@@ -18,7 +18,7 @@ const TURNS_MAX: usize = 8;
 const IDLE: u8 = 0;
 /// It is being polled.
 const POLLED: u8 = 1;
-/// It is being polled, and has been woken since that began.
+/// A bit: it has been woken since a poll began, or since the task was woken.
 const WOKEN: u8 = 2;
 
 /// See the module.
@@ -47,7 +47,8 @@ impl<F: Future> Future for Repolled<F> {
         let Self { future, relay, waker } = &mut *self;
         relay.task.register(context.waker());
         for _ in 0..TURNS_MAX {
-            relay.state.store(POLLED, Ordering::Release);
+            // A swap and no store: whatever was said before a wake that this clears is seen by the poll that follows.
+            relay.state.swap(POLLED, Ordering::AcqRel);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
                 return Poll::Ready(output);
             }
@@ -56,7 +57,7 @@ impl<F: Future> Future for Repolled<F> {
                 return Poll::Pending;
             }
         }
-        relay.state.store(IDLE, Ordering::Release);
+        relay.state.swap(IDLE, Ordering::AcqRel);
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -68,7 +69,8 @@ impl Wake for Relay {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
+        // Writes in each case, so that the next swap takes what was said before this wake, also when it is not the first.
+        if self.state.fetch_or(WOKEN, Ordering::AcqRel) == IDLE {
             self.task.wake();
         }
     }
@@ -114,12 +116,26 @@ mod tests {
         assert_eq!(polled(usize::MAX), (Poll::Pending, 1), "others get their turn");
     }
 
+    /// Wakes itself once.
+    async fn own_wake() {
+        let mut woken = false;
+        std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut woken, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_wake_from_elsewhere_is_lost() {
         for _ in 0..2_000 {
             let (sender, receiver) = tokio::sync::oneshot::channel();
             tokio::spawn(async move { sender.send(()) });
-            let waited = tokio::time::timeout(std::time::Duration::from_secs(30), repolled(receiver));
+            let both = repolled(async {
+                own_wake().await;
+                receiver.await
+            });
+            let waited = tokio::time::timeout(std::time::Duration::from_secs(30), both);
             assert!(matches!(waited.await, Ok(Ok(()))), "it was woken");
         }
     }

@@ -18,7 +18,7 @@
 
 use std::time::Instant;
 
-use remit_app::intent::{Effect, Intent, Settlement};
+use remit_app::intent::{Carrier, Effect, Intent, Settlement};
 use remit_core::budget::Reservation;
 use remit_core::ids::RecordId;
 use rusqlite::Connection;
@@ -139,7 +139,9 @@ impl Entry {
 
 /// What a batched intent reserves, if nothing about it needs the file.
 fn reserved(intent: &Intent) -> Option<&[Reservation]> {
-    let Effect::Admit { reservations, approvals, batched: true } = &intent.effect else { return None };
+    let Effect::Admit { reservations, approvals, batched: true, carrier: Carrier::Gate } = &intent.effect else {
+        return None;
+    };
     let alone = intent.idempotency.is_none() && intent.preview_of.is_none() && approvals.is_empty();
     (alone && !intents::counts_objects(reservations)).then_some(reservations)
 }

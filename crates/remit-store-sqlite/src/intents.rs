@@ -1,8 +1,8 @@
 //! Decisions on their way into the file, and the end of the calls they admitted.
 
 use jiff::Timestamp;
-use remit_app::intent::{Effect, IdempotencyKey, Intent, Settlement};
-use remit_app::outcome::{Outcome, StoredOutcome};
+use remit_app::intent::{Carrier, Effect, IdempotencyKey, Intent, Settlement};
+use remit_app::outcome::{Outcome, RunOutcome, StoredOutcome};
 use remit_core::budget::{Reservation, Unit};
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, UserId};
 use remit_core::verdict::Code;
@@ -40,8 +40,11 @@ pub(crate) fn commit(desk: &Desk<'_>, intent: &Intent) -> Result<Applied, Failur
         return Ok(Applied::Repeated { intent: record, call });
     }
     match &intent.effect {
-        Effect::Admit { reservations, approvals, .. } => {
+        Effect::Admit { reservations, approvals, carrier, .. } => {
             admit(desk, intent, reservations, approvals)?;
+            if let Carrier::Service { labels } = carrier {
+                runs::book(desk, &intent.run, 0, Some(labels))?;
+            }
             Ok(Applied::Admitted(intent.record.id.clone()))
         }
         Effect::Hold(question) => {
@@ -134,8 +137,8 @@ fn admit(desk: &Desk<'_>, intent: &Intent, reservations: &[Reservation], approva
 pub(crate) fn insert(db: &Connection, intent: &Intent, reservations: &[Reservation]) -> Result<i64, Failure> {
     let position = records::append(db, &intent.record)?;
     db.prepare_cached(
-        "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations, preview_of)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO intents (position, agent, user, call, tool, at, idempotency, reservations, preview_of, carrier)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         position,
@@ -147,6 +150,11 @@ pub(crate) fn insert(db: &Connection, intent: &Intent, reservations: &[Reservati
         intent.idempotency.as_ref().map(|key| &key.0),
         reservations_text(reservations),
         intent.preview_of.as_ref().map(QuestionId::as_str),
+        if matches!(intent.effect, Effect::Admit { carrier: Carrier::Service { .. }, .. }) {
+            "service"
+        } else {
+            "gate"
+        },
     ])?;
     if intent.review {
         reviews::ask(db, position)?;
@@ -249,9 +257,9 @@ pub(crate) fn outcome(db: &Connection, intent: &RecordId) -> Result<Option<Store
 }
 
 /// What came of the calls of a run, the newest first.
-pub(crate) fn outcomes(db: &Connection, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Failure> {
+pub(crate) fn outcomes(db: &Connection, run: &RunId, limit: u32) -> Result<Vec<RunOutcome>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT tool, state, outcome, code, intents.reason, answer FROM records JOIN intents USING (position)
+        "SELECT tool, state, outcome, code, intents.reason, answer, carrier = 'service' FROM records JOIN intents USING (position)
          WHERE run = ?1 AND preview_of IS NULL ORDER BY position DESC LIMIT ?2",
     )?;
     let mut rows = statement.query(params![run.as_str(), limit])?;
@@ -263,7 +271,7 @@ pub(crate) fn outcomes(db: &Connection, run: &RunId, limit: u32) -> Result<Vec<(
             let (outcome, code) = (row.get(2)?, row.get(3)?);
             StoredOutcome::Settled(OutcomeColumns { outcome, code, reason: row.get(4)?, answer: row.get(5)? }.read()?)
         };
-        found.push((row.get(0)?, outcome));
+        found.push(RunOutcome { tool: row.get(0)?, reported: row.get(6)?, outcome });
     }
     Ok(found)
 }
@@ -281,6 +289,16 @@ pub(crate) fn unsettled(db: &Connection, before: Timestamp) -> Result<Vec<Settle
         found.push(pending(row)?);
     }
     Ok(found)
+}
+
+/// A call that a service carries out and has not reported.
+pub(crate) fn unreported(db: &Connection, intent: &RecordId) -> Result<Option<Settlement>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, digest, run, at, reservations FROM intents JOIN records USING (position)
+         WHERE id = ?1 AND state = 'admitted' AND carrier = 'service'",
+    )?;
+    let mut rows = statement.query([intent.as_str()])?;
+    rows.next()?.map(pending).transpose()
 }
 
 fn pending(row: &Row<'_>) -> Result<Settlement, Failure> {

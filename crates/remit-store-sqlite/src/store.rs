@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
-use remit_app::outcome::StoredOutcome;
+use remit_app::outcome::{RunOutcome, StoredOutcome};
 use remit_app::ports::{CaseQuery, Erasure, RecordFilter, Retired, Retirement, Store};
 use remit_app::question::{Question, Vote};
 use remit_app::run::{Run, RunFilter};
@@ -297,10 +297,14 @@ impl Store for SqliteStore {
         self.read(|db| intents::outcome(db, intent)).await
     }
 
-    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<RunOutcome>, Unavailable> {
         // Answered after everything that was handed over before.
         self.write_as(Urgency::Soon, false, |_| Ok(())).await?;
         self.read(|db| intents::outcomes(db, run, limit)).await
+    }
+
+    async fn unreported(&self, intent: &RecordId) -> Result<Option<Settlement>, Unavailable> {
+        self.read(|db| intents::unreported(db, intent)).await
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {

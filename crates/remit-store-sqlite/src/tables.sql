@@ -84,6 +84,7 @@ CREATE TABLE intents (
   at INTEGER NOT NULL,
   idempotency TEXT,
   preview_of TEXT,
+  carrier TEXT NOT NULL CHECK (carrier IN ('gate', 'service')),
   reservations TEXT NOT NULL,
   state TEXT NOT NULL DEFAULT 'admitted' CHECK (state IN ('admitted', 'settled')),
   settled_at INTEGER,

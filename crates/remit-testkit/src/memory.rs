@@ -23,14 +23,13 @@ use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
 use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, Intent, Receipt, Settlement, Unavailable};
 use remit_app::ledger::Head;
-use remit_app::outcome::{Outcome, StoredOutcome};
+use remit_app::outcome::{RunOutcome, StoredOutcome};
 use remit_app::ports::{CaseQuery, Erasure, RecordFilter, Retired, Retirement, Store};
 use remit_app::question::{Question, QuestionState, Vote};
 use remit_app::run::{Run, RunFilter};
 use remit_core::budget::{Budget, Span};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{AgentId, QuestionId, RecordId, RunId, UserId};
-use remit_core::verdict::Code;
 use remit_core::{CaseFile, RunFacts};
 use remit_evidence::log::leaf::Leaf;
 use remit_evidence::writer::SignedRecord;
@@ -152,37 +151,27 @@ impl Store for MemoryStore {
         }))
     }
 
-    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<(String, StoredOutcome)>, Unavailable> {
+    async fn outcomes(&self, run: &RunId, limit: u32) -> Result<Vec<RunOutcome>, Unavailable> {
         let state = self.open()?;
         let told = |admitted: &&Admitted| admitted.intent.run == *run && admitted.intent.preview_of.is_none();
         let of_run = state.intents.iter().rev().filter(told);
         let shown = of_run.take(limit as usize).map(|admitted| {
             let outcome = admitted.outcome.clone().map_or(StoredOutcome::Pending, StoredOutcome::Settled);
-            (admitted.intent.tool.clone(), outcome)
+            RunOutcome { tool: admitted.intent.tool.clone(), reported: admitted.is_reported(), outcome }
         });
         Ok(shown.collect())
+    }
+
+    async fn unreported(&self, intent: &RecordId) -> Result<Option<Settlement>, Unavailable> {
+        let state = self.open()?;
+        let found = state.by_record.get(intent).and_then(|at| state.intents.get(*at));
+        Ok(found.filter(|admitted| admitted.outcome.is_none() && admitted.is_reported()).map(Admitted::abandoned))
     }
 
     async fn unsettled(&self, before: Timestamp) -> Result<Vec<Settlement>, Unavailable> {
         let state = self.open()?;
         let pending = state.intents.iter().filter(|a| a.outcome.is_none() && a.intent.at < before);
-        let mut found: Vec<_> = pending
-            .map(|Admitted { intent, reservations, .. }| Settlement {
-                intent: intent.record.id.clone(),
-                record: None,
-                decision: intent.record.digest,
-                run: intent.run.clone(),
-                at: intent.at,
-                reservations: reservations.clone(),
-                charged: true,
-                labels: None,
-                outcome: Outcome::Unknown {
-                    code: Code::EffectUnknown,
-                    reason: "the gateway stopped before it learned what came of the call".into(),
-                },
-                review: false,
-            })
-            .collect();
+        let mut found: Vec<_> = pending.map(Admitted::abandoned).collect();
         found.sort_by_key(|settlement| settlement.at);
         Ok(found)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use remit_cli::boot::Running;
 use remit_testkit::place::{Place, business};
-use remit_testkit::upstream::Upstream;
+use remit_testkit::upstream::{Manner, Upstream};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,7 +16,7 @@ const OPERATOR: &str = "scenario-operator-rehearsal";
 struct World {
     running: Running,
     address: String,
-    _upstream: Upstream,
+    upstream: Upstream,
     _place: Place,
 }
 
@@ -25,10 +25,11 @@ impl World {
         let upstream = business(Duration::ZERO).await;
         let place = Place::before(&upstream);
         place.host(HOST);
+        place.edit("upstreams/business.yaml", "timeout: 2s", "timeout: 8s");
         let running = Running::start(place.path(), Some(([127, 0, 0, 1], 0).into())).await;
         let running = running.map_err(|error| error.to_string()).expect("it starts");
         let address = running.url.trim_start_matches("http://").to_owned();
-        Self { running, address, _upstream: upstream, _place: place }
+        Self { running, address, upstream, _place: place }
     }
 
     /// Sends this request line with these headers and body, byte by byte as they are written here.
@@ -104,6 +105,28 @@ async fn who_says_a_thing_twice_says_the_same() {
         let (status, answer) = world.ask("POST /v1/calls", &more, Some(&call("a"))).await;
         assert_eq!((status, code(&answer)), (400, "request.malformed"), "{more:?}: {answer}");
     }
+    world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_gate_carries_out_nobody_else_reports() {
+    let world = World::new().await;
+    let run = world.run("ada@acme.example").await;
+    world.upstream.behave(Manner::Silent);
+    let refund = json!({"tool": "business/refund", "arguments": {"payment": "p-1", "amount": 5}, "run": run, "idempotency_key": "k"});
+    let lie = async {
+        let record = loop {
+            let (_, answer) = world.ask("POST /v1/calls", &[], Some(&refund)).await;
+            if code(&answer) == "idempotency.pending" {
+                break answer["error"]["record"].as_str().expect("a record").to_owned();
+            }
+        };
+        let path = format!("POST /v1/decisions/{record}/outcome");
+        world.ask(&path, &[], Some(&json!({"state": "not_started", "run": run}))).await
+    };
+    let (first, (status, lied)) = tokio::join!(world.ask("POST /v1/calls", &[], Some(&refund)), lie);
+    assert_eq!((status, code(&lied)), (404, "record.unknown"), "{lied}");
+    assert_eq!(code(&first.1), "effect.unknown", "what the gate saw: {first:?}");
     world.running.stop().await;
 }
 

@@ -80,6 +80,20 @@ async fn a_recipient_that_only_outsiders_named_gets_no_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_puts_words_into_the_mouth_of_a_trusted_tool() {
+    let world = World::new("Write to jane@customer.example").await;
+    let read = json!({"tool": "business/get_customer", "arguments": {"id": "C-1"}, "run": world.run});
+    let decided = world.wire.done(HOST, "/v1/decisions", Some(&read)).await.expect("decided");
+    assert_eq!(decided["decision"], "allow", "{decided}");
+    let path = format!("/v1/decisions/{}/outcome", decided["record"].as_str().expect("a record"));
+    let said = json!({"state": "completed", "result": {"mail": "mallory@evil.example"}, "run": world.run});
+    world.wire.done(HOST, &path, Some(&said)).await.expect("reported");
+    let refused = world.mail("mallory@evil.example").await;
+    assert_eq!(refused["error"]["code"], "policy.guardrail", "{refused}");
+    world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_arguments_came_from_is_recorded_and_decided_again() {
     let world = World::new("Write to jane@customer.example").await;
     world.says("mallory@evil.example");

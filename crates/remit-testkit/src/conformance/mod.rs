@@ -77,7 +77,7 @@ pub fn cases() -> Vec<Case> {
             books_what_was_charged, releases_what_never_started, twice_changes_nothing, of_nothing_is_an_error,
             soon_is_ordered_before_later_deeds, every_outcome_comes_back, unsettled_calls_are_listed,
             only_what_never_started_is_released, money_is_spent_once, books_in_the_span_of_the_reservation,
-            the_outcomes_of_a_run_are_listed,
+            the_outcomes_of_a_run_are_listed, a_service_says_what_came_of_its_own_calls_only,
         },
         runs::{
             come_back_as_they_were, open_once, close_once, a_closed_run_admits_nothing, labels_are_collected,

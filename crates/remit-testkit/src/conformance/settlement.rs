@@ -1,8 +1,9 @@
 //! Settling.
 
-use remit_app::intent::Settlement;
+use remit_app::intent::{Carrier, Settlement};
 use remit_app::outcome::{Answer, Outcome, StoredOutcome};
 use remit_core::budget::Unit;
+use remit_core::labels::Labels;
 use remit_core::verdict::Code;
 use remit_evidence::record::Kind;
 use serde_json::json;
@@ -154,8 +155,24 @@ pub(super) async fn the_outcomes_of_a_run_are_listed(t: Trial) {
     let third = t.admit(&t.admission(&run, "third").await).await;
     t.store.settle_soon(t.settlement(&third, not_started())).expect("handed over");
     let listed = t.store.outcomes(&run, 9).await.expect("read");
-    let outcomes: Vec<_> = listed.into_iter().map(|(_, outcome)| outcome).collect();
+    let outcomes: Vec<_> = listed.into_iter().map(|of| of.outcome).collect();
     let settled = StoredOutcome::Settled;
     assert_eq!(outcomes, [settled(not_started()), StoredOutcome::Pending, settled(completed())], "the newest first");
     assert_eq!(t.store.outcomes(&run, 1).await.expect("read").len(), 1);
+}
+
+pub(super) async fn a_service_says_what_came_of_its_own_calls_only(t: Trial) {
+    let run = t.run("run-1").await;
+    let own = t.admit(&t.admission(&run, "the gate's").await).await;
+    let labels = Labels { untrusted: true, ..Labels::none() };
+    let carrier = Carrier::Service { labels: labels.clone() };
+    let elsewhere = t.admit(&Admission { carrier, batched: true, ..t.admission(&run, "a service's").await }).await;
+    assert_eq!(t.load(&run, digest("next")).await.file.run.labels, labels, "from its beginning on");
+    assert!(t.store.unreported(&own).await.expect("read").is_none());
+    let settlement = t.store.unreported(&elsewhere).await.expect("read").expect("it waits");
+    assert_eq!((&settlement.intent, settlement.charged), (&elsewhere, true));
+    let reported: Vec<_> = t.store.outcomes(&run, 9).await.expect("read").into_iter().map(|of| of.reported).collect();
+    assert_eq!(reported, [true, false]);
+    t.settle(&elsewhere, completed()).await;
+    assert!(t.store.unreported(&elsewhere).await.expect("read").is_none(), "once");
 }

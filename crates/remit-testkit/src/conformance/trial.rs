@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use remit_app::action::Salt;
 use remit_app::change::{Change, ChangeVote, Weakens};
-use remit_app::intent::{Basis, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
+use remit_app::intent::{Basis, Carrier, Case, CommitError, Committed, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Answer, Outcome};
 use remit_app::ports::listing::Waiting;
 use remit_app::ports::{CaseQuery, Store};
@@ -55,6 +55,8 @@ pub struct Admission {
     pub approvals: Vec<RuleId>,
     /// Whether it may become durable later.
     pub batched: bool,
+    /// By whom it is carried out.
+    pub carrier: Carrier,
     /// Whether a person has to look at it afterwards.
     pub review: bool,
     /// Of which question it is the preview.
@@ -137,6 +139,7 @@ impl Trial {
             reservations: Vec::new(),
             approvals: Vec::new(),
             batched: false,
+            carrier: Carrier::Gate,
             review: false,
             preview_of: None,
         }
@@ -148,6 +151,7 @@ impl Trial {
             reservations: admission.reservations.clone(),
             approvals: admission.approvals.clone(),
             batched: admission.batched,
+            carrier: admission.carrier.clone(),
         };
         self.intent_with(admission, effect)
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use remit_app::access::{AccessRequest, Given};
 use remit_app::delivery::Delivery;
 use remit_app::hold::{Hold, HoldTarget};
-use remit_app::intent::{CommitError, Effect, Intent, Settlement, Unavailable};
+use remit_app::intent::{Carrier, CommitError, Effect, Intent, Settlement, Unavailable};
 use remit_app::ledger::{Epoch, Head};
 use remit_app::outcome::Outcome;
 use remit_app::question::{Question, QuestionState};
@@ -14,6 +14,7 @@ use remit_app::run::Run;
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{Digest, QuestionId, RecordId, RunId};
+use remit_core::verdict::Code;
 use remit_evidence::writer::SignedRecord;
 
 #[derive(Default)]
@@ -56,6 +57,32 @@ pub(super) struct Admitted {
     pub intent: Intent,
     pub reservations: Vec<Reservation>,
     pub outcome: Option<Outcome>,
+}
+
+impl Admitted {
+    /// Whether a service says what came of it.
+    pub const fn is_reported(&self) -> bool {
+        matches!(self.intent.effect, Effect::Admit { carrier: Carrier::Service { .. }, .. })
+    }
+
+    /// What it is settled with when nobody says what came of it.
+    pub fn abandoned(&self) -> Settlement {
+        Settlement {
+            intent: self.intent.record.id.clone(),
+            record: None,
+            decision: self.intent.record.digest,
+            run: self.intent.run.clone(),
+            at: self.intent.at,
+            reservations: self.reservations.clone(),
+            charged: true,
+            labels: None,
+            outcome: Outcome::Unknown {
+                code: Code::EffectUnknown,
+                reason: "the gateway stopped before it learned what came of the call".into(),
+            },
+            review: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -148,7 +175,7 @@ impl State {
 
     /// Checks everything, then changes everything; only budgets are tried one by one, and given back.
     pub(super) fn admit(&mut self, intent: &Intent, reservations: &[Reservation]) -> Result<(), CommitError> {
-        let Effect::Admit { approvals, .. } = &intent.effect else { return Ok(()) };
+        let Effect::Admit { approvals, carrier, .. } = &intent.effect else { return Ok(()) };
         if intent.basis.halts != self.halts_changed {
             return Err(CommitError::Conflict("halts"));
         }
@@ -191,9 +218,14 @@ impl State {
                 question.used = question.uses >= question.uses_max();
             }
         }
-        if let Some((run, _)) = self.runs.get_mut(run) {
+        if let Some((run, version)) = self.runs.get_mut(run) {
             run.calls += 1;
             run.used_at = run.used_at.max(intent.at);
+            if let Carrier::Service { labels } = carrier {
+                let before = run.labels.clone();
+                run.labels.collect(labels);
+                *version += u64::from(run.labels != before);
+            }
         }
         Ok(())
     }
