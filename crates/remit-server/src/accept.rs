@@ -1,5 +1,7 @@
 //! Accept: bytes in, within limits, from where we expect them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,12 +14,16 @@ use serde_json::Value;
 use crate::edge::EdgeSettings;
 use crate::refusal;
 
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(15);
+
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
-/// [`Code::RequestTooLarge`] past the limit, [`Code::Malformed`] when it does not arrive whole.
+/// [`Code::RequestTooLarge`] past the limit, [`Code::Malformed`] when it does not arrive whole, and in time.
 pub async fn body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, limit).collect().await {
+    let collected = tokio::time::timeout(BODY_TIME_MAX, Limited::new(body, limit).collect()).await;
+    match collected.map_err(|_| malformed(format!("the body did not arrive within {} s", BODY_TIME_MAX.as_secs())))? {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Refusal::new(Code::RequestTooLarge, format!("the body is larger than {limit} bytes")))

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -29,8 +30,10 @@ use crate::edge::Edge;
 use crate::repolled::repolled;
 use crate::{accept, admin, console, gateway, ledger, notify, refusal};
 
-/// How long the head of a request may take to arrive.
+/// How long the head of a request may take to arrive, the first one with whatever comes before it.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+/// How often a quiet HTTP/2 connection is asked whether anybody is there.
+const PING_EVERY: Duration = Duration::from_secs(30);
 /// Most connections at once; further ones wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 10_000;
 
@@ -122,10 +125,13 @@ pub async fn serve(
     let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
-    server.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+    server.http2().timer(TokioTimer::new()).max_concurrent_streams(256).keep_alive_interval(PING_EVERY);
     tokio::pin!(stop);
     loop {
-        let place = places.clone().acquire_owned().await;
+        let place = tokio::select! {
+            () = &mut stop => break,
+            place = places.clone().acquire_owned() => place,
+        };
         let (stream, peer) = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
@@ -171,8 +177,10 @@ async fn connection<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let served = TowerToHyperService::new(router);
+    let (served, asked) = (TowerToHyperService::new(router), Arc::new(AtomicBool::new(false)));
+    let begun = asked.clone();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
         // RFC 9112, section 3.2: such a request is answered with 400, whatever it asks for.
         let nameless = request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST);
@@ -185,7 +193,14 @@ where
         }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);
-    watcher.watch(connection.into_owned()).await
+    let connection = watcher.watch(connection.into_owned());
+    tokio::pin!(connection);
+    // Whoever says nothing, or not enough to tell which HTTP it is, is known to no other timer.
+    match tokio::time::timeout(HEAD_TIME_MAX, &mut connection).await {
+        Ok(ended) => ended,
+        Err(_) if asked.load(Ordering::Relaxed) => connection.await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// The names under which a listener on this address is reached from the same machine.

@@ -131,6 +131,28 @@ async fn what_the_gate_carries_out_nobody_else_reports() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_keeps_a_place_by_saying_nothing() {
+    let world = World::new().await;
+    let head = format!("POST /v1/calls HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {HOST}\r\n", world.address);
+    let half = format!("{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{");
+    let mut all = tokio::task::JoinSet::new();
+    for (said, answer) in [("", ""), ("PRI", ""), (&head, ""), (&half, "HTTP/1.1 400")] {
+        let (address, said) = (world.address.clone(), said.to_owned());
+        all.spawn(async move {
+            let mut stream = TcpStream::connect(&address).await.expect("a connection");
+            stream.write_all(said.as_bytes()).await.expect("sent");
+            let mut told = String::new();
+            let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut told)).await;
+            assert!(read.is_ok() && told.starts_with(answer), "`{said}`: {told}");
+        });
+    }
+    while let Some(one) = all.join_next().await {
+        one.expect("it came to its end");
+    }
+    world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_host_and_origin_that_is_named_counts() {
     let world = World::new().await;
     let own = ("Host", world.address.as_str());

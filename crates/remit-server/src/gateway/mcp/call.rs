@@ -115,14 +115,19 @@ fn continuation(
     Ok(Some(Continuation { state, responses, capabilities }))
 }
 
-/// Where the upstream's progress goes: to the client, under the client's own token.
+/// Where the upstream's progress goes: to the client, under the client's own token, and as numbers only. A message would be
+/// words of the upstream's past the record, the labels and the origins that its answer has.
 fn progress(client: &Client, meta: Option<&Value>) -> Option<Progress> {
     let token = meta?.get("progressToken").filter(|token| token.is_string() || token.is_i64() || token.is_u64());
     let (token, outbox) = (token?.clone(), client.outbox.clone()?);
     Some(Progress(Arc::new(move |params| {
-        let Value::Object(mut params) = params else { return };
-        params.insert("progressToken".into(), token.clone());
-        outbox.notice(notification("notifications/progress", Value::Object(params)));
+        let number = |name: &str| params.get(name).filter(|value| value.is_number());
+        let Some(progress) = number("progress") else { return };
+        let mut told = json!({"progressToken": token, "progress": progress});
+        if let Some(total) = number("total") {
+            told["total"] = total.clone();
+        }
+        outbox.notice(notification("notifications/progress", told));
     })))
 }
 

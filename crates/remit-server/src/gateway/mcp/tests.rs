@@ -185,7 +185,7 @@ async fn progress_comes_before_the_answer_under_the_clients_token() {
         let all = messages(response).await;
         assert_eq!(all.len(), 4);
         for (at, notice) in all.iter().take(3).enumerate() {
-            let progress = json!({"progressToken": "mine", "progress": at});
+            let progress = json!({"progressToken": "mine", "progress": at, "total": 2});
             assert_eq!((&notice["method"], &notice["params"]), (&json!("notifications/progress"), &progress));
         }
         assert_eq!(text(&all[3]["result"]), "progress");
