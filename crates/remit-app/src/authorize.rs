@@ -80,7 +80,13 @@ impl Gate {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.now();
             let began = meter.tick();
-            let case = self.load(&snapshot, &passenger.call, now).await?;
+            let case = match self.load(&snapshot, &passenger.call, now).await {
+                Ok(case) => case,
+                Err(reply) => {
+                    self.writer.give_back(passenger.ticket);
+                    return Err(reply);
+                }
+            };
             meter.step(Step::Load, began);
             let began = meter.tick();
             let decision = decide(&snapshot, &passenger.call, &case.file, now);

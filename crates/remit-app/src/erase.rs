@@ -124,7 +124,10 @@ impl Gate {
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, self.run_draft(run, Some(at)), &self.randomness());
         match self.ports.store.close_run(&run.id, at, record).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.closed(run).await;
+                Ok(())
+            }
             // Somebody else has closed it.
             Err(CommitError::Conflict(_)) => {
                 self.writer.give_back(ticket);

@@ -146,7 +146,7 @@ pub enum AccountChange {
     },
     /// Somebody said which login is theirs: password, passkeys, sessions and invitations are gone.
     LoginGiven(Login),
-    /// They proved a login with another party, which takes the place of an earlier one.
+    /// They proved a login with another party. Where it takes the place of an earlier one, all sessions but one end.
     LoginAdded {
         /// Which.
         login: Login,
@@ -154,6 +154,8 @@ pub enum AccountChange {
         invitation: Option<Digest>,
         /// What the other party answered.
         spent: Spent,
+        /// The session that goes on.
+        keeps: Option<SessionId>,
     },
     /// No login with another party is theirs any more. All sessions but one end.
     LoginRemoved {

@@ -20,7 +20,18 @@ use crate::run::Run;
 /// The lock is held while a run is looked up or opened, and by nothing else: two first calls at
 /// once must not begin two runs, or what one of them sees would be lost on the other.
 #[derive(Default)]
-pub(crate) struct Implicit(Mutex<HashMap<Pair, (RunId, Timestamp)>>);
+pub(crate) struct Implicit(Mutex<HashMap<Pair, Current>>);
+
+/// A run that nobody opened by name.
+#[derive(Clone, Debug)]
+struct Current {
+    run: RunId,
+    /// When a call was last made in it.
+    used: Timestamp,
+    /// Calls in it are refused, and do not keep it current: once it is idle the next one begins. Not before, or
+    /// whoever closes a run would leave behind what it has seen.
+    closed: bool,
+}
 
 /// Who has a current run.
 type Pair = (AgentId, Option<UserId>);
@@ -56,7 +67,10 @@ impl Gate {
         let ticket = self.writer.ticket();
         let record = self.writer.sign(&ticket, draft, &self.randomness());
         match self.ports.store.close_run(&run.id, at, record).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.closed(&run).await;
+                Ok(())
+            }
             Err(CommitError::Conflict(_)) => {
                 self.writer.give_back(ticket);
                 Err(Refusal::new(Code::RunClosed, "the run was closed already"))
@@ -85,9 +99,11 @@ impl Gate {
         let since = now.checked_sub(idle).unwrap_or(Timestamp::MIN);
         let key = (caller.calling_agent().clone(), caller.user().cloned());
         let mut current = self.implicit.0.lock().await;
-        if let Some((run, used)) = current.get_mut(&key).filter(|(_, used)| *used >= since) {
-            *used = now;
-            return Ok(run.clone());
+        if let Some(known) = current.get_mut(&key).filter(|known| known.used >= since) {
+            if !known.closed {
+                known.used = now;
+            }
+            return Ok(known.run.clone());
         }
         // After a restart the run goes on: its labels must not be forgotten.
         let store = &self.ports.store;
@@ -96,15 +112,23 @@ impl Gate {
             Some(run) => run,
             None => self.open(caller, Opening::default(), true).await?.id,
         };
-        current.insert(key, (run.clone(), now));
+        current.insert(key, Current { run: run.clone(), used: now, closed: false });
         Ok(run)
+    }
+
+    /// A run was closed, which may be somebody's current one.
+    pub(crate) async fn closed(&self, run: &Run) {
+        let key = (run.agent.clone(), run.user.clone());
+        if let Some(known) = self.implicit.0.lock().await.get_mut(&key).filter(|known| known.run == run.id) {
+            known.closed = true;
+        }
     }
 
     /// What the caller's current run has seen, for lists; a fresh run when there is none.
     pub(crate) async fn facts_of_current_run(&self, caller: &Caller) -> Result<RunFacts, Refusal> {
         let key = (caller.calling_agent().clone(), caller.user().cloned());
-        let Some((id, _)) = self.implicit.0.lock().await.get(&key).cloned() else { return Ok(RunFacts::fresh()) };
-        let run = self.ports.store.run(&id).await.map_err(|error| unavailable(&error))?;
+        let Some(known) = self.implicit.0.lock().await.get(&key).cloned() else { return Ok(RunFacts::fresh()) };
+        let run = self.ports.store.run(&known.run).await.map_err(|error| unavailable(&error))?;
         Ok(run.map_or_else(RunFacts::fresh, |run| RunFacts {
             labels: run.labels,
             calls: run.calls,

@@ -53,8 +53,8 @@ pub struct Writer {
     keyid: String,
     tenant: TenantId,
     next: AtomicU64,
-    /// Places whose record was not stored after all. They are taken again before new ones, so that
-    /// only a record that was really lost leaves a gap.
+    /// Places whose record was not stored after all. They are taken again before new ones, so that a gap means a
+    /// record that was lost, or one of which the store could not say what became of it.
     returned: Mutex<Vec<u64>>,
     /// The last checkpoint that was published as far as this writer knows.
     seen: ArcSwapOption<Head>,

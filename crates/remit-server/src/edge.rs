@@ -49,6 +49,8 @@ pub struct Edge {
     pub channels: Option<Arc<Channels>>,
     /// Who has tried to come in, and from where.
     pub(crate) addresses: Addresses,
+    /// From where terminals asked to be let in. Apart: whoever asks for many of these keeps nobody from signing in.
+    pub(crate) terminal_addresses: Addresses,
     /// Terminals that wait to be let in.
     pub(crate) terminals: Terminals,
     oidc: ArcSwapOption<Oidc>,
@@ -186,6 +188,7 @@ impl Edge {
             trust,
             channels,
             addresses,
+            terminal_addresses: Addresses::default(),
             terminals,
             oidc,
             keyring,

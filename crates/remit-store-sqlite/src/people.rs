@@ -273,11 +273,15 @@ fn change(db: &Connection, operator: &OperatorId, change: &AccountChange, now: T
             db.prepare_cached("INSERT INTO accounts (operator) VALUES (?1)")?.execute([name])?;
             set_login(db, operator, login)
         }
-        AccountChange::LoginAdded { login, invitation, spent } => {
+        AccountChange::LoginAdded { login, invitation, spent, keeps } => {
             take_invitation(db, name, invitation.as_ref(), now)?;
             spend(db, spent, now)?;
-            account(db, operator)?.ok_or(Failure::Conflict("account"))?;
-            set_login(db, operator, login)
+            let theirs = account(db, operator)?.ok_or(Failure::Conflict("account"))?;
+            set_login(db, operator, login)?;
+            match theirs.login {
+                Some(before) if before != *login => end_others(db, name, keeps.as_ref()),
+                _ => Ok(()),
+            }
         }
         AccountChange::LoginRemoved { keeps } => {
             if db.prepare_cached("DELETE FROM logins WHERE operator = ?1")?.execute([name])? == 0 {

@@ -29,8 +29,8 @@ use metadata::{Metadata, PostedSecret};
 pub use token::Proven;
 use token::{Expected, judge};
 
-/// How long metadata counts before it is asked for again.
-const METADATA_LASTS: Duration = Duration::from_secs(3_600);
+/// How long a provider is taken at what it said of itself, its keys with it: one that it withdraws counts no longer.
+const KNOWN_LASTS: Duration = Duration::from_secs(3_600);
 /// Keys are asked for again no sooner, whatever tokens name: nobody makes us ask in a circle.
 const KEYS_REST: Duration = Duration::from_secs(60);
 /// After a failure the provider is left alone for so long.
@@ -202,7 +202,7 @@ impl Oidc {
 
     async fn metadata(&self) -> Result<Metadata, Failure> {
         let mut known = self.known.lock().await;
-        let young = |(_, since): &&(Metadata, Instant)| since.elapsed() < METADATA_LASTS;
+        let young = |(_, since): &&(Metadata, Instant)| since.elapsed() < KNOWN_LASTS;
         if let Some((metadata, _)) = known.metadata.as_ref().filter(young) {
             return Ok(metadata.clone());
         }
@@ -217,7 +217,7 @@ impl Oidc {
     /// The key that a token names. A new one may have come since the last look.
     async fn key(&self, metadata: &Metadata, token: &token::Unsure) -> Result<keys::Key, Failure> {
         let mut known = self.known.lock().await;
-        if let Some((keys, since)) = &known.keys {
+        if let Some((keys, since)) = known.keys.as_ref().filter(|(_, since)| since.elapsed() < KNOWN_LASTS) {
             match keys.of(token.algorithm, token.kid.as_deref()) {
                 Err(_) if since.elapsed() >= KEYS_REST => {}
                 found => return found,

@@ -273,7 +273,12 @@ fn login(subject: &str) -> Login {
 }
 
 fn login_added(subject: &str, token: Option<&str>) -> AccountChange {
-    AccountChange::LoginAdded { login: login(subject), invitation: token.map(digest), spent: spent(subject) }
+    AccountChange::LoginAdded {
+        login: login(subject),
+        invitation: token.map(digest),
+        spent: spent(subject),
+        keeps: Some(SessionId(digest("kept"))),
+    }
 }
 
 async fn by_login(
@@ -295,8 +300,12 @@ pub(super) async fn a_login_is_one_persons(t: Trial) {
     assert_eq!(t.store.whose_login(&login("SUB")).await, Ok(None), "letter for letter");
     let elsewhere = Login { issuer: "https://id.acme.example/".into(), ..login("sub") };
     assert_eq!(t.store.whose_login(&elsewhere).await, Ok(None));
-    let taken =
-        AccountChange::LoginAdded { login: login("sub"), invitation: Some(digest("for eve")), spent: spent("2") };
+    let taken = AccountChange::LoginAdded {
+        login: login("sub"),
+        invitation: Some(digest("for eve")),
+        spent: spent("2"),
+        keeps: None,
+    };
     assert_eq!(conflict(change(&t, "eve", taken).await), "login");
     assert!(t.store.invitation(&digest("for eve")).await.expect("read").is_some(), "and was not used up by it");
     assert_eq!(conflict(change(&t, "eve", AccountChange::LoginGiven(login("sub"))).await), "login");
@@ -307,8 +316,10 @@ pub(super) async fn a_login_is_one_persons(t: Trial) {
     assert_eq!(conflict(by_login(&t, "bob", "s2", ("sub", "c1")).await), "challenge");
     let read = t.store.session(&SessionId(digest("s1"))).await.expect("read").expect("a session");
     assert_eq!((read.factor, read.proved_at), (Factor::Oidc, None));
-    // Another one takes its place.
+    // Another one takes its place, and nobody stays in by the old one.
+    by_login(&t, "bob", "kept", ("sub", "c2")).await.expect("signed in");
     change(&t, "bob", login_added("newer", None)).await.expect("a login");
+    assert!(signed_in(&t, "kept").await && !signed_in(&t, "s1").await);
     assert_eq!(account(&t, "bob").await.expect("bob").login, Some(login("newer")));
     change(&t, "eve", login_added("sub", Some("for eve"))).await.expect_err("that challenge was answered");
     assert_eq!(conflict(by_login(&t, "bob", "s3", ("sub", "c3")).await), "login");

@@ -121,10 +121,15 @@ impl Rooms {
                 self.begin_anew(operator);
                 self.set_login(operator, login)?;
             }
-            AccountChange::LoginAdded { login, invitation, spent } => {
+            AccountChange::LoginAdded { login, invitation, spent, keeps } => {
                 self.take_invitation(operator, invitation.as_ref(), now)?;
                 self.spend(&spent, now)?;
+                let before = self.account_mut(operator)?.login.clone();
+                let replaced = before.is_some_and(|before| before != login);
                 self.set_login(operator, login)?;
+                if replaced {
+                    self.end_others(operator, keeps.as_ref());
+                }
             }
             AccountChange::LoginRemoved { keeps } => {
                 let account = self.account_mut(operator).or(conflict("login"))?;

@@ -215,8 +215,9 @@ pub(super) async fn back(
         return with_cookie(page, &none);
     };
     // How it ended is carried past the count of attempts, which only knows whether somebody came in.
-    let mut stopped = None;
+    let (mut looked_at, mut stopped) = (false, None);
     let attempt = async {
+        looked_at = true;
         match arrived(&edge, &headers, &came, &sent, now).await {
             Ok(token) => Ok(token),
             Err(why) => {
@@ -233,6 +234,9 @@ pub(super) async fn back(
                 Token::New(token) => with_cookie(page, &visit::cookie(&edge.settings.console, &token)),
                 Token::Same => page,
             }
+        }
+        (None, None) if !looked_at => {
+            door(&edge, &headers, StatusCode::TOO_MANY_REQUESTS, sent.next, Some(NOT_PROVEN), None)
         }
         (None, Some(Stopped::Here(refusal))) => refused(&refusal),
         (None, Some(other)) if !matches!(sent.errand, Errand::Enter { .. }) => refused(&other.refusal()),
@@ -279,11 +283,14 @@ async fn arrived(
         Spent { challenge, until }
     };
     let store = &edge.gate.ports().store;
-    let added = |invitation| AccountChange::LoginAdded { login: login.clone(), invitation, spent: spent("login") };
+    let added = |invitation, keeps| {
+        let (login, spent) = (login.clone(), spent("login"));
+        AccountChange::LoginAdded { login, invitation, spent, keeps }
+    };
     let (who, replaces) = match &sent.errand {
         Errand::Link { session } => {
             let me = account::still(edge, session).await?;
-            edge.gate.change_account(&me, &me, added(None)).await.map_err(not_changed)?;
+            edge.gate.change_account(&me, &me, added(None, Some(*session))).await.map_err(not_changed)?;
             return Ok(Some(Token::Same));
         }
         Errand::Accept { invitation } => {
@@ -291,7 +298,7 @@ async fn arrived(
             let found = found.filter(|found| now < found.expires_at && edge.person(&found.operator).is_some());
             let found = found.ok_or_else(invitation::gone)?;
             edge.gate
-                .change_account(&found.operator, &found.operator, added(Some(*invitation)))
+                .change_account(&found.operator, &found.operator, added(Some(*invitation), None))
                 .await
                 .map_err(not_changed)?;
             (found.operator, None)

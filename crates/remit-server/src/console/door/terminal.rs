@@ -133,7 +133,7 @@ async fn begin(State(edge): State<Arc<Edge>>, peer: Option<Extension<Peer>>, req
         only(&accept::object(request.into_body(), edge.settings.body_bytes_max).await?, &[])?;
         let (ports, now) = (edge.gate.ports(), edge.gate.ports().clock.now());
         let busy = || Refusal::new(Code::StoreUnavailable, "too many terminals wait to be let in");
-        if peer.is_some_and(|Extension(peer)| !edge.addresses.may_try(peer, now)) {
+        if peer.is_some_and(|Extension(peer)| !edge.terminal_addresses.may_try(peer, now)) {
             return Err(busy().with_remedy("Wait a few minutes."));
         }
         let secret = URL_SAFE_NO_PAD.encode(ports.entropy.bytes());

@@ -41,7 +41,11 @@ pub(super) async fn decide(State(edge): State<Arc<Edge>>, request: Request) -> R
         Ok(request) => request,
         Err(response) => return response,
     };
-    match edge.rule(request).await {
+    // Whoever goes away in the middle must leave no gap in the sequence of records.
+    let Ok(ruling) = Errand::new(async move { edge.rule(request).await }).await else {
+        return refused(&Refusal::new(Code::Internal, "the decision ended without an answer"));
+    };
+    match ruling {
         Ruling::Admitted { record, reservations, run } => {
             let held =
                 reservations.iter().map(|r| json!({"budget": r.key.0, "amount": r.amount, "unit": r.unit.as_str()}));
