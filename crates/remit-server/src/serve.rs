@@ -57,6 +57,13 @@ pub fn routes(edge: Arc<Edge>) -> Router {
                 .layer(middleware::from_fn_with_state(edge.clone(), gateway::http::guard))
                 .with_state(edge),
         )
+        .method_not_allowed_fallback(wrong_verb)
+}
+
+async fn wrong_verb() -> Response {
+    let refusal = Refusal::new(Code::Malformed, "this path takes no such method")
+        .with_remedy("The header `Allow` names those that it takes.");
+    refusal::http(StatusCode::METHOD_NOT_ALLOWED, &refusal, None)
 }
 
 async fn nothing_here() -> Response {

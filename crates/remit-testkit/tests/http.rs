@@ -1,7 +1,7 @@
 //! The HTTP API as its bytes: what headers and bodies say twice, and what the key of a host application may follow.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use remit_cli::boot::Running;
 use remit_testkit::place::{Place, business};
@@ -115,12 +115,15 @@ async fn what_the_gate_carries_out_nobody_else_reports() {
     world.upstream.behave(Manner::Silent);
     let refund = json!({"tool": "business/refund", "arguments": {"payment": "p-1", "amount": 5}, "run": run, "idempotency_key": "k"});
     let lie = async {
-        let record = loop {
-            let (_, answer) = world.ask("POST /v1/calls", &[], Some(&refund)).await;
-            if code(&answer) == "idempotency.pending" {
-                break answer["error"]["record"].as_str().expect("a record").to_owned();
-            }
-        };
+        // Under way for sure before it is asked for again.
+        let began = Instant::now();
+        while world.upstream.asked("refund").is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(60), "the call never came there");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let (_, answer) = world.ask("POST /v1/calls", &[], Some(&refund)).await;
+        assert_eq!(code(&answer), "idempotency.pending", "{answer}");
+        let record = answer["error"]["record"].as_str().expect("a record");
         let path = format!("POST /v1/decisions/{record}/outcome");
         world.ask(&path, &[], Some(&json!({"state": "not_started", "run": run}))).await
     };
@@ -171,6 +174,8 @@ async fn every_host_and_origin_that_is_named_counts() {
     assert_eq!((status, code(&answer)), (400, "request.malformed"), "RFC 9112, section 3.2: {answer}");
     let (status, answer) = world.send("GET /v2/calls", &[own], None).await;
     assert_eq!((status, code(&answer)), (404, "request.malformed"), "{answer}");
+    let (status, answer) = world.send("GET /v1/calls", &[own], None).await;
+    assert_eq!((status, code(&answer)), (405, "request.malformed"), "{answer}");
     world.running.stop().await;
 }
 

@@ -96,6 +96,10 @@ impl Doctor {
                     let messages = counted(dead, "message was", "messages were");
                     say(format!("      {messages} given up; see `remit deliveries --state dead`"))?;
                 }
+                for upstream in report["absent"].as_array().into_iter().flatten() {
+                    let found = Err("was never reached; the gateway's log says why".to_owned());
+                    chart.note(&format!("upstream {}", text(upstream)), found)?;
+                }
                 for tool in report["tools"].as_array().cloned().unwrap_or_default() {
                     let state = text(&tool["state"]);
                     let found = match state.as_str() {

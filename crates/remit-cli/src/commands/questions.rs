@@ -319,6 +319,9 @@ fn rules(question: &Value) -> String {
     rules.collect::<Vec<_>>().join(", ")
 }
 
+/// How much of an earlier question's arguments is shown.
+const BEFORE_CHARS_MAX: usize = 160;
+
 /// A question on a terminal: who asks for whom first, what exactly, and the agent's own words last.
 pub fn shown(question: &Value) -> String {
     let (sight, live) = (&question["sight"], &question["live"]);
@@ -347,7 +350,11 @@ pub fn shown(question: &Value) -> String {
     lines.extend(preview(&sight["preview"]));
     for other in live["similar"].as_array().into_iter().flatten() {
         let (state, at) = (text(&other["state"]), text(&other["asked_at"]));
-        lines.push(format!("Before    {state}  {at}  {}", visible(&other["arguments"].to_string())));
+        // Cut: an agent that asked before with pages of text must not push what is asked now off the screen.
+        let arguments = visible(&other["arguments"].to_string());
+        let cut: String = arguments.chars().take(BEFORE_CHARS_MAX).collect();
+        let more = if cut.len() < arguments.len() { "…" } else { "" };
+        lines.push(format!("Before    {state}  {at}  {cut}{more}"));
     }
     if let Some(narrowed) = question["narrowed"].as_object() {
         let arguments = narrowed.get("arguments").map(Value::to_string).unwrap_or_default();

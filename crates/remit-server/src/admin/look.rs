@@ -2,7 +2,7 @@
 
 use remit_app::ports::RecordFilter;
 use remit_app::run::RunFilter;
-use remit_core::ids::{AgentId, RecordId, RunId};
+use remit_core::ids::{AgentId, RecordId, RunId, UpstreamId};
 use remit_core::verdict::{Code, Refusal};
 use remit_evidence::record::disclosed;
 use remit_evidence::words::{WORDS, whole};
@@ -85,10 +85,11 @@ pub(super) async fn tools(Asked { edge, .. }: Asked) -> Answer {
     Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot())}))
 }
 
-/// `POST /admin/v1/tools/survey`: asks every upstream anew what it serves.
+/// `POST /admin/v1/tools/survey`: asks every upstream anew what it serves, and names those that were never reached.
 pub(super) async fn survey(Asked { edge, .. }: Asked) -> Answer {
     edge.fleet.survey_all().await;
-    Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot())}))
+    let absent: Vec<_> = edge.fleet.absent().iter().map(UpstreamId::to_string).collect();
+    Ok(json!({"tools": edge.fleet.report(&edge.gate.snapshot()), "absent": absent}))
 }
 
 /// `GET /admin/v1/snapshot`: the authority in force, as Cedar.

@@ -167,6 +167,15 @@ impl Fleet {
         None
     }
 
+    /// The upstreams that have not said yet what they serve.
+    pub fn absent(&self) -> Vec<UpstreamId> {
+        let members = self.members.load();
+        let silent = members.iter().filter(|(_, member)| member.survey.load().is_none());
+        let mut ids: Vec<_> = silent.map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        ids
+    }
+
     /// Every tool that is served or approved, and how the two compare.
     pub fn report(&self, snapshot: &Snapshot) -> Vec<Value> {
         let mut rows = Vec::new();

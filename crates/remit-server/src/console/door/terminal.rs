@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Form, Router, middleware};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use remit_app::intent::CommitError;
 use remit_app::people::{Proof, Session, SignIn, Spent};
@@ -32,7 +32,7 @@ use crate::accept::{self, only, text};
 use crate::admin::unavailable;
 use crate::console::account::fresh_visitor;
 use crate::console::moment::Moment;
-use crate::console::page::{Page, Place, answer, form, onward};
+use crate::console::page::{Page, Place, answer, form, onward, rendered};
 use crate::console::plain::{Plain, line};
 use crate::edge::Edge;
 use crate::gateway::http::guard;
@@ -235,6 +235,8 @@ struct TerminalPage {
     /// The terminal that was named, and is looked at.
     named: Option<Named>,
     done: Option<&'static str>,
+    /// Whether a code was typed that no terminal shows.
+    mistyped: bool,
 }
 
 struct Named {
@@ -270,7 +272,7 @@ async fn show(State(edge): State<Arc<Edge>>, Query(way): Query<Way>, headers: He
             Some("refused") => Some("The terminal was refused."),
             _ => None,
         };
-        Ok(TerminalPage { page, named: None, done })
+        Ok(TerminalPage { page, named: None, done, mistyped: false })
     };
     answer(shown.await)
 }
@@ -288,16 +290,21 @@ async fn look(
         let (_, mut page) = Page::visit(&edge, &headers, Deed::Account, Place::People, TITLE).await?;
         page.alone = true;
         let now = edge.gate.ports().clock.now();
-        let found = edge.terminals.find(&letters(&form(typed)?.code), now).ok_or_else(unknown)?;
+        let Some(found) = edge.terminals.find(&letters(&form(typed)?.code), now) else {
+            return Ok(TerminalPage { page, named: None, done: None, mistyped: true });
+        };
         let named = Named {
             code: shown(&found.code),
             from: line(&found.from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string())),
             asked: Moment::new(found.at, now),
             until: Moment::new(now.checked_add(SESSION.min(edge.settings.console.session)).unwrap_or(now), now),
         };
-        Ok(TerminalPage { page, named: Some(named), done: None })
+        Ok(TerminalPage { page, named: Some(named), done: None, mistyped: false })
     };
-    answer(looked.await)
+    match looked.await {
+        Ok(page) if page.mistyped => rendered(StatusCode::NOT_FOUND, &page),
+        made => answer(made),
+    }
 }
 
 /// `POST /console/terminal`: yes or no.
