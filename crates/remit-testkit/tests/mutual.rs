@@ -7,7 +7,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use remit_app::prove::{NoProof, Wanted};
 use remit_cli::boot::Running;
@@ -170,9 +170,12 @@ async fn each_cosigns_the_other_and_neither_can_go_back() {
     let by = OperatorId::parse("olga").expect("an id");
     running.edge.gate.halt(HaltTarget::Tenant, &by, "another history").await.expect("recorded all the same");
     let before = std::fs::read(state.join("ledger/checkpoint")).expect("a checkpoint");
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    let began = Instant::now();
+    while !running.edge.metrics.text().contains("remit_ledger_stopped 1") {
+        assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(std::fs::read(state.join("ledger/checkpoint")).expect("a checkpoint"), before, "nothing was signed");
-    assert!(running.edge.metrics.text().contains("remit_ledger_stopped 1"));
     running.stop().await;
 }
 
