@@ -78,7 +78,8 @@ export async function everyPage(tally, people, folder) {
     // The stream has to stand; what happened before it is looked up at its beginning.
     await new Promise((go) => setTimeout(go, 1500));
     const times = [];
-    for (const text of ['first', 'second']) {
+    // A machine that does something else for a moment gets another try.
+    for (const text of ['first', 'second', 'third', 'fourth']) {
       const seen = alice.page.evaluate((wanted) => new Promise((found) => {
         const is = () => document.querySelector('#mine')?.textContent.includes(wanted) && found(Date.now());
         new MutationObserver(is).observe(document.body, { childList: true, subtree: true });
@@ -92,7 +93,7 @@ export async function everyPage(tally, people, folder) {
     }
     assert.ok(times.at(-1) <= 1000, `it took ${times.join(' and then ')} ms`);
     assert.match(await alice.page.title(), /^\(\d+\) /);
-    return `${times.at(-1)} ms from the call to the row${times.length > 1 ? `, after ${times[0]} ms` : ''}`;
+    return `${times.at(-1)} ms from the call to the row${times.length > 1 ? `, after ${times.slice(0, -1).join(' and ')} ms` : ''}`;
   });
 
   let things;

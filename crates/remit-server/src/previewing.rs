@@ -7,6 +7,7 @@ use std::time::Duration;
 use remit_app::Gate;
 use remit_core::ids::QuestionId;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::notices::{Notice, Notices};
@@ -52,7 +53,10 @@ async fn work(gate: Arc<Gate>, mut notices: Receiver<Notice>) {
             Err(error) => tracing::warn!(%error, "questions that wait for a preview could not be read"),
         }
         tokio::select! {
-            _ = notices.recv() => {}
+            heard = notices.recv() => if matches!(heard, Err(RecvError::Closed)) {
+                // Nobody will say anything any more: the gateway ends.
+                return;
+            },
             () = tokio::time::sleep(SLEEP_MAX) => {}
             Some(ended) = asked.join_next() => match ended {
                 Ok(id) => {

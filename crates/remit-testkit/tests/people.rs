@@ -205,7 +205,7 @@ async fn the_way_on_after_signing_in_is_local() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_by_idleness_and_a_page_that_refreshes_itself_is_no_person() {
-    let world = World::new("console: {session: 1h, idle: 2s}\n").await;
+    let world = World::new("console: {session: 1h, idle: 5s}\n").await;
     let mut bob = world.browser();
     bob.accept(&world.invite("bob").await, LONG).await;
     assert_eq!(bob.get("/admin/v1/questions").await.status, 200);

@@ -31,6 +31,20 @@ impl Client {
         std::fs::read_to_string(self.file()).expect("a text")
     }
 
+    fn read(&self) -> Value {
+        serde_json::from_str(&self.text()).expect("a document")
+    }
+
+    fn write(&self, said: &Value) {
+        std::fs::write(self.file(), said.to_string()).expect("written");
+    }
+
+    fn undo(&self) -> Told {
+        let mut command = Command::new(program());
+        command.arg("init").arg("--undo").arg(self.file());
+        command.stdin(Stdio::null()).output().expect("it runs").into()
+    }
+
     fn init(&self) -> Told {
         let mut command = Command::new(program());
         command.arg("-C").arg(self.over()).arg("init").arg("--from").arg(self.file());
@@ -109,10 +123,28 @@ fn secrets_are_moved_to_where_git_does_not_look() {
     assert!(!client.over().join(".remit-init").exists());
     assert_eq!(mode(&client.file()), 0o600, "it holds the agent's key");
     assert!(client.text().contains("rk_agent_") && !client.text().contains("sekret"));
-    let mut undo = Command::new(program());
-    let undone: Told = undo.arg("init").arg("--undo").arg(client.file()).output().expect("it runs").into();
-    assert!(undone.well, "{undone:?}");
+    assert!(client.undo().well);
     assert_eq!(client.text(), before);
+    contains(&client.undo().err, &["was not taken over"]);
+}
+
+#[test]
+fn what_was_changed_after_the_take_over_stays() {
+    let client = Client::of(&json!({"web": {"url": "http://127.0.0.1:1/mcp"}}));
+    let servers = client.read()["mcpServers"].clone();
+    assert!(client.init().well);
+    let mut edited = client.read();
+    edited["theme"] = json!("light");
+    edited["mcpServers"]["later"] = json!({"url": "http://127.0.0.1:2/mcp"});
+    client.write(&edited);
+    contains(&client.undo().err, &["servers that came later (later)"]);
+    assert_eq!(client.read(), edited, "and nothing was changed");
+    edited["mcpServers"].as_object_mut().expect("servers").remove("later");
+    client.write(&edited);
+    contains(&client.undo().out, &["has its servers back"]);
+    assert_eq!((&client.read()["mcpServers"], &client.read()["theme"]), (&servers, &json!("light")));
+    let mode = std::fs::metadata(client.file()).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "it may hold secrets");
 }
 
 #[test]

@@ -231,10 +231,39 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Gives a client its configuration back.
+/// Gives a client its servers back. What else somebody has changed in its file since stays as it is.
 pub(super) fn undo(file: &Path) -> Outcome {
-    let backup = backup_of(file);
-    std::fs::rename(&backup, file).map_err(|error| Failure::Io(backup.display().to_string(), error))?;
-    say(format!("`{}` is as it was", file.display()))?;
+    let (backup, shown) = (backup_of(file), file.display());
+    if !backup.exists() {
+        return Err(Failure::said(format!("`{shown}` was not taken over: there is no `{}`", backup.display())));
+    }
+    let io = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| Failure::Io(path, error)
+    };
+    let read = |path: &Path| {
+        let bytes = std::fs::read(path).map_err(io(path))?;
+        remit_core::json::parse(&bytes).map_err(|error| Failure::said(format!("{}: {error}", path.display())))
+    };
+    let (before, mut now) = (read(&backup)?, read(file)?);
+    let added = now["mcpServers"].as_object().into_iter().flat_map(|servers| servers.keys());
+    let added = added.filter(|name| *name != "remit").map(String::as_str).collect::<Vec<_>>().join(", ");
+    if !added.is_empty() {
+        return Err(Failure::said(format!(
+            "`{shown}` has servers that came later ({added}), which this would take away: write them into `{}`, take them out of `{shown}`, and undo again",
+            backup.display()
+        )));
+    }
+    now["mcpServers"] = before["mcpServers"].clone();
+    if now == before {
+        std::fs::rename(&backup, file).map_err(io(&backup))?;
+        say(format!("`{shown}` is as it was"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let new = beside(file, ".with-its-servers");
+    private(&new, &format!("{now:#}\n"))?;
+    std::fs::rename(&new, file).map_err(io(&new))?;
+    std::fs::remove_file(&backup).map_err(io(&backup))?;
+    say(format!("`{shown}` has its servers back; what else was changed in it since stays"))?;
     Ok(ExitCode::SUCCESS)
 }
