@@ -5,6 +5,7 @@ use remit_core::CaseFile;
 use remit_core::budget::Reservation;
 use remit_core::ids::{AgentId, Digest, QuestionId, RecordId, RuleId, RunId, UserId};
 use remit_core::labels::Labels;
+use remit_core::verdict::Code;
 use remit_evidence::writer::SignedRecord;
 
 use crate::action::Salt;
@@ -189,4 +190,21 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// Whether a person is to look at it: something may have changed, and nobody knows whether it did.
     pub review: bool,
+}
+
+impl Settlement {
+    /// The end of a call of which nobody said what came of it. Whether it took effect is unknown, so it is charged.
+    #[must_use]
+    pub fn abandoned(
+        intent: RecordId,
+        decision: Digest,
+        run: RunId,
+        at: Timestamp,
+        reservations: Vec<Reservation>,
+    ) -> Self {
+        let reason = "the gateway stopped before it learned what came of the call".into();
+        let outcome = Outcome::Unknown { code: Code::EffectUnknown, reason };
+        let (record, labels, charged, review) = (None, None, true, false);
+        Self { intent, record, decision, run, at, reservations, charged, labels, outcome, review }
+    }
 }

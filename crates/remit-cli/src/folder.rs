@@ -11,8 +11,17 @@ use crate::terminal::{Failure, visible};
 
 /// Reads and checks a folder; the failure shows every fault with its place.
 pub fn load(folder: &Path) -> Result<Config, Failure> {
-    let read = Folder::read(folder).map_err(|faults| Failure::said(shown(None, &faults)))?;
-    remit_config::load(&read).map_err(|faults| Failure::said(shown(Some(&read), &faults)))
+    check(&read(folder)?)
+}
+
+/// The texts of a folder.
+pub fn read(folder: &Path) -> Result<Folder, Failure> {
+    Folder::read(folder).map_err(|faults| Failure::said(shown(None, &faults)))
+}
+
+/// What the texts of a folder mean.
+pub fn check(read: &Folder) -> Result<Config, Failure> {
+    remit_config::load(read).map_err(|faults| Failure::said(shown(Some(read), &faults)))
 }
 
 /// Where the folder's gateway listens. One that listens everywhere is reached on this machine.

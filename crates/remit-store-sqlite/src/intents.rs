@@ -5,7 +5,6 @@ use remit_app::intent::{Carrier, Effect, IdempotencyKey, Intent, Settlement};
 use remit_app::outcome::{Outcome, RunOutcome, StoredOutcome};
 use remit_core::budget::{Reservation, Unit};
 use remit_core::ids::{Digest, QuestionId, RecordId, RuleId, RunId, UserId};
-use remit_core::verdict::Code;
 use rusqlite::{Connection, Row, params};
 
 use crate::book::Pending;
@@ -302,19 +301,7 @@ pub(crate) fn unreported(db: &Connection, intent: &RecordId) -> Result<Option<Se
 }
 
 fn pending(row: &Row<'_>) -> Result<Settlement, Failure> {
-    Ok(Settlement {
-        intent: RecordId::parse(&row.get::<_, String>(0)?)?,
-        record: None,
-        decision: digest(row.get(1)?)?,
-        run: RunId::parse(&row.get::<_, String>(2)?)?,
-        at: time(row.get(3)?)?,
-        reservations: reservations(&row.get::<_, String>(4)?)?,
-        charged: true,
-        labels: None,
-        outcome: Outcome::Unknown {
-            code: Code::EffectUnknown,
-            reason: "the gateway stopped before it learned what came of the call".into(),
-        },
-        review: false,
-    })
+    let (intent, run) = (RecordId::parse(&row.get::<_, String>(0)?)?, RunId::parse(&row.get::<_, String>(2)?)?);
+    let (decision, at) = (digest(row.get(1)?)?, time(row.get(3)?)?);
+    Ok(Settlement::abandoned(intent, decision, run, at, reservations(&row.get::<_, String>(4)?)?))
 }

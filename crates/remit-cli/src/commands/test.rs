@@ -24,7 +24,7 @@ pub struct Test {
 impl Test {
     /// Runs the verb. Exit code 1: something did not go as expected.
     pub fn run(self, folder: &Path) -> Outcome {
-        let read = Folder::read(folder).map_err(|faults| Failure::said(folder::shown(None, &faults)))?;
+        let read = folder::read(folder)?;
         let found = scenarios(&read).map_err(|faults| Failure::said(folder::shown(Some(&read), &faults)))?;
         let wanted =
             |scenario: &&Scenario| self.filter.as_ref().is_none_or(|filter| scenario.name.contains(filter.as_str()));
@@ -48,7 +48,7 @@ impl Test {
 async fn rehearsed(folder: &Folder, scenario: &Scenario) -> Result<Vec<String>, Failure> {
     let folder = folder.with(scenario.files.clone());
     let folder = folder.map_err(|faults| Failure::said(folder::shown(None, &faults)))?;
-    let config = remit_config::load(&folder).map_err(|faults| Failure::said(folder::shown(Some(&folder), &faults)))?;
+    let config = folder::check(&folder)?;
     let place = Scratch::new()?;
     let store = SqliteStore::open(&place.0.join("rehearsal.db"), Options::default());
     let store: Arc<dyn Store> = Arc::new(store.map_err(|error| Failure::said(error.to_string()))?);

@@ -14,7 +14,6 @@ use remit_app::run::Run;
 use remit_core::budget::{Budget, BudgetKey, BudgetState, Reservation, Span, Unit};
 use remit_core::halt::{Halt, HaltTarget};
 use remit_core::ids::{Digest, QuestionId, RecordId, RunId};
-use remit_core::verdict::Code;
 use remit_evidence::writer::SignedRecord;
 
 #[derive(Default)]
@@ -67,21 +66,8 @@ impl Admitted {
 
     /// What it is settled with when nobody says what came of it.
     pub fn abandoned(&self) -> Settlement {
-        Settlement {
-            intent: self.intent.record.id.clone(),
-            record: None,
-            decision: self.intent.record.digest,
-            run: self.intent.run.clone(),
-            at: self.intent.at,
-            reservations: self.reservations.clone(),
-            charged: true,
-            labels: None,
-            outcome: Outcome::Unknown {
-                code: Code::EffectUnknown,
-                reason: "the gateway stopped before it learned what came of the call".into(),
-            },
-            review: false,
-        }
+        let Intent { record, run, at, .. } = &self.intent;
+        Settlement::abandoned(record.id.clone(), record.digest, run.clone(), *at, self.reservations.clone())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use remit_config::Folder;
 use remit_core::ids::Digest;
 
 use super::replace;
@@ -14,9 +13,8 @@ use crate::terminal::{Failure, Outcome, say};
 const FILE: &str = "keys.yaml";
 
 pub(super) fn revoke(folder: &Path, name: &str) -> Outcome {
-    let read = Folder::read(folder).map_err(|faults| Failure::said(folder::shown(None, &faults)))?;
-    let config = remit_config::load(&read).map_err(|faults| Failure::said(folder::shown(Some(&read), &faults)))?;
-    let mut meant = config.keys;
+    let read = folder::read(folder)?;
+    let mut meant = folder::check(&read)?.keys;
     let names = meant.agents.iter().map(|key| key.id.as_str()).collect::<Vec<_>>().join(", ");
     let unknown = || Failure::said(format!("no agent's key is named `{name}`; there are: {names}"));
     let key = meant.agents.iter_mut().find(|key| key.id == name).ok_or_else(unknown)?;
