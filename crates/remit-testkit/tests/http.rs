@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use remit_cli::boot::Running;
 use remit_testkit::place::{Place, business};
 use remit_testkit::upstream::{Manner, Upstream};
+use remit_testkit::wire::Wire;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -134,6 +135,31 @@ async fn what_the_gate_carries_out_nobody_else_reports() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_its_agent_closed_gives_way_to_the_next_one_when_it_is_idle() {
+    const AGENT: &str = "an-agents-key";
+    let upstream = business(Duration::ZERO).await;
+    let place = Place::before(&upstream);
+    place.admit(AGENT, "ada@acme.example");
+    place.append("remit.yaml", "runs: { idle: 3s }\n");
+    let running = Running::start(place.path(), Some(([127, 0, 0, 1], 0).into())).await;
+    let running = running.map_err(|error| error.to_string()).expect("it starts");
+    let wire = Wire::to(&running.url);
+    let call = json!({"tool": "business/get_customer", "arguments": {"id": "C-1"}});
+    let first = wire.done(AGENT, "/v1/calls", Some(&call)).await.expect("done");
+    let path = format!("/v1/runs/{}/close", first["run"].as_str().expect("a run"));
+    wire.done(AGENT, &path, Some(&json!({}))).await.expect("closed");
+    let (status, refused) = wire.send(AGENT, "/v1/calls", Some(&call)).await.expect("an answer");
+    assert_eq!((status, code(&refused)), (409, "run.closed"), "what it has seen is not left behind at once: {refused}");
+    // Asked again and again, which does not keep it current.
+    let began = Instant::now();
+    while wire.send(AGENT, "/v1/calls", Some(&call)).await.expect("an answer").0 != 200 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it never ends");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_keeps_a_place_by_saying_nothing() {
     let world = World::new().await;
     let head = format!("POST /v1/calls HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {HOST}\r\n", world.address);
@@ -211,7 +237,7 @@ async fn answers_are_as_the_document_says() {
     let run = world.run("ada@acme.example").await;
     let inside = [("Remit-Run", run.as_str())];
     let refund = |amount: u64| json!({"tool": "business/refund", "arguments": {"payment": "p-1", "amount": amount}});
-    let look = json!({"tool": "business/get_ticket", "arguments": {"id": "t-1"}});
+    let look = json!({"tool": "business/get_customer", "arguments": {"id": "C-1"}});
     let check = async |path: &str, line: &str, body: Option<&Value>| {
         let (status, answer) = world.ask(line, &inside, body).await;
         let method = if line.starts_with("GET") { "get" } else { "post" };

@@ -379,6 +379,19 @@ async fn told(world: &World, device: &serde_json::Value) -> (u16, serde_json::Va
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_for_many_terminals_keeps_nobody_from_signing_in() {
+    let world = World::new("").await;
+    let secret = world.browser().accept(&world.invite("bob").await, LONG).await;
+    let mut last = 200;
+    for _ in 0..60 {
+        last = world.wire.send("", "/v1/terminals", Some(&json!({}))).await.expect("an answer").0;
+    }
+    assert_eq!(last, 503, "there are bounds for them, too");
+    assert_eq!(world.browser().sign_in("bob", LONG, &code(&secret, 1)).await.status, 303);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminal_is_let_in_by_whoever_types_its_code() {
     let world = World::new("").await;
     let mut bob = world.browser();
